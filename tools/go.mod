@@ -1,0 +1,5 @@
+module github.com/seedbed/seedbed/tools
+
+go 1.26.0
+
+require github.com/mmcloughlin/avo v0.5.0 // indirect
