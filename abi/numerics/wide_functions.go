@@ -88,11 +88,7 @@ func (a wide) log() wide {
 	}
 	// One Newton step from a float64 logarithm y with an error below 2^-40: log a = y + log1p(t), t = a e^-y - 1.
 	k := a.exp
-	z := a.scale(-k).float64()
-	if z < math.Sqrt2/2 {
-		k, z = k-1, 2*z
-	}
-	y := wideFromFloat64(logKernel(z-1, float64(k)))
+	y := wideFromFloat64(math.FMA(float64(k), math.Ln2, logKernel(a.scale(-k).float64())))
 	t := a.mul(y.negate().exponential()).sub(wideOne)
 	p := wideOne.divSmall(3).mul(t).sub(wideOne.scale(-1)).mul(t).add(wideOne)
 	return y.add(p.mul(t))
@@ -120,8 +116,8 @@ func (a wide) log1pSeries() wide {
 	return s.mul(p).scale(1)
 }
 
-// sinCos returns the sine and cosine of |a| <= pi/4 by their Taylor series.
-func (a wide) sinCos() (sin, cos wide) {
+// sinCosTaylor returns the sine and cosine of |a| <= pi/4.
+func (a wide) sinCosTaylor() (sin, cos wide) {
 	s := a.mul(a).negate()
 	sin, cos = wideInvFactorial[33], wideInvFactorial[32]
 	for n := 31; n > 0; n -= 2 {
@@ -133,7 +129,7 @@ func (a wide) sinCos() (sin, cos wide) {
 
 // sinQuadrant returns sin(a + q pi/2).
 func (a wide) sinQuadrant(q int) wide {
-	s, c := a.sinCos()
+	s, c := a.sinCosTaylor()
 	if q&1 != 0 {
 		s = c
 	}
@@ -213,9 +209,11 @@ func reduceHalfPi(x float64) (r wide, q int) {
 	return r, q & 3
 }
 
-func wideSin(x float64) wide {
-	if x == 0 {
-		return wideFromFloat64(x)
+// sin is the sine of a, which must hold a float64; so must the arguments of the three functions that follow.
+func (a wide) sin() wide {
+	x := a.float64()
+	if a.isZero() {
+		return a
 	}
 	if math.IsInf(x, 0) {
 		return wideNaN
@@ -224,7 +222,8 @@ func wideSin(x float64) wide {
 	return r.sinQuadrant(q)
 }
 
-func wideCos(x float64) wide {
+func (a wide) cos() wide {
+	x := a.float64()
 	if math.IsInf(x, 0) {
 		return wideNaN
 	}
@@ -232,8 +231,9 @@ func wideCos(x float64) wide {
 	return r.sinQuadrant(q + 1)
 }
 
-// wideSinPi is sin(pi x); like IEEE-754-2019's sinPi, an integer gives a zero of its own sign.
-func wideSinPi(x float64) wide {
+// sinPi is sin(pi x); like IEEE-754-2019's sinPi, an integer gives a zero of its own sign.
+func (a wide) sinPi() wide {
+	x := a.float64()
 	if math.IsInf(x, 0) {
 		return wideNaN
 	}
@@ -244,8 +244,9 @@ func wideSinPi(x float64) wide {
 	return wideFromFloat64(r).mul(widePi).sinQuadrant(q)
 }
 
-// wideCosPi is cos(pi x); like IEEE-754-2019's cosPi, an odd multiple of 1/2 gives +0.
-func wideCosPi(x float64) wide {
+// cosPi is cos(pi x); like IEEE-754-2019's cosPi, an odd multiple of 1/2 gives +0.
+func (a wide) cosPi() wide {
+	x := a.float64()
 	if math.IsInf(x, 0) {
 		return wideNaN
 	}
@@ -327,8 +328,13 @@ func (a wide) tanh() wide {
 	return m.div(m.add(wideOne.scale(1)))
 }
 
-// logistic returns 1/(1 + e^-a) and 1/(1 + e^a), both with full relative precision. a may be zero.
-func (a wide) logistic() (s, complement wide) {
+func (a wide) logistic() wide {
+	s, _ := a.logistics()
+	return s
+}
+
+// logistics returns 1/(1 + e^-a) and 1/(1 + e^a), both with full relative precision.
+func (a wide) logistics() (s, complement wide) {
 	e := a.abs().negate().exponential()
 	r := wideOne.add(e).reciprocal()
 	if a.neg {
@@ -349,12 +355,11 @@ func (a wide) silu() wide {
 	if a.exp < -100 || a.isZero() {
 		return a.timesHalf()
 	}
-	s, _ := a.logistic()
-	return a.mul(s)
+	return a.mul(a.logistic())
 }
 
 func (a wide) siluGrad() wide {
-	s, c := a.logistic()
+	s, c := a.logistics()
 	return s.add(a.mul(s).mul(c))
 }
 
@@ -396,12 +401,11 @@ func (a wide) geluTanh() wide {
 		return a.timesHalf()
 	}
 	v, _ := a.geluTanhInner()
-	s, _ := v.logistic()
-	return a.mul(s)
+	return a.mul(v.logistic())
 }
 
 func (a wide) geluTanhGrad() wide {
 	v, dv := a.geluTanhInner()
-	s, c := v.logistic()
+	s, c := v.logistics()
 	return s.add(a.mul(s).mul(c).mul(dv))
 }
