@@ -1,0 +1,87 @@
+package ir
+
+// Gradient is what an op's gradient rule works on: it reads the op's operands,
+// results and the cotangents of its results, and returns the cotangents of
+// its operands, built with B. core/grad drives the rules.
+type Gradient struct {
+	B   *Builder
+	Op  *Op
+	In  []Value // operands
+	Out []Value // results
+	Ct  []Value // cotangents of the results; NoValue where zero
+	// Need says for which operands a cotangent is wanted.
+	Need []bool
+	// Replaced holds, after the rule has run, values equal to the op's results
+	// that the gradient computed anyway (NoValue where there is none), so that
+	// the forward op need not run if nothing else uses it.
+	Replaced []Value
+}
+
+// Apply runs the gradient rule of the op and returns one cotangent an
+// operand, NoValue where it is zero or not wanted.
+func (g *Gradient) Apply() []Value {
+	d := LookupOp(g.Op.Name)
+	if d == nil || d.grad == nil {
+		return noValues(len(g.In))
+	}
+	g.Replaced = noValues(len(g.Out))
+	return d.grad(g)
+}
+
+func noValues(n int) []Value {
+	l := make([]Value, n)
+	for i := range l {
+		l[i] = NoValue
+	}
+	return l
+}
+
+// zero returns the cotangent of result i, as zeros where it is absent.
+func (g *Gradient) ct(i int) Value {
+	if g.Ct[i] != NoValue {
+		return g.Ct[i]
+	}
+	return g.B.Zeros(g.B.Type(g.Out[i]))
+}
+
+// Decompose builds the normative decomposition of a composite op on the given
+// operands and returns its results, or nil for a primitive.
+func Decompose(b *Builder, op *Op, in []Value) []Value {
+	d := LookupOp(op.Name)
+	if d == nil || d.decompose == nil {
+		return nil
+	}
+	return d.decompose(b, op, in)
+}
+
+// Expand returns f with every composite that keep does not want replaced by
+// its decomposition, repeatedly, until none is left.
+func Expand(f *Func, keep func(op *Op) bool) (*Func, error) {
+	b := NewBuilder(f.Name)
+	m := make([]Value, 0, f.NumValues())
+	for _, p := range f.Params {
+		m = append(m, b.Param(p.Name, p.Type))
+	}
+	expanded := false
+	for i := range f.Ops {
+		op := &f.Ops[i]
+		if d := LookupOp(op.Name); d == nil || !d.IsComposite() || keep(op) {
+			m = append(m, b.CopyOp(op, m)...)
+			continue
+		}
+		in := make([]Value, len(op.Operands))
+		for k, v := range op.Operands {
+			in[k] = m[v]
+		}
+		m = append(m, Decompose(b, op, in)...)
+		expanded = true
+	}
+	for _, r := range f.Results {
+		b.Return(r.Name, m[r.Value])
+	}
+	g, err := b.Func()
+	if err != nil || !expanded {
+		return g, err
+	}
+	return Expand(g, keep)
+}
