@@ -1,0 +1,64 @@
+package reference
+
+import (
+	"fmt"
+
+	"github.com/seedbed/seedbed/abi/ir"
+)
+
+// Eval runs a verified function on args, one for each parameter in order, and
+// returns its results in order. It errs where an argument does not have the
+// parameter's type, and where a dtype or op is not known to it.
+func Eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
+	f, err := ir.Expand(f, func(*ir.Op) bool { return false })
+	if err != nil {
+		return nil, err
+	}
+	if len(args) != len(f.Params) {
+		return nil, fmt.Errorf("func %s takes %d arguments, is given %d", f.Name, len(f.Params), len(args))
+	}
+	values := make([]Tensor, 0, f.NumValues())
+	for i, p := range f.Params {
+		if !args[i].Type.Equal(p.Type) {
+			return nil, fmt.Errorf("func %s: argument %q is %v, must be %v", f.Name, p.Name, args[i].Type, p.Type)
+		}
+		if err := args[i].check(); err != nil {
+			return nil, fmt.Errorf("func %s: argument %q: %w", f.Name, p.Name, err)
+		}
+		values = append(values, args[i])
+	}
+	for i := range f.Ops {
+		op := &f.Ops[i]
+		in := make([]Tensor, len(op.Operands))
+		for k, v := range op.Operands {
+			in[k] = values[v]
+		}
+		out, err := New(op.Results[0])
+		if err == nil {
+			err = run(op, in, out)
+		}
+		if err != nil {
+			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: err.Error()}
+		}
+		values = append(values, out)
+	}
+	results := make([]Tensor, len(f.Results))
+	for i, r := range f.Results {
+		results[i] = values[r.Value]
+	}
+	return results, nil
+}
+
+// run computes one primitive. Every primitive has one result.
+func run(op *ir.Op, in []Tensor, out Tensor) error {
+	if kernel, ok := kernels[op.Name]; ok {
+		return kernel(op, in, out)
+	}
+	if fn, ok := unaries[op.Name]; ok {
+		return fn.run(in[0], out)
+	}
+	if fn, ok := binaries[op.Name]; ok {
+		return fn.run(in[0], in[1], out)
+	}
+	return fmt.Errorf("the reference backend does not know the op")
+}
