@@ -46,44 +46,37 @@ func (s Stream) UniformAt(element uint64) float32 { return Uniform(s.At(element)
 // NormalAt returns the standard normal value of an element. Elements 0 and 1 of a block are Normal(w0, w1), elements 2 and 3
 // are Normal(w2, w3), where w0..w3 are the block's words.
 func (s Stream) NormalAt(element uint64) float32 {
-	w := s.Block(element / 4)
-	pair := element % 4 &^ 1
-	z := [2]float32{}
-	z[0], z[1] = Normal(w[pair], w[pair+1])
-	return z[element%2]
+	return normals(s.Block(element / 4))[element%4]
 }
 
 // FillBits writes the bits of elements first, first+1, ... into dst.
 func (s Stream) FillBits(dst []uint32, first uint64) {
-	s.each(len(dst), first, func(i int, w *[4]uint32, lane uint64) { dst[i] = w[lane] })
+	fill(s, dst, first, func(w [4]uint32) [4]uint32 { return w })
 }
 
 // FillUniform writes the uniform values of elements first, first+1, ... into dst.
 func (s Stream) FillUniform(dst []float32, first uint64) {
-	s.each(len(dst), first, func(i int, w *[4]uint32, lane uint64) { dst[i] = Uniform(w[lane]) })
+	fill(s, dst, first, func(w [4]uint32) [4]float32 {
+		return [4]float32{Uniform(w[0]), Uniform(w[1]), Uniform(w[2]), Uniform(w[3])}
+	})
 }
 
 // FillNormal writes the standard normal values of elements first, first+1, ... into dst.
-func (s Stream) FillNormal(dst []float32, first uint64) {
+func (s Stream) FillNormal(dst []float32, first uint64) { fill(s, dst, first, normals) }
+
+// fill writes the elements that draw makes of each block.
+func fill[T any](s Stream, dst []T, first uint64, draw func([4]uint32) [4]T) {
 	for i := 0; i < len(dst); {
 		e := first + uint64(i)
-		w := s.Block(e / 4)
-		var z [4]float32
-		z[0], z[1] = Normal(w[0], w[1])
-		z[2], z[3] = Normal(w[2], w[3])
-		i += copy(dst[i:], z[e%4:])
+		v := draw(s.Block(e / 4))
+		i += copy(dst[i:], v[e%4:])
 	}
 }
 
-func (s Stream) each(n int, first uint64, put func(i int, w *[4]uint32, lane uint64)) {
-	var w [4]uint32
-	for i := range n {
-		e := first + uint64(i)
-		if i == 0 || e%4 == 0 {
-			w = s.Block(e / 4)
-		}
-		put(i, &w, e%4)
-	}
+func normals(w [4]uint32) (z [4]float32) {
+	z[0], z[1] = Normal(w[0], w[1])
+	z[2], z[3] = Normal(w[2], w[3])
+	return z
 }
 
 // Uniform maps random bits to [0, 1): (bits >> 8) * 2^-24, exact (rule 14).

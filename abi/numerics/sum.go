@@ -52,21 +52,30 @@ func (s *SumAcc64) AddProduct(a, b float64) {
 func (s *SumAcc64) Sum() float64 { return s.l.sum() }
 
 // Sum returns the sum of x by rule 7, and +0 for no elements.
-func Sum(x []float32) float32 {
-	var s SumAcc
-	for _, v := range x {
-		s.Add(v)
-	}
-	return s.Sum()
-}
+func Sum(x []float32) float32 { return sum(x) }
 
 // Sum64 is Sum in float64.
-func Sum64(x []float64) float64 {
-	var s SumAcc64
-	for _, v := range x {
-		s.Add(v)
+func Sum64(x []float64) float64 { return sum(x) }
+
+// sum is rule 7 on values that are all at hand: every pass replaces each block by its sum.
+func sum[F float](x []F) F {
+	for len(x) > 1 {
+		sums := make([]F, 0, (len(x)+SumBlock-1)/SumBlock)
+		for len(x) > 0 {
+			n := min(len(x), SumBlock)
+			var b sumBlock[F]
+			for i, v := range x[:n] {
+				b.lanes[i%SumLanes] += v
+			}
+			sums = append(sums, b.fold())
+			x = x[n:]
+		}
+		x = sums
 	}
-	return s.Sum()
+	if len(x) == 0 {
+		return 0
+	}
+	return 0 + x[0] // a lone -0 joins a lane that starts at +0
 }
 
 // SumSquares returns the sum of squares of x by rule 7.
