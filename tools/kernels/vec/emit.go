@@ -25,6 +25,7 @@ type (
 type emitter struct {
 	*build.Context
 	wide      bool // AVX-512
+	narrow128 bool // 128-bit vectors, for the end of a fold
 	constants map[string]operand.Mem
 }
 
@@ -46,10 +47,19 @@ func (e *emitter) lanes() int {
 func (e *emitter) bytes() int { return 4 * e.lanes() }
 
 func (e *emitter) vec() vec {
-	if e.wide {
+	switch {
+	case e.wide:
 		return e.ZMM()
+	case e.narrow128:
+		return e.XMM()
 	}
 	return e.YMM()
+}
+
+// ymm and xmm return emitters of narrower vectors for the steps of a fold.
+func (e *emitter) ymm() *emitter { return &emitter{Context: e.Context, constants: e.constants} }
+func (e *emitter) xmm() *emitter {
+	return &emitter{Context: e.Context, narrow128: true, constants: e.constants}
 }
 
 // half returns the view of the lower half of v.
@@ -218,7 +228,7 @@ func (e *emitter) compare(predicate int, a vec, b op) mask {
 	if e.wide {
 		d = e.K()
 	} else {
-		d = e.YMM()
+		d = e.vec()
 	}
 	e.VCMPPS(operand.U8(predicate), b, a, d)
 	return mask{d}

@@ -74,6 +74,17 @@ func program(wide bool) (*ir.File, error) {
 	for _, f := range roundedFunctions {
 		roundedKernel(e, f)
 	}
+	for _, k := range streams {
+		streamKernel(e, k)
+	}
+	for _, k := range reductions {
+		reductionKernel(e, k)
+	}
+	maxKernel(e)
+	columnsKernel(e, "addColumns", false)
+	columnsKernel(e, "addColumnProducts", true)
+	philoxKernel(e)
+	transposeKernel(e)
 	file, err := e.Result()
 	if err != nil {
 		return nil, err

@@ -1,24 +1,72 @@
 package vec
 
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+)
+
 // kernels is the assembly for one instruction set. A kernel takes pointers to the first elements and a count; it reads and writes
-// exactly those elements, at any alignment, and dst may be the same slice as a source.
+// exactly those elements, at any alignment, and an output may be the same slice as an input.
 type kernels struct {
 	lanes int // float32 lanes in a vector
 
 	exp, expm1, log, log1p, tanh, logistic, erf, sin, cos            rounded
 	gelu, geluGrad, geluTanh, geluTanhGrad, silu, siluGrad, softplus rounded
 	expSub                                                           func(dst, src *float32, n int, s float32) (at int, doubtful uint32)
+
+	neg, abs, sqrt, rsqrt, relu                func(dst, a *float32, n int)
+	add, sub, mul, div, max, min, reluGrad     func(dst, a, b *float32, n int)
+	addScalar, subScalar, mulScalar, divScalar func(dst, a *float32, n int, s float32)
+	scalarSub, scalarDiv, maxScalar, minScalar func(dst, a *float32, n int, s float32)
+	fma                                        func(dst, a, b, c *float32, n int)
+	fmaScalar                                  func(dst, a, c *float32, n int, s float32)
+	mulSubScalar                               func(dst, a, b *float32, n int, s float32)
+	sum, sumSquares                            func(a *float32, n int) float32
+	sumSquaresAbout                            func(a *float32, n int, mean float32) float32
+	sumProducts                                func(a, b *float32, n int) float32
+	maxOf                                      func(a *float32, n int) float32
+	addColumns                                 func(lanes, a *float32, rows, cols, stride int)
+	addColumnProducts                          func(lanes, a, b *float32, rows, cols, stride int)
+	center                                     func(dst, a *float32, n int, mean, rstd float32)
+	layerNorm                                  func(dst, a, gamma, beta *float32, n int, mean, rstd float32)
+	rmsNorm                                    func(dst, a, gamma *float32, n int, rstd float32)
+	adamw                                      func(p, m, v, g *float32, n int, weight, clip, omb1, b2, omb2, decay, step, sbc2, eps float32)
+	sgd                                        func(p, m, g *float32, n int, weight, clip, momentum, decay, lr float32)
+	dropout                                    func(dst, a, bits *float32, n int, threshold uint32, scale float32)
+	philox                                     func(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32)
+	transpose8                                 func(dst, src *float32, blocks, dstStride, srcStride int)
 }
 
 // rounded is the kernel of a correctly rounded function. It returns n and no doubt, or the index of a vector with doubtful lanes,
 // which hold their arguments.
 type rounded func(dst, src *float32, n int) (at int, doubtful uint32)
 
-// active is the table for this machine, nil where only plain Go runs.
-var active = best()
+// active is the table in use, nil for plain Go.
+var active = func() *kernels {
+	for _, p := range []isa.Path{isa.AVX512, isa.AVX2} {
+		if p.Supported() {
+			return table(p)
+		}
+	}
+	return nil
+}()
 
-func mustEqual(a, b int) {
-	if a != b {
-		panic("vec: slices have different lengths")
+// Use selects the kernels of a path; the best the machine supports are in use before the first call. All paths give the same
+// bits. It must not run beside any other function of this package.
+func Use(p isa.Path) error {
+	if !p.Supported() {
+		return fmt.Errorf("vec: this machine cannot run the %s kernels", p)
+	}
+	active = table(p)
+	return nil
+}
+
+func mustEqual(got, want int) {
+	if got != want {
+		panic(fmt.Sprintf("vec: a slice has length %d where %d is needed", got, want))
 	}
 }
+
+func ptr[T any](s []T) *T { return unsafe.SliceData(s) }

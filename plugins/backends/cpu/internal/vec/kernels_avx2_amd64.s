@@ -3201,3 +3201,3124 @@ doubtLast:
 	VMASKMOVPS Y0, Y1, (AX)(BX*4)
 	VZEROUPPER
 	RET
+
+// func addAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·addAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VMOVUPS 32(SI)(AX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VMOVUPS 64(SI)(AX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VMOVUPS 96(SI)(AX*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VADDPS  Y1, Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·subAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VMOVUPS 32(SI)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VMOVUPS 64(SI)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VMOVUPS 96(SI)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VSUBPS  Y1, Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·mulAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VMOVUPS 32(SI)(AX*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VMOVUPS 64(SI)(AX*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VMOVUPS 96(SI)(AX*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VMULPS  Y1, Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·divAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VMOVUPS 32(SI)(AX*4), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VDIVPS  Y1, Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·maxAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ      CX, $0x00000010
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Y0
+	VMOVUPS   (SI)(AX*4), Y1
+	VCMPPS    $0x03, Y1, Y0, Y2
+	VMAXPS    Y1, Y0, Y3
+	VMAXPS    Y0, Y1, Y0
+	VPAND     Y0, Y3, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, (DX)(AX*4)
+	VMOVUPS   32(BX)(AX*4), Y0
+	VMOVUPS   32(SI)(AX*4), Y1
+	VCMPPS    $0x03, Y1, Y0, Y2
+	VMAXPS    Y1, Y0, Y3
+	VMAXPS    Y0, Y1, Y0
+	VPAND     Y0, Y3, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, 32(DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VCMPPS    $0x03, Y1, Y0, Y2
+	VMAXPS    Y1, Y0, Y3
+	VMAXPS    Y0, Y1, Y0
+	VPAND     Y0, Y3, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	CMPQ      CX, $0x00000008
+	JLT       last
+	VMOVUPS   Y0, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JMP       single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA f32_7fc00000_AVX2<>+0(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+4(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+8(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+12(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+16(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+20(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+24(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+28(SB)/4, $0x7fc00000
+GLOBL f32_7fc00000_AVX2<>(SB), RODATA|NOPTR, $32
+
+// func minAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ      CX, $0x00000010
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Y0
+	VMOVUPS   (SI)(AX*4), Y1
+	VCMPPS    $0x03, Y1, Y0, Y2
+	VMINPS    Y1, Y0, Y3
+	VMINPS    Y0, Y1, Y0
+	VPOR      Y0, Y3, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, (DX)(AX*4)
+	VMOVUPS   32(BX)(AX*4), Y0
+	VMOVUPS   32(SI)(AX*4), Y1
+	VCMPPS    $0x03, Y1, Y0, Y2
+	VMINPS    Y1, Y0, Y3
+	VMINPS    Y0, Y1, Y0
+	VPOR      Y0, Y3, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, 32(DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VCMPPS    $0x03, Y1, Y0, Y2
+	VMINPS    Y1, Y0, Y3
+	VMINPS    Y0, Y1, Y0
+	VPOR      Y0, Y3, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS Y2, Y1, Y0, Y0
+	CMPQ      CX, $0x00000008
+	JLT       last
+	VMOVUPS   Y0, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JMP       single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScalarAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX
+TEXT ·addScalarAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VADDPS  Y0, Y1, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subScalarAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX
+TEXT ·subScalarAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VSUBPS  Y0, Y1, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func scalarSubAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX
+TEXT ·scalarSubAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VSUBPS  Y1, Y0, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulScalarAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX
+TEXT ·mulScalarAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VMULPS  Y0, Y1, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divScalarAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX
+TEXT ·divScalarAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VDIVPS  Y0, Y1, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func scalarDivAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX
+TEXT ·scalarDivAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VDIVPS  Y1, Y0, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxScalarAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX2
+TEXT ·maxScalarAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ      CX, $0x00000010
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Y1
+	VCMPPS    $0x03, Y0, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VMAXPS    Y1, Y0, Y1
+	VPAND     Y1, Y3, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (DX)(AX*4)
+	VMOVUPS   32(BX)(AX*4), Y1
+	VCMPPS    $0x03, Y0, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VMAXPS    Y1, Y0, Y1
+	VPAND     Y1, Y3, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 32(DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VCMPPS    $0x03, Y0, Y1, Y2
+	VMAXPS    Y0, Y1, Y3
+	VMAXPS    Y1, Y0, Y1
+	VPAND     Y1, Y3, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	CMPQ      CX, $0x00000008
+	JLT       last
+	VMOVUPS   Y1, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JMP       single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minScalarAVX2(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX2
+TEXT ·minScalarAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Y0
+
+loop:
+	CMPQ      CX, $0x00000010
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Y1
+	VCMPPS    $0x03, Y0, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VMINPS    Y1, Y0, Y1
+	VPOR      Y1, Y3, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (DX)(AX*4)
+	VMOVUPS   32(BX)(AX*4), Y1
+	VCMPPS    $0x03, Y0, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VMINPS    Y1, Y0, Y1
+	VPOR      Y1, Y3, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 32(DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+
+body:
+	VCMPPS    $0x03, Y0, Y1, Y2
+	VMINPS    Y0, Y1, Y3
+	VMINPS    Y1, Y0, Y1
+	VPOR      Y1, Y3, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS Y2, Y3, Y1, Y1
+	CMPQ      CX, $0x00000008
+	JLT       last
+	VMOVUPS   Y1, (DX)(AX*4)
+	ADDQ      $0x00000008, AX
+	SUBQ      $0x00000008, CX
+	JMP       single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func negAVX2(dst *float32, a *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·negAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VPXOR   f32_80000000_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VPXOR   f32_80000000_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VPXOR   f32_80000000_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VPXOR   f32_80000000_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+
+body:
+	VPXOR   f32_80000000_AVX2<>+0(SB), Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y0
+	VMASKMOVPS (BX)(AX*4), Y0, Y0
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func absAVX2(dst *float32, a *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·absAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VPAND   f32_7fffffff_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VPAND   f32_7fffffff_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VPAND   f32_7fffffff_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VPAND   f32_7fffffff_AVX2<>+0(SB), Y0, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+
+body:
+	VPAND   f32_7fffffff_AVX2<>+0(SB), Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y0
+	VMASKMOVPS (BX)(AX*4), Y0, Y0
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sqrtAVX2(dst *float32, a *float32, n int)
+// Requires: AVX
+TEXT ·sqrtAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+
+body:
+	VSQRTPS Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y0
+	VMASKMOVPS (BX)(AX*4), Y0, Y0
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rsqrtAVX2(dst *float32, a *float32, n int)
+// Requires: AVX
+TEXT ·rsqrtAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS f32_3f800000_AVX2<>+0(SB), Y1
+	VSQRTPS Y0, Y0
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VMOVUPS f32_3f800000_AVX2<>+0(SB), Y1
+	VSQRTPS Y0, Y0
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+
+body:
+	VMOVUPS f32_3f800000_AVX2<>+0(SB), Y1
+	VSQRTPS Y0, Y0
+	VDIVPS  Y0, Y1, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y0
+	VMASKMOVPS (BX)(AX*4), Y0, Y0
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA f32_3f800000_AVX2<>+0(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+4(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+8(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+12(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+16(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+20(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+24(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX2<>+28(SB)/4, $0x3f800000
+GLOBL f32_3f800000_AVX2<>(SB), RODATA|NOPTR, $32
+
+// func reluAVX2(dst *float32, a *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·reluAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VCMPPS  $0x16, f32_00000000_AVX2<>+0(SB), Y0, Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VCMPPS  $0x16, f32_00000000_AVX2<>+0(SB), Y0, Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VCMPPS  $0x16, f32_00000000_AVX2<>+0(SB), Y0, Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VCMPPS  $0x16, f32_00000000_AVX2<>+0(SB), Y0, Y1
+	VPAND   Y0, Y1, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+
+body:
+	VCMPPS  $0x16, f32_00000000_AVX2<>+0(SB), Y0, Y1
+	VPAND   Y0, Y1, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y0
+	VMASKMOVPS (BX)(AX*4), Y0, Y0
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGradAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·reluGradAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+	VCMPPS  $0x1e, f32_00000000_AVX2<>+0(SB), Y0, Y0
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y0
+	VMOVUPS 32(SI)(AX*4), Y1
+	VCMPPS  $0x1e, f32_00000000_AVX2<>+0(SB), Y0, Y0
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y0
+	VMOVUPS 64(SI)(AX*4), Y1
+	VCMPPS  $0x1e, f32_00000000_AVX2<>+0(SB), Y0, Y0
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y0
+	VMOVUPS 96(SI)(AX*4), Y1
+	VCMPPS  $0x1e, f32_00000000_AVX2<>+0(SB), Y0, Y0
+	VPAND   Y1, Y0, Y0
+	VMOVUPS Y0, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+
+body:
+	VCMPPS  $0x1e, f32_00000000_AVX2<>+0(SB), Y0, Y0
+	VPAND   Y1, Y0, Y0
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y1
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMASKMOVPS (SI)(AX*4), Y1, Y1
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y1
+	VMASKMOVPS Y0, Y1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func fmaAVX2(dst *float32, a *float32, b *float32, c *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·fmaAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ c+24(FP), DI
+	MOVQ n+32(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ        CX, $0x00000010
+	JLT         single
+	VMOVUPS     (BX)(AX*4), Y0
+	VMOVUPS     (SI)(AX*4), Y1
+	VMOVUPS     (DI)(AX*4), Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, (DX)(AX*4)
+	VMOVUPS     32(BX)(AX*4), Y0
+	VMOVUPS     32(SI)(AX*4), Y1
+	VMOVUPS     32(DI)(AX*4), Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(DX)(AX*4)
+	ADDQ        $0x00000010, AX
+	SUBQ        $0x00000010, CX
+	JMP         loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (SI)(AX*4), Y1
+	VMOVUPS (DI)(AX*4), Y2
+
+body:
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y1, Y0, Y2
+	CMPQ        CX, $0x00000008
+	JLT         last
+	VMOVUPS     Y2, (DX)(AX*4)
+	ADDQ        $0x00000008, AX
+	SUBQ        $0x00000008, CX
+	JMP         single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, R8
+	SUBQ       CX, R8
+	LEAQ       window_AVX2<>+0(SB), R9
+	VMOVDQU    (R9)(R8*4), Y2
+	VMASKMOVPS (BX)(AX*4), Y2, Y0
+	VMASKMOVPS (SI)(AX*4), Y2, Y1
+	VMASKMOVPS (DI)(AX*4), Y2, Y2
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y2, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func fmaScalarAVX2(dst *float32, a *float32, c *float32, n int, s float32)
+// Requires: AVX, FMA3
+TEXT ·fmaScalarAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         c+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+32(FP), Y0
+
+loop:
+	CMPQ        CX, $0x00000020
+	JLT         single
+	VMOVUPS     (BX)(AX*4), Y1
+	VMOVUPS     (SI)(AX*4), Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, (DX)(AX*4)
+	VMOVUPS     32(BX)(AX*4), Y1
+	VMOVUPS     32(SI)(AX*4), Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 32(DX)(AX*4)
+	VMOVUPS     64(BX)(AX*4), Y1
+	VMOVUPS     64(SI)(AX*4), Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 64(DX)(AX*4)
+	VMOVUPS     96(BX)(AX*4), Y1
+	VMOVUPS     96(SI)(AX*4), Y2
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 96(DX)(AX*4)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+
+body:
+	VMOVAPS     Y2, Y2
+	VFMADD231PS Y0, Y1, Y2
+	CMPQ        CX, $0x00000008
+	JLT         last
+	VMOVUPS     Y2, (DX)(AX*4)
+	ADDQ        $0x00000008, AX
+	SUBQ        $0x00000008, CX
+	JMP         single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y2
+	VMASKMOVPS (BX)(AX*4), Y2, Y1
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y2, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func centerAVX2(dst *float32, a *float32, n int, mean float32, rstd float32)
+// Requires: AVX
+TEXT ·centerAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS mean+24(FP), Y0
+	VBROADCASTSS rstd+28(FP), Y1
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y2
+
+body:
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y2, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(SI*4), Y2
+	VMASKMOVPS (BX)(AX*4), Y2, Y2
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y2, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func layerNormAVX2(dst *float32, a *float32, gamma *float32, beta *float32, n int, mean float32, rstd float32)
+// Requires: AVX
+TEXT ·layerNormAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVQ         beta+24(FP), DI
+	MOVQ         n+32(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS mean+40(FP), Y0
+	VBROADCASTSS rstd+44(FP), Y1
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (SI)(AX*4), Y3
+	VMOVUPS (DI)(AX*4), Y4
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMULPS  Y3, Y2, Y2
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y2, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y2
+	VMOVUPS 32(SI)(AX*4), Y3
+	VMOVUPS 32(DI)(AX*4), Y4
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMULPS  Y3, Y2, Y2
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (SI)(AX*4), Y3
+	VMOVUPS (DI)(AX*4), Y4
+
+body:
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMULPS  Y3, Y2, Y2
+	VADDPS  Y4, Y2, Y2
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y2, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, R8
+	SUBQ       CX, R8
+	LEAQ       window_AVX2<>+0(SB), R9
+	VMOVDQU    (R9)(R8*4), Y4
+	VMASKMOVPS (BX)(AX*4), Y4, Y2
+	VMASKMOVPS (SI)(AX*4), Y4, Y3
+	VMASKMOVPS (DI)(AX*4), Y4, Y4
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y2, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmsNormAVX2(dst *float32, a *float32, gamma *float32, n int, rstd float32)
+// Requires: AVX
+TEXT ·rmsNormAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS rstd+32(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000010
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VMOVUPS 32(SI)(AX*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+
+body:
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y2
+	VMASKMOVPS (BX)(AX*4), Y2, Y1
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulSubScalarAVX2(dst *float32, a *float32, b *float32, n int, s float32)
+// Requires: AVX
+TEXT ·mulSubScalarAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+32(FP), Y0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (DX)(AX*4)
+	VMOVUPS 32(BX)(AX*4), Y1
+	VMOVUPS 32(SI)(AX*4), Y2
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Y1
+	VMOVUPS 64(SI)(AX*4), Y2
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(DX)(AX*4)
+	VMOVUPS 96(BX)(AX*4), Y1
+	VMOVUPS 96(SI)(AX*4), Y2
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+
+body:
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	CMPQ    CX, $0x00000008
+	JLT     last
+	VMOVUPS Y1, (DX)(AX*4)
+	ADDQ    $0x00000008, AX
+	SUBQ    $0x00000008, CX
+	JMP     single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y2
+	VMASKMOVPS (BX)(AX*4), Y2, Y1
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamwAVX2(p *float32, m *float32, v *float32, grad *float32, n int, weight float32, clip float32, omb1 float32, b2 float32, omb2 float32, decay float32, step float32, sbc2 float32, eps float32)
+// Requires: AVX, FMA3
+TEXT ·adamwAVX2(SB), NOSPLIT, $0-76
+	MOVQ p+0(FP), DX
+	MOVQ m+8(FP), BX
+	MOVQ v+16(FP), SI
+	MOVQ grad+24(FP), DI
+	MOVQ n+32(FP), CX
+	XORQ AX, AX
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VMOVUPS (DI)(AX*4), Y3
+
+body:
+	VBROADCASTSS weight+40(FP), Y4
+	VDIVPS       Y4, Y3, Y3
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       Y4, Y3, Y3
+	VMOVAPS      Y1, Y4
+	VSUBPS       Y1, Y3, Y1
+	VBROADCASTSS omb1+48(FP), Y5
+	VFMADD231PS  Y5, Y1, Y4
+	VBROADCASTSS b2+52(FP), Y1
+	VMULPS       Y1, Y2, Y1
+	VMULPS       Y3, Y3, Y2
+	VBROADCASTSS omb2+56(FP), Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VMOVAPS      Y0, Y2
+	VBROADCASTSS decay+60(FP), Y3
+	VFNMADD231PS Y3, Y0, Y2
+	VBROADCASTSS step+64(FP), Y0
+	VMULPS       Y0, Y4, Y0
+	VSQRTPS      Y1, Y3
+	VBROADCASTSS sbc2+68(FP), Y5
+	VDIVPS       Y5, Y3, Y3
+	VBROADCASTSS eps+72(FP), Y5
+	VADDPS       Y5, Y3, Y3
+	VDIVPS       Y3, Y0, Y0
+	VSUBPS       Y0, Y2, Y0
+	CMPQ         CX, $0x00000008
+	JLT          last
+	VMOVUPS      Y0, (DX)(AX*4)
+	VMOVUPS      Y4, (BX)(AX*4)
+	VMOVUPS      Y1, (SI)(AX*4)
+	ADDQ         $0x00000008, AX
+	SUBQ         $0x00000008, CX
+	JMP          single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, R8
+	SUBQ       CX, R8
+	LEAQ       window_AVX2<>+0(SB), R9
+	VMOVDQU    (R9)(R8*4), Y3
+	VMASKMOVPS (DX)(AX*4), Y3, Y0
+	VMASKMOVPS (BX)(AX*4), Y3, Y1
+	VMASKMOVPS (SI)(AX*4), Y3, Y2
+	VMASKMOVPS (DI)(AX*4), Y3, Y3
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(DI*4), Y2
+	VMASKMOVPS Y0, Y2, (DX)(AX*4)
+	VMASKMOVPS Y4, Y2, (BX)(AX*4)
+	VMASKMOVPS Y1, Y2, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sgdAVX2(p *float32, m *float32, grad *float32, n int, weight float32, clip float32, momentum float32, decay float32, lr float32)
+// Requires: AVX, FMA3
+TEXT ·sgdAVX2(SB), NOSPLIT, $0-52
+	MOVQ p+0(FP), DX
+	MOVQ m+8(FP), BX
+	MOVQ grad+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+
+body:
+	VBROADCASTSS weight+32(FP), Y3
+	VDIVPS       Y3, Y2, Y2
+	VBROADCASTSS clip+36(FP), Y3
+	VMULPS       Y3, Y2, Y2
+	VBROADCASTSS momentum+40(FP), Y3
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVAPS      Y0, Y1
+	VBROADCASTSS decay+44(FP), Y3
+	VFNMADD231PS Y3, Y0, Y1
+	VBROADCASTSS lr+48(FP), Y0
+	VFNMADD231PS Y0, Y2, Y1
+	CMPQ         CX, $0x00000008
+	JLT          last
+	VMOVUPS      Y1, (DX)(AX*4)
+	VMOVUPS      Y2, (BX)(AX*4)
+	ADDQ         $0x00000008, AX
+	SUBQ         $0x00000008, CX
+	JMP          single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y2
+	VMASKMOVPS (DX)(AX*4), Y2, Y0
+	VMASKMOVPS (BX)(AX*4), Y2, Y1
+	VMASKMOVPS (SI)(AX*4), Y2, Y2
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, SI
+	SUBQ       CX, SI
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(SI*4), Y0
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+	VMASKMOVPS Y2, Y0, (BX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func dropoutAVX2(dst *float32, a *float32, bits *float32, n int, threshold uint32, scale float32)
+// Requires: AVX, AVX2
+TEXT ·dropoutAVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         bits+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS threshold+32(FP), Y0
+	VBROADCASTSS scale+36(FP), Y1
+
+loop:
+	CMPQ     CX, $0x00000010
+	JLT      single
+	VMOVUPS  (BX)(AX*4), Y2
+	VMOVUPS  (SI)(AX*4), Y3
+	VMOVUPS  f32_80000000_AVX2<>+0(SB), Y4
+	VPXOR    Y4, Y3, Y3
+	VPXOR    Y4, Y0, Y4
+	VPCMPGTD Y3, Y4, Y3
+	VMULPS   Y1, Y2, Y2
+	VPAND    Y2, Y3, Y2
+	VMOVUPS  Y2, (DX)(AX*4)
+	VMOVUPS  32(BX)(AX*4), Y2
+	VMOVUPS  32(SI)(AX*4), Y3
+	VMOVUPS  f32_80000000_AVX2<>+0(SB), Y4
+	VPXOR    Y4, Y3, Y3
+	VPXOR    Y4, Y0, Y4
+	VPCMPGTD Y3, Y4, Y3
+	VMULPS   Y1, Y2, Y2
+	VPAND    Y2, Y3, Y2
+	VMOVUPS  Y2, 32(DX)(AX*4)
+	ADDQ     $0x00000010, AX
+	SUBQ     $0x00000010, CX
+	JMP      loop
+
+single:
+	CMPQ    CX, $0x00000008
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (SI)(AX*4), Y3
+
+body:
+	VMOVUPS  f32_80000000_AVX2<>+0(SB), Y4
+	VPXOR    Y4, Y3, Y3
+	VPXOR    Y4, Y0, Y4
+	VPCMPGTD Y3, Y4, Y3
+	VMULPS   Y1, Y2, Y2
+	VPAND    Y2, Y3, Y2
+	CMPQ     CX, $0x00000008
+	JLT      last
+	VMOVUPS  Y2, (DX)(AX*4)
+	ADDQ     $0x00000008, AX
+	SUBQ     $0x00000008, CX
+	JMP      single
+
+partial:
+	TESTQ      CX, CX
+	JE         done
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	LEAQ       window_AVX2<>+0(SB), R8
+	VMOVDQU    (R8)(DI*4), Y3
+	VMASKMOVPS (BX)(AX*4), Y3, Y2
+	VMASKMOVPS (SI)(AX*4), Y3, Y3
+	JMP        body
+
+last:
+	MOVQ       $0x00000008, BX
+	SUBQ       CX, BX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(BX*4), Y0
+	VMASKMOVPS Y2, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumAVX2(a *float32, n int) float32
+// Requires: AVX, SSE
+TEXT ·sumAVX2(SB), NOSPLIT, $0-20
+	MOVQ   a+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     end0
+	VMOVUPS (AX), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(AX), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(AX), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(AX), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+end0:
+	CMPQ    CX, $0x00000008
+	JLT     part0
+	VMOVUPS (AX), Y4
+	VADDPS  Y4, Y0, Y0
+	SUBQ    $0x00000008, CX
+	CMPQ    CX, $0x00000008
+	JLT     part1
+	VMOVUPS 32(AX), Y4
+	VADDPS  Y4, Y1, Y1
+	SUBQ    $0x00000008, CX
+	CMPQ    CX, $0x00000008
+	JLT     part2
+	VMOVUPS 64(AX), Y4
+	VADDPS  Y4, Y2, Y2
+	SUBQ    $0x00000008, CX
+	CMPQ    CX, $0x00000008
+	JLT     part3
+	VMOVUPS 96(AX), Y4
+	VADDPS  Y4, Y3, Y3
+	SUBQ    $0x00000008, CX
+	JMP     fold
+
+part0:
+	MOVQ       $0x00000008, DX
+	SUBQ       CX, DX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(DX*4), Y4
+	VMASKMOVPS (AX), Y4, Y4
+	VADDPS     Y4, Y0, Y0
+	JMP        fold
+
+part1:
+	MOVQ       $0x00000008, DX
+	SUBQ       CX, DX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(DX*4), Y4
+	VMASKMOVPS 32(AX), Y4, Y4
+	VADDPS     Y4, Y1, Y1
+	JMP        fold
+
+part2:
+	MOVQ       $0x00000008, DX
+	SUBQ       CX, DX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(DX*4), Y4
+	VMASKMOVPS 64(AX), Y4, Y4
+	VADDPS     Y4, Y2, Y2
+	JMP        fold
+
+part3:
+	MOVQ       $0x00000008, DX
+	SUBQ       CX, DX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(DX*4), Y4
+	VMASKMOVPS 96(AX), Y4, Y4
+	VADDPS     Y4, Y3, Y3
+
+fold:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+16(FP)
+	RET
+
+// func sumSquaresAVX2(a *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-20
+	MOVQ   a+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop:
+	CMPQ        CX, $0x00000020
+	JLT         end0
+	VMOVUPS     (AX), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(AX), Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     64(AX), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     96(AX), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+end0:
+	CMPQ        CX, $0x00000008
+	JLT         part0
+	VMOVUPS     (AX), Y4
+	VFMADD231PS Y4, Y4, Y0
+	SUBQ        $0x00000008, CX
+	CMPQ        CX, $0x00000008
+	JLT         part1
+	VMOVUPS     32(AX), Y4
+	VFMADD231PS Y4, Y4, Y1
+	SUBQ        $0x00000008, CX
+	CMPQ        CX, $0x00000008
+	JLT         part2
+	VMOVUPS     64(AX), Y4
+	VFMADD231PS Y4, Y4, Y2
+	SUBQ        $0x00000008, CX
+	CMPQ        CX, $0x00000008
+	JLT         part3
+	VMOVUPS     96(AX), Y4
+	VFMADD231PS Y4, Y4, Y3
+	SUBQ        $0x00000008, CX
+	JMP         fold
+
+part0:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y4
+	VMASKMOVPS  (AX), Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+	JMP         fold
+
+part1:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y4
+	VMASKMOVPS  32(AX), Y4, Y4
+	VFMADD231PS Y4, Y4, Y1
+	JMP         fold
+
+part2:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y4
+	VMASKMOVPS  64(AX), Y4, Y4
+	VFMADD231PS Y4, Y4, Y2
+	JMP         fold
+
+part3:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y4
+	VMASKMOVPS  96(AX), Y4, Y4
+	VFMADD231PS Y4, Y4, Y3
+
+fold:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+16(FP)
+	RET
+
+// func sumProductsAVX2(a *float32, b *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·sumProductsAVX2(SB), NOSPLIT, $0-28
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop:
+	CMPQ        DX, $0x00000020
+	JLT         end0
+	VMOVUPS     (AX), Y4
+	VMOVUPS     (CX), Y5
+	VFMADD231PS Y5, Y4, Y0
+	VMOVUPS     32(AX), Y4
+	VMOVUPS     32(CX), Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     64(AX), Y4
+	VMOVUPS     64(CX), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     96(AX), Y4
+	VMOVUPS     96(CX), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x00000020, DX
+	JMP         loop
+
+end0:
+	CMPQ        DX, $0x00000008
+	JLT         part0
+	VMOVUPS     (AX), Y4
+	VMOVUPS     (CX), Y5
+	VFMADD231PS Y5, Y4, Y0
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JLT         part1
+	VMOVUPS     32(AX), Y4
+	VMOVUPS     32(CX), Y5
+	VFMADD231PS Y5, Y4, Y1
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JLT         part2
+	VMOVUPS     64(AX), Y4
+	VMOVUPS     64(CX), Y5
+	VFMADD231PS Y5, Y4, Y2
+	SUBQ        $0x00000008, DX
+	CMPQ        DX, $0x00000008
+	JLT         part3
+	VMOVUPS     96(AX), Y4
+	VMOVUPS     96(CX), Y5
+	VFMADD231PS Y5, Y4, Y3
+	SUBQ        $0x00000008, DX
+	JMP         fold
+
+part0:
+	MOVQ        $0x00000008, BX
+	SUBQ        DX, BX
+	LEAQ        window_AVX2<>+0(SB), DX
+	VMOVDQU     (DX)(BX*4), Y4
+	VMASKMOVPS  (AX), Y4, Y5
+	VMASKMOVPS  (CX), Y4, Y4
+	VFMADD231PS Y4, Y5, Y0
+	JMP         fold
+
+part1:
+	MOVQ        $0x00000008, BX
+	SUBQ        DX, BX
+	LEAQ        window_AVX2<>+0(SB), DX
+	VMOVDQU     (DX)(BX*4), Y4
+	VMASKMOVPS  32(AX), Y4, Y5
+	VMASKMOVPS  32(CX), Y4, Y4
+	VFMADD231PS Y4, Y5, Y1
+	JMP         fold
+
+part2:
+	MOVQ        $0x00000008, BX
+	SUBQ        DX, BX
+	LEAQ        window_AVX2<>+0(SB), DX
+	VMOVDQU     (DX)(BX*4), Y4
+	VMASKMOVPS  64(AX), Y4, Y5
+	VMASKMOVPS  64(CX), Y4, Y4
+	VFMADD231PS Y4, Y5, Y2
+	JMP         fold
+
+part3:
+	MOVQ        $0x00000008, BX
+	SUBQ        DX, BX
+	LEAQ        window_AVX2<>+0(SB), DX
+	VMOVDQU     (DX)(BX*4), Y4
+	VMASKMOVPS  96(AX), Y4, Y5
+	VMASKMOVPS  96(CX), Y4, Y4
+	VFMADD231PS Y4, Y5, Y3
+
+fold:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+24(FP)
+	RET
+
+// func sumSquaresAboutAVX2(a *float32, n int, mean float32) float32
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·sumSquaresAboutAVX2(SB), NOSPLIT, $0-28
+	MOVQ         a+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS mean+16(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+
+loop:
+	CMPQ        CX, $0x00000020
+	JLT         end0
+	VMOVUPS     (AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+end0:
+	CMPQ        CX, $0x00000008
+	JLT         part0
+	VMOVUPS     (AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	SUBQ        $0x00000008, CX
+	CMPQ        CX, $0x00000008
+	JLT         part1
+	VMOVUPS     32(AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y2
+	SUBQ        $0x00000008, CX
+	CMPQ        CX, $0x00000008
+	JLT         part2
+	VMOVUPS     64(AX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+	SUBQ        $0x00000008, CX
+	CMPQ        CX, $0x00000008
+	JLT         part3
+	VMOVUPS     96(AX), Y5
+	VSUBPS      Y0, Y5, Y0
+	VFMADD231PS Y0, Y0, Y4
+	SUBQ        $0x00000008, CX
+	JMP         fold
+
+part0:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y5
+	VMASKMOVPS  (AX), Y5, Y6
+	VSUBPS      Y0, Y6, Y0
+	VPAND       Y0, Y5, Y0
+	VFMADD231PS Y0, Y0, Y1
+	JMP         fold
+
+part1:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y5
+	VMASKMOVPS  32(AX), Y5, Y6
+	VSUBPS      Y0, Y6, Y0
+	VPAND       Y0, Y5, Y0
+	VFMADD231PS Y0, Y0, Y2
+	JMP         fold
+
+part2:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y5
+	VMASKMOVPS  64(AX), Y5, Y6
+	VSUBPS      Y0, Y6, Y0
+	VPAND       Y0, Y5, Y0
+	VFMADD231PS Y0, Y0, Y3
+	JMP         fold
+
+part3:
+	MOVQ        $0x00000008, DX
+	SUBQ        CX, DX
+	LEAQ        window_AVX2<>+0(SB), CX
+	VMOVDQU     (CX)(DX*4), Y5
+	VMASKMOVPS  96(AX), Y5, Y6
+	VSUBPS      Y0, Y6, Y0
+	VPAND       Y0, Y5, Y0
+	VFMADD231PS Y0, Y0, Y4
+
+fold:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+24(FP)
+	RET
+
+// func maxOfAVX2(a *float32, n int) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·maxOfAVX2(SB), NOSPLIT, $0-20
+	MOVQ    a+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS f32_ff800000_AVX2<>+0(SB), Y0
+	VMOVUPS f32_ff800000_AVX2<>+0(SB), Y1
+	VMOVUPS f32_ff800000_AVX2<>+0(SB), Y2
+	VMOVUPS f32_ff800000_AVX2<>+0(SB), Y3
+
+loop:
+	CMPQ      CX, $0x00000020
+	JLT       single
+	VMOVUPS   (AX), Y4
+	VCMPPS    $0x03, Y4, Y0, Y5
+	VMAXPS    Y4, Y0, Y6
+	VMAXPS    Y0, Y4, Y0
+	VPAND     Y0, Y6, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y4
+	VBLENDVPS Y5, Y4, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   32(AX), Y4
+	VCMPPS    $0x03, Y4, Y1, Y5
+	VMAXPS    Y4, Y1, Y6
+	VMAXPS    Y1, Y4, Y1
+	VPAND     Y1, Y6, Y1
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y4
+	VBLENDVPS Y5, Y4, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   64(AX), Y4
+	VCMPPS    $0x03, Y4, Y2, Y5
+	VMAXPS    Y4, Y2, Y6
+	VMAXPS    Y2, Y4, Y2
+	VPAND     Y2, Y6, Y2
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y4
+	VBLENDVPS Y5, Y4, Y2, Y2
+	VMOVAPS   Y2, Y2
+	VMOVUPS   96(AX), Y4
+	VCMPPS    $0x03, Y4, Y3, Y5
+	VMAXPS    Y4, Y3, Y6
+	VMAXPS    Y3, Y4, Y3
+	VPAND     Y3, Y6, Y3
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y4
+	VBLENDVPS Y5, Y4, Y3, Y3
+	VMOVAPS   Y3, Y3
+	ADDQ      $0x00000080, AX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ      CX, $0x00000008
+	JLT       partial
+	VMOVUPS   (AX), Y4
+	VCMPPS    $0x03, Y4, Y0, Y5
+	VMAXPS    Y4, Y0, Y6
+	VMAXPS    Y0, Y4, Y0
+	VPAND     Y0, Y6, Y0
+	VMOVUPS   f32_7fc00000_AVX2<>+0(SB), Y4
+	VBLENDVPS Y5, Y4, Y0, Y0
+	VMOVAPS   Y0, Y0
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000008, CX
+	JMP       single
+
+partial:
+	TESTQ      CX, CX
+	JE         fold
+	MOVQ       $0x00000008, DX
+	SUBQ       CX, DX
+	LEAQ       window_AVX2<>+0(SB), CX
+	VMOVDQU    (CX)(DX*4), Y4
+	VMASKMOVPS (AX), Y4, Y5
+	VMOVUPS    f32_ff800000_AVX2<>+0(SB), Y6
+	VBLENDVPS  Y4, Y5, Y6, Y4
+	VCMPPS     $0x03, Y4, Y0, Y5
+	VMAXPS     Y4, Y0, Y6
+	VMAXPS     Y0, Y4, Y0
+	VPAND      Y0, Y6, Y0
+	VMOVUPS    f32_7fc00000_AVX2<>+0(SB), Y4
+	VBLENDVPS  Y5, Y4, Y0, Y0
+	VMOVAPS    Y0, Y0
+
+fold:
+	VCMPPS       $0x03, Y2, Y0, Y4
+	VMAXPS       Y2, Y0, Y5
+	VMAXPS       Y0, Y2, Y0
+	VPAND        Y0, Y5, Y0
+	VMOVUPS      f32_7fc00000_AVX2<>+0(SB), Y2
+	VBLENDVPS    Y4, Y2, Y0, Y0
+	VCMPPS       $0x03, Y3, Y1, Y2
+	VMAXPS       Y3, Y1, Y4
+	VMAXPS       Y1, Y3, Y1
+	VPAND        Y1, Y4, Y1
+	VMOVUPS      f32_7fc00000_AVX2<>+0(SB), Y3
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VCMPPS       $0x03, Y1, Y0, Y2
+	VMAXPS       Y1, Y0, Y3
+	VMAXPS       Y0, Y1, Y0
+	VPAND        Y0, Y3, Y0
+	VMOVUPS      f32_7fc00000_AVX2<>+0(SB), Y1
+	VBLENDVPS    Y2, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VCMPPS       $0x03, X1, X0, X2
+	VMAXPS       X1, X0, X3
+	VMAXPS       X0, X1, X0
+	VPAND        X0, X3, X0
+	VMOVUPS      f32_7fc00000_AVX2<>+0(SB), X1
+	VBLENDVPS    X2, X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VCMPPS       $0x03, X1, X0, X2
+	VMAXPS       X1, X0, X3
+	VMAXPS       X0, X1, X0
+	VPAND        X0, X3, X0
+	VMOVUPS      f32_7fc00000_AVX2<>+0(SB), X1
+	VBLENDVPS    X2, X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VCMPPS       $0x03, X1, X0, X2
+	VMAXPS       X1, X0, X3
+	VMAXPS       X0, X1, X0
+	VPAND        X0, X3, X0
+	VMOVUPS      f32_7fc00000_AVX2<>+0(SB), X1
+	VBLENDVPS    X2, X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+16(FP)
+	RET
+
+DATA f32_ff800000_AVX2<>+0(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+4(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+8(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+12(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+16(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+20(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+24(SB)/4, $0xff800000
+DATA f32_ff800000_AVX2<>+28(SB)/4, $0xff800000
+GLOBL f32_ff800000_AVX2<>(SB), RODATA|NOPTR, $32
+
+// func addColumnsAVX2(lanes *float32, a *float32, rows int, cols int, stride int)
+// Requires: AVX
+TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-40
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+16(FP), CX
+	MOVQ cols+24(FP), DX
+	MOVQ stride+32(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ    DI, $0x00000020
+	JLT     end4
+	VMOVUPS (R10)(SI*4), Y0
+	VMOVUPS (R9)(SI*4), Y1
+	VADDPS  Y0, Y1, Y0
+	VMOVUPS Y0, (R9)(SI*4)
+	VMOVUPS 32(R10)(SI*4), Y0
+	VMOVUPS 32(R9)(SI*4), Y1
+	VADDPS  Y0, Y1, Y0
+	VMOVUPS Y0, 32(R9)(SI*4)
+	VMOVUPS 64(R10)(SI*4), Y0
+	VMOVUPS 64(R9)(SI*4), Y1
+	VADDPS  Y0, Y1, Y0
+	VMOVUPS Y0, 64(R9)(SI*4)
+	VMOVUPS 96(R10)(SI*4), Y0
+	VMOVUPS 96(R9)(SI*4), Y1
+	VADDPS  Y0, Y1, Y0
+	VMOVUPS Y0, 96(R9)(SI*4)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, DI
+	JMP     vectors4
+
+end4:
+vectors1:
+	CMPQ    DI, $0x00000008
+	JLT     end1
+	VMOVUPS (R10)(SI*4), Y0
+	VMOVUPS (R9)(SI*4), Y1
+	VADDPS  Y0, Y1, Y0
+	VMOVUPS Y0, (R9)(SI*4)
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, DI
+	JMP     vectors1
+
+end1:
+	TESTQ      DI, DI
+	JE         next
+	MOVQ       $0x00000008, R11
+	SUBQ       DI, R11
+	LEAQ       window_AVX2<>+0(SB), DI
+	VMOVDQU    (DI)(R11*4), Y0
+	VMASKMOVPS (R10)(SI*4), Y0, Y1
+	VMASKMOVPS (R9)(SI*4), Y0, Y2
+	VADDPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func addColumnProductsAVX2(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+// Requires: AVX, FMA3
+TEXT ·addColumnProductsAVX2(SB), NOSPLIT, $0-48
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+24(FP), CX
+	MOVQ cols+32(FP), DX
+	MOVQ stride+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ b+16(FP), R11
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000020
+	JLT         end4
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, (R9)(SI*4)
+	VMOVUPS     32(R10)(SI*4), Y0
+	VMOVUPS     32(R11)(SI*4), Y1
+	VMOVUPS     32(R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Y0
+	VMOVUPS     64(R11)(SI*4), Y1
+	VMOVUPS     64(R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 64(R9)(SI*4)
+	VMOVUPS     96(R10)(SI*4), Y0
+	VMOVUPS     96(R11)(SI*4), Y1
+	VMOVUPS     96(R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 96(R9)(SI*4)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000020, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000008
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, (R9)(SI*4)
+	ADDQ        $0x00000008, SI
+	SUBQ        $0x00000008, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVQ        $0x00000008, R12
+	SUBQ        DI, R12
+	LEAQ        window_AVX2<>+0(SB), DI
+	VMOVDQU     (DI)(R12*4), Y0
+	VMASKMOVPS  (R10)(SI*4), Y0, Y1
+	VMASKMOVPS  (R11)(SI*4), Y0, Y2
+	VMASKMOVPS  (R9)(SI*4), Y0, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMASKMOVPS  Y3, Y0, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	ADDQ BX, R11
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func philoxAVX2(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
+// Requires: AVX, AVX2
+TEXT ·philoxAVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         blocks+8(FP), CX
+	VBROADCASTSS low+16(FP), Y0
+	VPADDD       order_AVX2<>+0(SB), Y0, Y0
+
+loop:
+	TESTQ        CX, CX
+	JE           done
+	VBROADCASTSS high+20(FP), Y1
+	VBROADCASTSS stream+24(FP), Y2
+	VBROADCASTSS step+28(FP), Y3
+	VBROADCASTSS key0+32(FP), Y4
+	VBROADCASTSS key1+36(FP), Y5
+	VPSRLQ       $0x20, Y0, Y6
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y0, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y6, Y8
+	VPSRLQ       $0x20, Y7, Y6
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y6, Y6
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y7, Y7
+	VPOR         Y7, Y8, Y7
+	VPSRLQ       $0x20, Y2, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y2, Y2
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y2, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y2, Y2
+	VPOR         Y2, Y9, Y2
+	VPXOR        Y1, Y8, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y3, Y6, Y3
+	VPXOR        Y5, Y3, Y3
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y1, Y6
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y1, Y1
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y6, Y8
+	VPSRLQ       $0x20, Y1, Y6
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y6, Y6
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y1, Y1
+	VPOR         Y1, Y8, Y1
+	VPSRLQ       $0x20, Y3, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y3, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y3, Y3
+	VPOR         Y3, Y9, Y3
+	VPXOR        Y2, Y8, Y2
+	VPXOR        Y4, Y2, Y2
+	VPXOR        Y7, Y6, Y6
+	VPXOR        Y5, Y6, Y6
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y2, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y2, Y2
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y2, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y2, Y2
+	VPOR         Y2, Y8, Y2
+	VPSRLQ       $0x20, Y6, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y6, Y6
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y6, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y6, Y6
+	VPOR         Y6, Y9, Y6
+	VPXOR        Y3, Y8, Y3
+	VPXOR        Y4, Y3, Y3
+	VPXOR        Y1, Y7, Y1
+	VPXOR        Y5, Y1, Y1
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y3, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y3, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y3, Y3
+	VPOR         Y3, Y8, Y3
+	VPSRLQ       $0x20, Y1, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y1, Y1
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y1, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y1, Y1
+	VPOR         Y1, Y9, Y1
+	VPXOR        Y6, Y8, Y6
+	VPXOR        Y4, Y6, Y6
+	VPXOR        Y2, Y7, Y2
+	VPXOR        Y5, Y2, Y2
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y6, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y6, Y6
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y6, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y6, Y6
+	VPOR         Y6, Y8, Y6
+	VPSRLQ       $0x20, Y2, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y2, Y2
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y2, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y2, Y2
+	VPOR         Y2, Y9, Y2
+	VPXOR        Y1, Y8, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y3, Y7, Y3
+	VPXOR        Y5, Y3, Y3
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y1, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y1, Y1
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y1, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y1, Y1
+	VPOR         Y1, Y8, Y1
+	VPSRLQ       $0x20, Y3, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y3, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y3, Y3
+	VPOR         Y3, Y9, Y3
+	VPXOR        Y2, Y8, Y2
+	VPXOR        Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y6
+	VPXOR        Y5, Y6, Y6
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y2, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y2, Y2
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y2, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y2, Y2
+	VPOR         Y2, Y8, Y2
+	VPSRLQ       $0x20, Y6, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y6, Y6
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y6, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y6, Y6
+	VPOR         Y6, Y9, Y6
+	VPXOR        Y3, Y8, Y3
+	VPXOR        Y4, Y3, Y3
+	VPXOR        Y1, Y7, Y1
+	VPXOR        Y5, Y1, Y1
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y3, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y3, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y3, Y3
+	VPOR         Y3, Y8, Y3
+	VPSRLQ       $0x20, Y1, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y1, Y1
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y1, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y1, Y1
+	VPOR         Y1, Y9, Y1
+	VPXOR        Y6, Y8, Y6
+	VPXOR        Y4, Y6, Y6
+	VPXOR        Y2, Y7, Y2
+	VPXOR        Y5, Y2, Y2
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y6, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y6, Y6
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y6, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y6, Y6
+	VPOR         Y6, Y8, Y6
+	VPSRLQ       $0x20, Y2, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y2, Y2
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y2, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y2, Y2
+	VPOR         Y2, Y9, Y2
+	VPXOR        Y1, Y8, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y3, Y7, Y3
+	VPXOR        Y5, Y3, Y3
+	VPADDD       f32_9e3779b9_AVX2<>+0(SB), Y4, Y4
+	VPADDD       f32_bb67ae85_AVX2<>+0(SB), Y5, Y5
+	VPSRLQ       $0x20, Y1, Y7
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y1, Y1
+	VPMULUDQ     f32_d2511f53_AVX2<>+0(SB), Y7, Y8
+	VPSRLQ       $0x20, Y1, Y7
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y8, Y9
+	VPOR         Y9, Y7, Y7
+	VPSLLQ       $0x20, Y8, Y8
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y1, Y1
+	VPOR         Y1, Y8, Y1
+	VPSRLQ       $0x20, Y3, Y8
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     f32_cd9e8d57_AVX2<>+0(SB), Y8, Y9
+	VPSRLQ       $0x20, Y3, Y8
+	VPAND        f64_ffffffff00000000_AVX2<>+0(SB), Y9, Y10
+	VPOR         Y10, Y8, Y8
+	VPSLLQ       $0x20, Y9, Y9
+	VPAND        f64_00000000ffffffff_AVX2<>+0(SB), Y3, Y3
+	VPOR         Y3, Y9, Y3
+	VPXOR        Y2, Y8, Y2
+	VPXOR        Y4, Y2, Y2
+	VPXOR        Y6, Y7, Y4
+	VPXOR        Y5, Y4, Y4
+	VUNPCKLPS    Y3, Y2, Y5
+	VUNPCKHPS    Y3, Y2, Y2
+	VUNPCKLPS    Y1, Y4, Y3
+	VUNPCKHPS    Y1, Y4, Y1
+	VUNPCKLPD    Y3, Y5, Y4
+	VUNPCKHPD    Y3, Y5, Y3
+	VUNPCKLPD    Y1, Y2, Y5
+	VUNPCKHPD    Y1, Y2, Y1
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMOVUPS      Y5, 64(AX)
+	VMOVUPS      Y1, 96(AX)
+	ADDQ         $0x00000080, AX
+	VPADDD       f32_00000008_AVX2<>+0(SB), Y0, Y0
+	SUBQ         $0x00000008, CX
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA order_AVX2<>+0(SB)/4, $0x00000000
+DATA order_AVX2<>+4(SB)/4, $0x00000002
+DATA order_AVX2<>+8(SB)/4, $0x00000004
+DATA order_AVX2<>+12(SB)/4, $0x00000006
+DATA order_AVX2<>+16(SB)/4, $0x00000001
+DATA order_AVX2<>+20(SB)/4, $0x00000003
+DATA order_AVX2<>+24(SB)/4, $0x00000005
+DATA order_AVX2<>+28(SB)/4, $0x00000007
+GLOBL order_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f32_d2511f53_AVX2<>+0(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+4(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+8(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+12(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+16(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+20(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+24(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX2<>+28(SB)/4, $0xd2511f53
+GLOBL f32_d2511f53_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f32_cd9e8d57_AVX2<>+0(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+4(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+8(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+12(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+16(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+20(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+24(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX2<>+28(SB)/4, $0xcd9e8d57
+GLOBL f32_cd9e8d57_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f64_ffffffff00000000_AVX2<>+0(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX2<>+8(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX2<>+16(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX2<>+24(SB)/8, $0xffffffff00000000
+GLOBL f64_ffffffff00000000_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f64_00000000ffffffff_AVX2<>+0(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX2<>+8(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX2<>+16(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX2<>+24(SB)/8, $0x00000000ffffffff
+GLOBL f64_00000000ffffffff_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f32_9e3779b9_AVX2<>+0(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+4(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+8(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+12(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+16(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+20(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+24(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX2<>+28(SB)/4, $0x9e3779b9
+GLOBL f32_9e3779b9_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f32_bb67ae85_AVX2<>+0(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+4(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+8(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+12(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+16(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+20(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+24(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX2<>+28(SB)/4, $0xbb67ae85
+GLOBL f32_bb67ae85_AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA f32_00000008_AVX2<>+0(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+4(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+8(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+12(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+16(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+20(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+24(SB)/4, $0x00000008
+DATA f32_00000008_AVX2<>+28(SB)/4, $0x00000008
+GLOBL f32_00000008_AVX2<>(SB), RODATA|NOPTR, $32
+
+// func transpose8AVX2(dst *float32, src *float32, blocks int, dstStride int, srcStride int)
+// Requires: AVX
+TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ blocks+16(FP), DX
+	MOVQ dstStride+24(FP), BX
+	MOVQ srcStride+32(FP), SI
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	LEAQ (SI)(SI*2), DI
+	LEAQ (CX)(DI*2), R8
+	ADDQ CX, DI
+
+loop:
+	TESTQ       DX, DX
+	JE          done
+	VMOVUPS     (CX), X0
+	VINSERTF128 $0x01, (DI)(SI*1), Y0, Y1
+	VMOVUPS     (CX)(SI*1), X0
+	VINSERTF128 $0x01, (DI)(SI*2), Y0, Y2
+	VMOVUPS     (CX)(SI*2), X0
+	VINSERTF128 $0x01, (R8), Y0, Y3
+	VMOVUPS     (DI), X0
+	VINSERTF128 $0x01, (R8)(SI*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VUNPCKLPD   Y2, Y5, Y4
+	VUNPCKHPD   Y2, Y5, Y2
+	VUNPCKLPD   Y3, Y1, Y5
+	VUNPCKHPD   Y3, Y1, Y1
+	VMOVUPS     Y4, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y2, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y5, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y1, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     16(CX), X0
+	VINSERTF128 $0x01, 16(DI)(SI*1), Y0, Y1
+	VMOVUPS     16(CX)(SI*1), X0
+	VINSERTF128 $0x01, 16(DI)(SI*2), Y0, Y2
+	VMOVUPS     16(CX)(SI*2), X0
+	VINSERTF128 $0x01, 16(R8), Y0, Y3
+	VMOVUPS     16(DI), X0
+	VINSERTF128 $0x01, 16(R8)(SI*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VUNPCKLPD   Y2, Y5, Y4
+	VUNPCKHPD   Y2, Y5, Y2
+	VUNPCKLPD   Y3, Y1, Y5
+	VUNPCKHPD   Y3, Y1, Y1
+	VMOVUPS     Y4, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y2, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y5, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y1, (AX)
+	ADDQ        BX, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	DECQ        DX
+	JMP         loop
+
+done:
+	VZEROUPPER
+	RET

@@ -86,3 +86,193 @@ func siluGradAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
 //
 //go:noescape
 func softplusAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
+
+// addAVX2: a + b.
+//
+//go:noescape
+func addAVX2(dst *float32, a *float32, b *float32, n int)
+
+// subAVX2: a - b.
+//
+//go:noescape
+func subAVX2(dst *float32, a *float32, b *float32, n int)
+
+// mulAVX2: a * b.
+//
+//go:noescape
+func mulAVX2(dst *float32, a *float32, b *float32, n int)
+
+// divAVX2: a / b.
+//
+//go:noescape
+func divAVX2(dst *float32, a *float32, b *float32, n int)
+
+// maxAVX2: the maximum of a and b.
+//
+//go:noescape
+func maxAVX2(dst *float32, a *float32, b *float32, n int)
+
+// minAVX2: the minimum of a and b.
+//
+//go:noescape
+func minAVX2(dst *float32, a *float32, b *float32, n int)
+
+// addScalarAVX2: a + s.
+//
+//go:noescape
+func addScalarAVX2(dst *float32, a *float32, n int, s float32)
+
+// subScalarAVX2: a - s.
+//
+//go:noescape
+func subScalarAVX2(dst *float32, a *float32, n int, s float32)
+
+// scalarSubAVX2: s - a.
+//
+//go:noescape
+func scalarSubAVX2(dst *float32, a *float32, n int, s float32)
+
+// mulScalarAVX2: a * s.
+//
+//go:noescape
+func mulScalarAVX2(dst *float32, a *float32, n int, s float32)
+
+// divScalarAVX2: a / s.
+//
+//go:noescape
+func divScalarAVX2(dst *float32, a *float32, n int, s float32)
+
+// scalarDivAVX2: s / a.
+//
+//go:noescape
+func scalarDivAVX2(dst *float32, a *float32, n int, s float32)
+
+// maxScalarAVX2: the maximum of a and s.
+//
+//go:noescape
+func maxScalarAVX2(dst *float32, a *float32, n int, s float32)
+
+// minScalarAVX2: the minimum of a and s.
+//
+//go:noescape
+func minScalarAVX2(dst *float32, a *float32, n int, s float32)
+
+// negAVX2: -a.
+//
+//go:noescape
+func negAVX2(dst *float32, a *float32, n int)
+
+// absAVX2: |a|.
+//
+//go:noescape
+func absAVX2(dst *float32, a *float32, n int)
+
+// sqrtAVX2: the square root of a.
+//
+//go:noescape
+func sqrtAVX2(dst *float32, a *float32, n int)
+
+// rsqrtAVX2: 1 / sqrt(a), two rounded operations.
+//
+//go:noescape
+func rsqrtAVX2(dst *float32, a *float32, n int)
+
+// reluAVX2: a where a > 0 or NaN, else +0.
+//
+//go:noescape
+func reluAVX2(dst *float32, a *float32, n int)
+
+// reluGradAVX2: b where a > 0, else +0.
+//
+//go:noescape
+func reluGradAVX2(dst *float32, a *float32, b *float32, n int)
+
+// fmaAVX2: a * b + c, rounded once.
+//
+//go:noescape
+func fmaAVX2(dst *float32, a *float32, b *float32, c *float32, n int)
+
+// fmaScalarAVX2: a * s + c, rounded once.
+//
+//go:noescape
+func fmaScalarAVX2(dst *float32, a *float32, c *float32, n int, s float32)
+
+// centerAVX2: (a - mean) * rstd.
+//
+//go:noescape
+func centerAVX2(dst *float32, a *float32, n int, mean float32, rstd float32)
+
+// layerNormAVX2: ((a - mean) * rstd) * gamma + beta, each operation rounded.
+//
+//go:noescape
+func layerNormAVX2(dst *float32, a *float32, gamma *float32, beta *float32, n int, mean float32, rstd float32)
+
+// rmsNormAVX2: (a * rstd) * gamma, each operation rounded.
+//
+//go:noescape
+func rmsNormAVX2(dst *float32, a *float32, gamma *float32, n int, rstd float32)
+
+// mulSubScalarAVX2: (a - s) * b, each operation rounded.
+//
+//go:noescape
+func mulSubScalarAVX2(dst *float32, a *float32, b *float32, n int, s float32)
+
+// adamwAVX2: one AdamW step; see AdamW.
+//
+//go:noescape
+func adamwAVX2(p *float32, m *float32, v *float32, grad *float32, n int, weight float32, clip float32, omb1 float32, b2 float32, omb2 float32, decay float32, step float32, sbc2 float32, eps float32)
+
+// sgdAVX2: one step of gradient descent with momentum; see SGD.
+//
+//go:noescape
+func sgdAVX2(p *float32, m *float32, grad *float32, n int, weight float32, clip float32, momentum float32, decay float32, lr float32)
+
+// dropoutAVX2: a * scale where bits < threshold, else +0.
+//
+//go:noescape
+func dropoutAVX2(dst *float32, a *float32, bits *float32, n int, threshold uint32, scale float32)
+
+// sumAVX2: the sum of a, one block.
+//
+//go:noescape
+func sumAVX2(a *float32, n int) float32
+
+// sumSquaresAVX2: the sum of squares of a, one block.
+//
+//go:noescape
+func sumSquaresAVX2(a *float32, n int) float32
+
+// sumProductsAVX2: the sum of products of a and b, one block.
+//
+//go:noescape
+func sumProductsAVX2(a *float32, b *float32, n int) float32
+
+// sumSquaresAboutAVX2: the sum of squares of a - mean, one block.
+//
+//go:noescape
+func sumSquaresAboutAVX2(a *float32, n int, mean float32) float32
+
+// maxOfAVX2: the maximum of a, -Inf for none.
+//
+//go:noescape
+func maxOfAVX2(a *float32, n int) float32
+
+// addColumnsAVX2: adds rows into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnsAVX2(lanes *float32, a *float32, rows int, cols int, stride int)
+
+// addColumnProductsAVX2: adds rows into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnProductsAVX2(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+
+// philoxAVX2: four words of Philox4x32-10 for each counter.
+//
+//go:noescape
+func philoxAVX2(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
+
+// transpose8AVX2: 8 by 8 blocks, transposed.
+//
+//go:noescape
+func transpose8AVX2(dst *float32, src *float32, blocks int, dstStride int, srcStride int)

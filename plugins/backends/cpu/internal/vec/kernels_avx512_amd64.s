@@ -3602,3 +3602,2993 @@ doubtLast:
 	VMOVUPS Z7, K1, (AX)(BX*4)
 	VZEROUPPER
 	RET
+
+// func addAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VMOVUPS 64(SI)(AX*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z0
+	VMOVUPS 128(SI)(AX*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z0
+	VMOVUPS 192(SI)(AX*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VADDPS  Z1, Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·subAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VMOVUPS 64(SI)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z0
+	VMOVUPS 128(SI)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z0
+	VMOVUPS 192(SI)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VSUBPS  Z1, Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·mulAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VMOVUPS 64(SI)(AX*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z0
+	VMOVUPS 128(SI)(AX*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z0
+	VMOVUPS 192(SI)(AX*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VMULPS  Z1, Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·divAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VMOVUPS 64(SI)(AX*4), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VDIVPS  Z1, Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maxAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ      CX, $0x00000020
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z0
+	VMOVUPS   (SI)(AX*4), Z1
+	VCMPPS    $0x03, Z1, Z0, K1
+	VMAXPS    Z1, Z0, Z2
+	VMAXPS    Z0, Z1, Z0
+	VPANDD    Z0, Z2, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS Z1, Z0, K1, Z3
+	VMOVUPS   Z3, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z0
+	VMOVUPS   64(SI)(AX*4), Z1
+	VCMPPS    $0x03, Z1, Z0, K1
+	VMAXPS    Z1, Z0, Z2
+	VMAXPS    Z0, Z1, Z0
+	VPANDD    Z0, Z2, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS Z1, Z0, K1, Z4
+	VMOVUPS   Z4, 64(DX)(AX*4)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VCMPPS    $0x03, Z1, Z0, K1
+	VMAXPS    Z1, Z0, Z2
+	VMAXPS    Z0, Z1, Z0
+	VPANDD    Z0, Z2, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS Z1, Z0, K1, Z5
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z5, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z5, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA f32_7fc00000_AVX512<>+0(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+4(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+8(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+12(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+16(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+20(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+24(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+28(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+32(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+36(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+40(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+44(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+48(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+52(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+56(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX512<>+60(SB)/4, $0x7fc00000
+GLOBL f32_7fc00000_AVX512<>(SB), RODATA|NOPTR, $64
+
+// func minAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·minAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ      CX, $0x00000020
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z0
+	VMOVUPS   (SI)(AX*4), Z1
+	VCMPPS    $0x03, Z1, Z0, K1
+	VMINPS    Z1, Z0, Z2
+	VMINPS    Z0, Z1, Z0
+	VPORD     Z0, Z2, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS Z1, Z0, K1, Z3
+	VMOVUPS   Z3, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z0
+	VMOVUPS   64(SI)(AX*4), Z1
+	VCMPPS    $0x03, Z1, Z0, K1
+	VMINPS    Z1, Z0, Z2
+	VMINPS    Z0, Z1, Z0
+	VPORD     Z0, Z2, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS Z1, Z0, K1, Z4
+	VMOVUPS   Z4, 64(DX)(AX*4)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VCMPPS    $0x03, Z1, Z0, K1
+	VMINPS    Z1, Z0, Z2
+	VMINPS    Z0, Z1, Z0
+	VPORD     Z0, Z2, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS Z1, Z0, K1, Z5
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z5, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z5, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScalarAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addScalarAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VADDPS  Z0, Z1, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subScalarAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·subScalarAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VSUBPS  Z0, Z1, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func scalarSubAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·scalarSubAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z1
+	VMOVUPS Z1, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z1
+	VSUBPS  Z1, Z0, Z1
+	VMOVUPS Z1, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VSUBPS  Z1, Z0, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulScalarAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·mulScalarAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VMULPS  Z0, Z1, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divScalarAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·divScalarAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VDIVPS  Z0, Z1, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func scalarDivAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·scalarDivAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VDIVPS  Z1, Z0, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VDIVPS  Z1, Z0, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VDIVPS  Z1, Z0, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxScalarAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maxScalarAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ      CX, $0x00000020
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z1
+	VCMPPS    $0x03, Z0, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VMAXPS    Z1, Z0, Z1
+	VPANDD    Z1, Z2, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z1
+	VCMPPS    $0x03, Z0, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VMAXPS    Z1, Z0, Z1
+	VPANDD    Z1, Z2, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS Z2, Z1, K1, Z4
+	VMOVUPS   Z4, 64(DX)(AX*4)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VCMPPS    $0x03, Z0, Z1, K1
+	VMAXPS    Z0, Z1, Z2
+	VMAXPS    Z1, Z0, Z1
+	VPANDD    Z1, Z2, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS Z2, Z1, K1, Z5
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z5, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z5, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func minScalarAVX512(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·minScalarAVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+24(FP), Z0
+
+loop:
+	CMPQ      CX, $0x00000020
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z1
+	VCMPPS    $0x03, Z0, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VMINPS    Z1, Z0, Z1
+	VPORD     Z1, Z2, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z1
+	VCMPPS    $0x03, Z0, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VMINPS    Z1, Z0, Z1
+	VPORD     Z1, Z2, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS Z2, Z1, K1, Z4
+	VMOVUPS   Z4, 64(DX)(AX*4)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+
+body:
+	VCMPPS    $0x03, Z0, Z1, K1
+	VMINPS    Z0, Z1, Z2
+	VMINPS    Z1, Z0, Z1
+	VPORD     Z1, Z2, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS Z2, Z1, K1, Z5
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z5, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z5, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func negAVX512(dst *float32, a *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·negAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VPXORD  f32_80000000_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VPXORD  f32_80000000_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z0
+	VPXORD  f32_80000000_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z0
+	VPXORD  f32_80000000_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+
+body:
+	VPXORD  f32_80000000_AVX512<>+0(SB), Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func absAVX512(dst *float32, a *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·absAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VPANDD  f32_7fffffff_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VPANDD  f32_7fffffff_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z0
+	VPANDD  f32_7fffffff_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z0
+	VPANDD  f32_7fffffff_AVX512<>+0(SB), Z0, Z0
+	VMOVUPS Z0, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+
+body:
+	VPANDD  f32_7fffffff_AVX512<>+0(SB), Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sqrtAVX512(dst *float32, a *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sqrtAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+
+body:
+	VSQRTPS Z0, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rsqrtAVX512(dst *float32, a *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rsqrtAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS f32_3f800000_AVX512<>+0(SB), Z1
+	VSQRTPS Z0, Z0
+	VDIVPS  Z0, Z1, Z0
+	VMOVUPS Z0, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z0
+	VMOVUPS f32_3f800000_AVX512<>+0(SB), Z1
+	VSQRTPS Z0, Z0
+	VDIVPS  Z0, Z1, Z0
+	VMOVUPS Z0, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+
+body:
+	VMOVUPS f32_3f800000_AVX512<>+0(SB), Z1
+	VSQRTPS Z0, Z0
+	VDIVPS  Z0, Z1, Z0
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z0, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA f32_3f800000_AVX512<>+0(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+4(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+8(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+12(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+16(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+20(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+24(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+28(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+32(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+36(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+40(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+44(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+48(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+52(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+56(SB)/4, $0x3f800000
+DATA f32_3f800000_AVX512<>+60(SB)/4, $0x3f800000
+GLOBL f32_3f800000_AVX512<>(SB), RODATA|NOPTR, $64
+
+// func reluAVX512(dst *float32, a *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ      CX, $0x00000040
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z0
+	VCMPPS    $0x16, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z0
+	VCMPPS    $0x16, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, 64(DX)(AX*4)
+	VMOVUPS   128(BX)(AX*4), Z0
+	VCMPPS    $0x16, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, 128(DX)(AX*4)
+	VMOVUPS   192(BX)(AX*4), Z0
+	VCMPPS    $0x16, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, 192(DX)(AX*4)
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000040, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+
+body:
+	VCMPPS    $0x16, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z0, K1, Z0
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z0, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGradAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluGradAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ      CX, $0x00000040
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z0
+	VMOVUPS   (SI)(AX*4), Z1
+	VCMPPS    $0x1e, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z1, K1, Z0
+	VMOVUPS   Z0, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z0
+	VMOVUPS   64(SI)(AX*4), Z1
+	VCMPPS    $0x1e, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z1, K1, Z0
+	VMOVUPS   Z0, 64(DX)(AX*4)
+	VMOVUPS   128(BX)(AX*4), Z0
+	VMOVUPS   128(SI)(AX*4), Z1
+	VCMPPS    $0x1e, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z1, K1, Z0
+	VMOVUPS   Z0, 128(DX)(AX*4)
+	VMOVUPS   192(BX)(AX*4), Z0
+	VMOVUPS   192(SI)(AX*4), Z1
+	VCMPPS    $0x1e, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z1, K1, Z0
+	VMOVUPS   Z0, 192(DX)(AX*4)
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000040, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+
+body:
+	VCMPPS    $0x1e, f32_00000000_AVX512<>+0(SB), Z0, K1
+	VMOVAPS.Z Z1, K1, Z0
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z0, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func fmaAVX512(dst *float32, a *float32, b *float32, c *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·fmaAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ c+24(FP), DI
+	MOVQ n+32(FP), CX
+	XORQ AX, AX
+
+loop:
+	CMPQ        CX, $0x00000020
+	JLT         single
+	VMOVUPS     (BX)(AX*4), Z0
+	VMOVUPS     (SI)(AX*4), Z1
+	VMOVUPS     (DI)(AX*4), Z2
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, (DX)(AX*4)
+	VMOVUPS     64(BX)(AX*4), Z0
+	VMOVUPS     64(SI)(AX*4), Z1
+	VMOVUPS     64(DI)(AX*4), Z2
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 64(DX)(AX*4)
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (SI)(AX*4), Z1
+	VMOVUPS (DI)(AX*4), Z2
+
+body:
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z1, Z0, Z2
+	CMPQ        CX, $0x00000010
+	JLT         last
+	VMOVUPS     Z2, (DX)(AX*4)
+	ADDQ        $0x00000010, AX
+	SUBQ        $0x00000010, CX
+	JMP         single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, R8
+	BZHIL     CX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (SI)(AX*4), K1, Z1
+	VMOVUPS.Z (DI)(AX*4), K1, Z2
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func fmaScalarAVX512(dst *float32, a *float32, c *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·fmaScalarAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         c+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+32(FP), Z0
+
+loop:
+	CMPQ        CX, $0x00000040
+	JLT         single
+	VMOVUPS     (BX)(AX*4), Z1
+	VMOVUPS     (SI)(AX*4), Z2
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, (DX)(AX*4)
+	VMOVUPS     64(BX)(AX*4), Z1
+	VMOVUPS     64(SI)(AX*4), Z2
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, 64(DX)(AX*4)
+	VMOVUPS     128(BX)(AX*4), Z1
+	VMOVUPS     128(SI)(AX*4), Z2
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, 128(DX)(AX*4)
+	VMOVUPS     192(BX)(AX*4), Z1
+	VMOVUPS     192(SI)(AX*4), Z2
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, 192(DX)(AX*4)
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000040, CX
+	JMP         loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+
+body:
+	VMOVAPS     Z2, Z2
+	VFMADD231PS Z0, Z1, Z2
+	CMPQ        CX, $0x00000010
+	JLT         last
+	VMOVUPS     Z2, (DX)(AX*4)
+	ADDQ        $0x00000010, AX
+	SUBQ        $0x00000010, CX
+	JMP         single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func centerAVX512(dst *float32, a *float32, n int, mean float32, rstd float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·centerAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         n+16(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS mean+24(FP), Z0
+	VBROADCASTSS rstd+28(FP), Z1
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z2
+
+body:
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z2, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func layerNormAVX512(dst *float32, a *float32, gamma *float32, beta *float32, n int, mean float32, rstd float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·layerNormAVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVQ         beta+24(FP), DI
+	MOVQ         n+32(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS mean+40(FP), Z0
+	VBROADCASTSS rstd+44(FP), Z1
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (SI)(AX*4), Z3
+	VMOVUPS (DI)(AX*4), Z4
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS Z2, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z2
+	VMOVUPS 64(SI)(AX*4), Z3
+	VMOVUPS 64(DI)(AX*4), Z4
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS Z2, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (SI)(AX*4), Z3
+	VMOVUPS (DI)(AX*4), Z4
+
+body:
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMULPS  Z3, Z2, Z2
+	VADDPS  Z4, Z2, Z2
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z2, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, R8
+	BZHIL     CX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VMOVUPS.Z (SI)(AX*4), K1, Z3
+	VMOVUPS.Z (DI)(AX*4), K1, Z4
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmsNormAVX512(dst *float32, a *float32, gamma *float32, n int, rstd float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmsNormAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         gamma+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS rstd+32(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+	VMULPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VMOVUPS 64(SI)(AX*4), Z2
+	VMULPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+
+body:
+	VMULPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulSubScalarAVX512(dst *float32, a *float32, b *float32, n int, s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·mulSubScalarAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         b+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS s+32(FP), Z0
+
+loop:
+	CMPQ    CX, $0x00000040
+	JLT     single
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (DX)(AX*4)
+	VMOVUPS 64(BX)(AX*4), Z1
+	VMOVUPS 64(SI)(AX*4), Z2
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(DX)(AX*4)
+	VMOVUPS 128(BX)(AX*4), Z1
+	VMOVUPS 128(SI)(AX*4), Z2
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 128(DX)(AX*4)
+	VMOVUPS 192(BX)(AX*4), Z1
+	VMOVUPS 192(SI)(AX*4), Z2
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 192(DX)(AX*4)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+
+body:
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	CMPQ    CX, $0x00000010
+	JLT     last
+	VMOVUPS Z1, (DX)(AX*4)
+	ADDQ    $0x00000010, AX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamwAVX512(p *float32, m *float32, v *float32, grad *float32, n int, weight float32, clip float32, omb1 float32, b2 float32, omb2 float32, decay float32, step float32, sbc2 float32, eps float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adamwAVX512(SB), NOSPLIT, $0-76
+	MOVQ p+0(FP), DX
+	MOVQ m+8(FP), BX
+	MOVQ v+16(FP), SI
+	MOVQ grad+24(FP), DI
+	MOVQ n+32(FP), CX
+	XORQ AX, AX
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+	VMOVUPS (DI)(AX*4), Z3
+
+body:
+	VBROADCASTSS weight+40(FP), Z4
+	VDIVPS       Z4, Z3, Z3
+	VBROADCASTSS clip+44(FP), Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVAPS      Z1, Z4
+	VSUBPS       Z1, Z3, Z1
+	VBROADCASTSS omb1+48(FP), Z5
+	VFMADD231PS  Z5, Z1, Z4
+	VBROADCASTSS b2+52(FP), Z1
+	VMULPS       Z1, Z2, Z1
+	VMULPS       Z3, Z3, Z2
+	VBROADCASTSS omb2+56(FP), Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VMOVAPS      Z0, Z2
+	VBROADCASTSS decay+60(FP), Z3
+	VFNMADD231PS Z3, Z0, Z2
+	VBROADCASTSS step+64(FP), Z0
+	VMULPS       Z0, Z4, Z0
+	VSQRTPS      Z1, Z3
+	VBROADCASTSS sbc2+68(FP), Z5
+	VDIVPS       Z5, Z3, Z3
+	VBROADCASTSS eps+72(FP), Z5
+	VADDPS       Z5, Z3, Z3
+	VDIVPS       Z3, Z0, Z0
+	VSUBPS       Z0, Z2, Z0
+	CMPQ         CX, $0x00000010
+	JLT          last
+	VMOVUPS      Z0, (DX)(AX*4)
+	VMOVUPS      Z4, (BX)(AX*4)
+	VMOVUPS      Z1, (SI)(AX*4)
+	ADDQ         $0x00000010, AX
+	SUBQ         $0x00000010, CX
+	JMP          single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, R8
+	BZHIL     CX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	VMOVUPS.Z (DI)(AX*4), K1, Z3
+	JMP       body
+
+last:
+	MOVL    $-1, DI
+	BZHIL   CX, DI, CX
+	KMOVW   CX, K1
+	VMOVUPS Z0, K1, (DX)(AX*4)
+	VMOVUPS Z4, K1, (BX)(AX*4)
+	VMOVUPS Z1, K1, (SI)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sgdAVX512(p *float32, m *float32, grad *float32, n int, weight float32, clip float32, momentum float32, decay float32, lr float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sgdAVX512(SB), NOSPLIT, $0-52
+	MOVQ p+0(FP), DX
+	MOVQ m+8(FP), BX
+	MOVQ grad+16(FP), SI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+	VMOVUPS (SI)(AX*4), Z2
+
+body:
+	VBROADCASTSS weight+32(FP), Z3
+	VDIVPS       Z3, Z2, Z2
+	VBROADCASTSS clip+36(FP), Z3
+	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS momentum+40(FP), Z3
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVAPS      Z0, Z1
+	VBROADCASTSS decay+44(FP), Z3
+	VFNMADD231PS Z3, Z0, Z1
+	VBROADCASTSS lr+48(FP), Z0
+	VFNMADD231PS Z0, Z2, Z1
+	CMPQ         CX, $0x00000010
+	JLT          last
+	VMOVUPS      Z1, (DX)(AX*4)
+	VMOVUPS      Z2, (BX)(AX*4)
+	ADDQ         $0x00000010, AX
+	SUBQ         $0x00000010, CX
+	JMP          single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMOVUPS.Z (SI)(AX*4), K1, Z2
+	JMP       body
+
+last:
+	MOVL    $-1, SI
+	BZHIL   CX, SI, CX
+	KMOVW   CX, K1
+	VMOVUPS Z1, K1, (DX)(AX*4)
+	VMOVUPS Z2, K1, (BX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func dropoutAVX512(dst *float32, a *float32, bits *float32, n int, threshold uint32, scale float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), DX
+	MOVQ         a+8(FP), BX
+	MOVQ         bits+16(FP), SI
+	MOVQ         n+24(FP), CX
+	XORQ         AX, AX
+	VBROADCASTSS threshold+32(FP), Z0
+	VBROADCASTSS scale+36(FP), Z1
+
+loop:
+	CMPQ      CX, $0x00000020
+	JLT       single
+	VMOVUPS   (BX)(AX*4), Z2
+	VMOVUPS   (SI)(AX*4), Z3
+	VPCMPUD   $0x01, Z0, Z3, K1
+	VMULPS    Z1, Z2, Z2
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)(AX*4)
+	VMOVUPS   64(BX)(AX*4), Z2
+	VMOVUPS   64(SI)(AX*4), Z3
+	VPCMPUD   $0x01, Z0, Z3, K1
+	VMULPS    Z1, Z2, Z2
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, 64(DX)(AX*4)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JLT     partial
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (SI)(AX*4), Z3
+
+body:
+	VPCMPUD   $0x01, Z0, Z3, K1
+	VMULPS    Z1, Z2, Z2
+	VMOVAPS.Z Z2, K1, Z2
+	CMPQ      CX, $0x00000010
+	JLT       last
+	VMOVUPS   Z2, (DX)(AX*4)
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        done
+	MOVL      $-1, DI
+	BZHIL     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VMOVUPS.Z (SI)(AX*4), K1, Z3
+	JMP       body
+
+last:
+	MOVL    $-1, BX
+	BZHIL   CX, BX, CX
+	KMOVW   CX, K1
+	VMOVUPS Z2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumAVX512(a *float32, n int) float32
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumAVX512(SB), NOSPLIT, $0-20
+	MOVQ   a+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+loop:
+	CMPQ    CX, $0x00000020
+	JLT     end0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(AX), Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000020, CX
+	JMP     loop
+
+end0:
+	CMPQ    CX, $0x00000010
+	JLT     part0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	SUBQ    $0x00000010, CX
+	CMPQ    CX, $0x00000010
+	JLT     part1
+	VMOVUPS 64(AX), Z2
+	VADDPS  Z2, Z1, Z1
+	SUBQ    $0x00000010, CX
+	JMP     fold
+
+part0:
+	MOVL      $-1, DX
+	BZHIL     CX, DX, CX
+	KMOVW     CX, K1
+	VMOVUPS.Z (AX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	JMP       fold
+
+part1:
+	MOVL      $-1, DX
+	BZHIL     CX, DX, CX
+	KMOVW     CX, K1
+	VMOVUPS.Z 64(AX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+fold:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+16(FP)
+	RET
+
+// func sumSquaresAVX512(a *float32, n int) float32
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-20
+	MOVQ   a+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+loop:
+	CMPQ        CX, $0x00000020
+	JLT         end0
+	VMOVUPS     (AX), Z2
+	VFMADD231PS Z2, Z2, Z0
+	VMOVUPS     64(AX), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+end0:
+	CMPQ        CX, $0x00000010
+	JLT         part0
+	VMOVUPS     (AX), Z2
+	VFMADD231PS Z2, Z2, Z0
+	SUBQ        $0x00000010, CX
+	CMPQ        CX, $0x00000010
+	JLT         part1
+	VMOVUPS     64(AX), Z2
+	VFMADD231PS Z2, Z2, Z1
+	SUBQ        $0x00000010, CX
+	JMP         fold
+
+part0:
+	MOVL        $-1, DX
+	BZHIL       CX, DX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   (AX), K1, Z2
+	VFMADD231PS Z2, Z2, Z0
+	JMP         fold
+
+part1:
+	MOVL        $-1, DX
+	BZHIL       CX, DX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   64(AX), K1, Z2
+	VFMADD231PS Z2, Z2, Z1
+
+fold:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+16(FP)
+	RET
+
+// func sumProductsAVX512(a *float32, b *float32, n int) float32
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumProductsAVX512(SB), NOSPLIT, $0-28
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+loop:
+	CMPQ        DX, $0x00000020
+	JLT         end0
+	VMOVUPS     (AX), Z2
+	VMOVUPS     (CX), Z3
+	VFMADD231PS Z3, Z2, Z0
+	VMOVUPS     64(AX), Z2
+	VMOVUPS     64(CX), Z3
+	VFMADD231PS Z3, Z2, Z1
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x00000020, DX
+	JMP         loop
+
+end0:
+	CMPQ        DX, $0x00000010
+	JLT         part0
+	VMOVUPS     (AX), Z2
+	VMOVUPS     (CX), Z3
+	VFMADD231PS Z3, Z2, Z0
+	SUBQ        $0x00000010, DX
+	CMPQ        DX, $0x00000010
+	JLT         part1
+	VMOVUPS     64(AX), Z2
+	VMOVUPS     64(CX), Z3
+	VFMADD231PS Z3, Z2, Z1
+	SUBQ        $0x00000010, DX
+	JMP         fold
+
+part0:
+	MOVL        $-1, BX
+	BZHIL       DX, BX, DX
+	KMOVW       DX, K1
+	VMOVUPS.Z   (AX), K1, Z2
+	VMOVUPS.Z   (CX), K1, Z3
+	VFMADD231PS Z3, Z2, Z0
+	JMP         fold
+
+part1:
+	MOVL        $-1, BX
+	BZHIL       DX, BX, DX
+	KMOVW       DX, K1
+	VMOVUPS.Z   64(AX), K1, Z2
+	VMOVUPS.Z   64(CX), K1, Z3
+	VFMADD231PS Z3, Z2, Z1
+
+fold:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+24(FP)
+	RET
+
+// func sumSquaresAboutAVX512(a *float32, n int, mean float32) float32
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumSquaresAboutAVX512(SB), NOSPLIT, $0-28
+	MOVQ         a+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS mean+16(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+
+loop:
+	CMPQ        CX, $0x00000020
+	JLT         end0
+	VMOVUPS     (AX), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     64(AX), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+end0:
+	CMPQ        CX, $0x00000010
+	JLT         part0
+	VMOVUPS     (AX), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
+	SUBQ        $0x00000010, CX
+	CMPQ        CX, $0x00000010
+	JLT         part1
+	VMOVUPS     64(AX), Z3
+	VSUBPS      Z0, Z3, Z0
+	VFMADD231PS Z0, Z0, Z2
+	SUBQ        $0x00000010, CX
+	JMP         fold
+
+part0:
+	MOVL        $-1, DX
+	BZHIL       CX, DX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   (AX), K1, Z3
+	VSUBPS      Z0, Z3, Z0
+	VMOVAPS.Z   Z0, K1, Z0
+	VFMADD231PS Z0, Z0, Z1
+	JMP         fold
+
+part1:
+	MOVL        $-1, DX
+	BZHIL       CX, DX, CX
+	KMOVW       CX, K1
+	VMOVUPS.Z   64(AX), K1, Z3
+	VSUBPS      Z0, Z3, Z0
+	VMOVAPS.Z   Z0, K1, Z0
+	VFMADD231PS Z0, Z0, Z2
+
+fold:
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+24(FP)
+	RET
+
+// func maxOfAVX512(a *float32, n int) float32
+// Requires: AVX, AVX2, AVX512F, BMI2, SSE
+TEXT ·maxOfAVX512(SB), NOSPLIT, $0-20
+	MOVQ    a+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS f32_ff800000_AVX512<>+0(SB), Z0
+	VMOVUPS f32_ff800000_AVX512<>+0(SB), Z1
+	VMOVUPS f32_ff800000_AVX512<>+0(SB), Z2
+	VMOVUPS f32_ff800000_AVX512<>+0(SB), Z3
+
+loop:
+	CMPQ      CX, $0x00000040
+	JLT       single
+	VMOVUPS   (AX), Z4
+	VCMPPS    $0x03, Z4, Z0, K1
+	VMAXPS    Z4, Z0, Z5
+	VMAXPS    Z0, Z4, Z0
+	VPANDD    Z0, Z5, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z4
+	VBLENDMPS Z4, Z0, K1, Z6
+	VMOVAPS   Z6, Z0
+	VMOVUPS   64(AX), Z4
+	VCMPPS    $0x03, Z4, Z1, K1
+	VMAXPS    Z4, Z1, Z5
+	VMAXPS    Z1, Z4, Z1
+	VPANDD    Z1, Z5, Z1
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z4
+	VBLENDMPS Z4, Z1, K1, Z7
+	VMOVAPS   Z7, Z1
+	VMOVUPS   128(AX), Z4
+	VCMPPS    $0x03, Z4, Z2, K1
+	VMAXPS    Z4, Z2, Z5
+	VMAXPS    Z2, Z4, Z2
+	VPANDD    Z2, Z5, Z2
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z4
+	VBLENDMPS Z4, Z2, K1, Z8
+	VMOVAPS   Z8, Z2
+	VMOVUPS   192(AX), Z4
+	VCMPPS    $0x03, Z4, Z3, K1
+	VMAXPS    Z4, Z3, Z5
+	VMAXPS    Z3, Z4, Z3
+	VPANDD    Z3, Z5, Z3
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z4
+	VBLENDMPS Z4, Z3, K1, Z9
+	VMOVAPS   Z9, Z3
+	ADDQ      $0x00000100, AX
+	SUBQ      $0x00000040, CX
+	JMP       loop
+
+single:
+	CMPQ      CX, $0x00000010
+	JLT       partial
+	VMOVUPS   (AX), Z4
+	VCMPPS    $0x03, Z4, Z0, K1
+	VMAXPS    Z4, Z0, Z5
+	VMAXPS    Z0, Z4, Z0
+	VPANDD    Z0, Z5, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z4
+	VBLENDMPS Z4, Z0, K1, Z10
+	VMOVAPS   Z10, Z0
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+partial:
+	TESTQ     CX, CX
+	JE        fold
+	MOVL      $-1, DX
+	BZHIL     CX, DX, CX
+	KMOVW     CX, K1
+	VMOVUPS.Z (AX), K1, Z4
+	VMOVUPS   f32_ff800000_AVX512<>+0(SB), Z5
+	VBLENDMPS Z4, Z5, K1, Z11
+	VCMPPS    $0x03, Z11, Z0, K1
+	VMAXPS    Z11, Z0, Z4
+	VMAXPS    Z0, Z11, Z0
+	VPANDD    Z0, Z4, Z0
+	VMOVUPS   f32_7fc00000_AVX512<>+0(SB), Z4
+	VBLENDMPS Z4, Z0, K1, Z12
+	VMOVAPS   Z12, Z0
+
+fold:
+	VCMPPS        $0x03, Z2, Z0, K1
+	VMAXPS        Z2, Z0, Z4
+	VMAXPS        Z0, Z2, Z0
+	VPANDD        Z0, Z4, Z0
+	VMOVUPS       f32_7fc00000_AVX512<>+0(SB), Z2
+	VBLENDMPS     Z2, Z0, K1, Z13
+	VCMPPS        $0x03, Z3, Z1, K1
+	VMAXPS        Z3, Z1, Z0
+	VMAXPS        Z1, Z3, Z1
+	VPANDD        Z1, Z0, Z0
+	VMOVUPS       f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS     Z1, Z0, K1, Z14
+	VCMPPS        $0x03, Z14, Z13, K1
+	VMAXPS        Z14, Z13, Z0
+	VMAXPS        Z13, Z14, Z1
+	VPANDD        Z1, Z0, Z0
+	VMOVUPS       f32_7fc00000_AVX512<>+0(SB), Z1
+	VBLENDMPS     Z1, Z0, K1, Z15
+	VEXTRACTF64X4 $0x01, Z15, Y0
+	VCMPPS        $0x03, Y0, Y15, Y1
+	VMAXPS        Y0, Y15, Y2
+	VMAXPS        Y15, Y0, Y0
+	VPAND         Y0, Y2, Y0
+	VMOVUPS       f32_7fc00000_AVX2<>+0(SB), Y2
+	VBLENDVPS     Y1, Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VCMPPS        $0x03, X1, X0, X2
+	VMAXPS        X1, X0, X3
+	VMAXPS        X0, X1, X0
+	VPAND         X0, X3, X0
+	VMOVUPS       f32_7fc00000_AVX2<>+0(SB), X1
+	VBLENDVPS     X2, X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VCMPPS        $0x03, X1, X0, X2
+	VMAXPS        X1, X0, X3
+	VMAXPS        X0, X1, X0
+	VPAND         X0, X3, X0
+	VMOVUPS       f32_7fc00000_AVX2<>+0(SB), X1
+	VBLENDVPS     X2, X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VCMPPS        $0x03, X1, X0, X2
+	VMAXPS        X1, X0, X3
+	VMAXPS        X0, X1, X0
+	VPAND         X0, X3, X0
+	VMOVUPS       f32_7fc00000_AVX2<>+0(SB), X1
+	VBLENDVPS     X2, X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+16(FP)
+	RET
+
+DATA f32_ff800000_AVX512<>+0(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+4(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+8(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+12(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+16(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+20(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+24(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+28(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+32(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+36(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+40(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+44(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+48(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+52(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+56(SB)/4, $0xff800000
+DATA f32_ff800000_AVX512<>+60(SB)/4, $0xff800000
+GLOBL f32_ff800000_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f32_7fc00000_AVX2<>+0(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+4(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+8(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+12(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+16(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+20(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+24(SB)/4, $0x7fc00000
+DATA f32_7fc00000_AVX2<>+28(SB)/4, $0x7fc00000
+GLOBL f32_7fc00000_AVX2<>(SB), RODATA|NOPTR, $32
+
+// func addColumnsAVX512(lanes *float32, a *float32, rows int, cols int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addColumnsAVX512(SB), NOSPLIT, $0-40
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+16(FP), CX
+	MOVQ cols+24(FP), DX
+	MOVQ stride+32(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ    DI, $0x00000040
+	JLT     end4
+	VMOVUPS (R10)(SI*4), Z0
+	VMOVUPS (R9)(SI*4), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, (R9)(SI*4)
+	VMOVUPS 64(R10)(SI*4), Z0
+	VMOVUPS 64(R9)(SI*4), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, 64(R9)(SI*4)
+	VMOVUPS 128(R10)(SI*4), Z0
+	VMOVUPS 128(R9)(SI*4), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, 128(R9)(SI*4)
+	VMOVUPS 192(R10)(SI*4), Z0
+	VMOVUPS 192(R9)(SI*4), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, 192(R9)(SI*4)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, DI
+	JMP     vectors4
+
+end4:
+vectors1:
+	CMPQ    DI, $0x00000010
+	JLT     end1
+	VMOVUPS (R10)(SI*4), Z0
+	VMOVUPS (R9)(SI*4), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, (R9)(SI*4)
+	ADDQ    $0x00000010, SI
+	SUBQ    $0x00000010, DI
+	JMP     vectors1
+
+end1:
+	TESTQ     DI, DI
+	JE        next
+	MOVL      $-1, R11
+	BZHIL     DI, R11, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (R10)(SI*4), K1, Z0
+	VMOVUPS.Z (R9)(SI*4), K1, Z1
+	VADDPS    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func addColumnProductsAVX512(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addColumnProductsAVX512(SB), NOSPLIT, $0-48
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+24(FP), CX
+	MOVQ cols+32(FP), DX
+	MOVQ stride+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ b+16(FP), R11
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000040
+	JLT         end4
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, (R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Z0
+	VMOVUPS     64(R11)(SI*4), Z1
+	VMOVUPS     64(R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 64(R9)(SI*4)
+	VMOVUPS     128(R10)(SI*4), Z0
+	VMOVUPS     128(R11)(SI*4), Z1
+	VMOVUPS     128(R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 128(R9)(SI*4)
+	VMOVUPS     192(R10)(SI*4), Z0
+	VMOVUPS     192(R11)(SI*4), Z1
+	VMOVUPS     192(R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 192(R9)(SI*4)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000040, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000010
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, (R9)(SI*4)
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVL        $-1, R12
+	BZHIL       DI, R12, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (R10)(SI*4), K1, Z0
+	VMOVUPS.Z   (R11)(SI*4), K1, Z1
+	VMOVUPS.Z   (R9)(SI*4), K1, Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	ADDQ BX, R11
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func philoxAVX512(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
+// Requires: AVX, AVX512F
+TEXT ·philoxAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         blocks+8(FP), CX
+	VBROADCASTSS low+16(FP), Z0
+	VPADDD       order_AVX512<>+0(SB), Z0, Z0
+
+loop:
+	TESTQ        CX, CX
+	JE           done
+	VBROADCASTSS high+20(FP), Z1
+	VBROADCASTSS stream+24(FP), Z2
+	VBROADCASTSS step+28(FP), Z3
+	VBROADCASTSS key0+32(FP), Z4
+	VBROADCASTSS key1+36(FP), Z5
+	VPSRLQ       $0x20, Z0, Z6
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z0, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z6, Z8
+	VPSRLQ       $0x20, Z7, Z6
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z6, Z6
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z7, Z7
+	VPORD        Z7, Z8, Z7
+	VPSRLQ       $0x20, Z2, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z2, Z2
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z2, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z2, Z2
+	VPORD        Z2, Z9, Z2
+	VPXORD       Z1, Z8, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z3, Z6, Z3
+	VPXORD       Z5, Z3, Z3
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z1, Z6
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z6, Z8
+	VPSRLQ       $0x20, Z1, Z6
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z6, Z6
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z1, Z1
+	VPORD        Z1, Z8, Z1
+	VPSRLQ       $0x20, Z3, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z3, Z3
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z3, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z3, Z3
+	VPORD        Z3, Z9, Z3
+	VPXORD       Z2, Z8, Z2
+	VPXORD       Z4, Z2, Z2
+	VPXORD       Z7, Z6, Z6
+	VPXORD       Z5, Z6, Z6
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z2, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z2, Z2
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z2, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z2, Z2
+	VPORD        Z2, Z8, Z2
+	VPSRLQ       $0x20, Z6, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z6, Z6
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z6, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z6, Z6
+	VPORD        Z6, Z9, Z6
+	VPXORD       Z3, Z8, Z3
+	VPXORD       Z4, Z3, Z3
+	VPXORD       Z1, Z7, Z1
+	VPXORD       Z5, Z1, Z1
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z3, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z3, Z3
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z3, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z3, Z3
+	VPORD        Z3, Z8, Z3
+	VPSRLQ       $0x20, Z1, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z1, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z1, Z1
+	VPORD        Z1, Z9, Z1
+	VPXORD       Z6, Z8, Z6
+	VPXORD       Z4, Z6, Z6
+	VPXORD       Z2, Z7, Z2
+	VPXORD       Z5, Z2, Z2
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z6, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z6, Z6
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z6, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z6, Z6
+	VPORD        Z6, Z8, Z6
+	VPSRLQ       $0x20, Z2, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z2, Z2
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z2, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z2, Z2
+	VPORD        Z2, Z9, Z2
+	VPXORD       Z1, Z8, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z3, Z7, Z3
+	VPXORD       Z5, Z3, Z3
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z1, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z1, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z1, Z1
+	VPORD        Z1, Z8, Z1
+	VPSRLQ       $0x20, Z3, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z3, Z3
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z3, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z3, Z3
+	VPORD        Z3, Z9, Z3
+	VPXORD       Z2, Z8, Z2
+	VPXORD       Z4, Z2, Z2
+	VPXORD       Z6, Z7, Z6
+	VPXORD       Z5, Z6, Z6
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z2, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z2, Z2
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z2, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z2, Z2
+	VPORD        Z2, Z8, Z2
+	VPSRLQ       $0x20, Z6, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z6, Z6
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z6, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z6, Z6
+	VPORD        Z6, Z9, Z6
+	VPXORD       Z3, Z8, Z3
+	VPXORD       Z4, Z3, Z3
+	VPXORD       Z1, Z7, Z1
+	VPXORD       Z5, Z1, Z1
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z3, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z3, Z3
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z3, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z3, Z3
+	VPORD        Z3, Z8, Z3
+	VPSRLQ       $0x20, Z1, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z1, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z1, Z1
+	VPORD        Z1, Z9, Z1
+	VPXORD       Z6, Z8, Z6
+	VPXORD       Z4, Z6, Z6
+	VPXORD       Z2, Z7, Z2
+	VPXORD       Z5, Z2, Z2
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z6, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z6, Z6
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z6, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z6, Z6
+	VPORD        Z6, Z8, Z6
+	VPSRLQ       $0x20, Z2, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z2, Z2
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z2, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z2, Z2
+	VPORD        Z2, Z9, Z2
+	VPXORD       Z1, Z8, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z3, Z7, Z3
+	VPXORD       Z5, Z3, Z3
+	VPADDD       f32_9e3779b9_AVX512<>+0(SB), Z4, Z4
+	VPADDD       f32_bb67ae85_AVX512<>+0(SB), Z5, Z5
+	VPSRLQ       $0x20, Z1, Z7
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     f32_d2511f53_AVX512<>+0(SB), Z7, Z8
+	VPSRLQ       $0x20, Z1, Z7
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z8, Z9
+	VPORD        Z9, Z7, Z7
+	VPSLLQ       $0x20, Z8, Z8
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z1, Z1
+	VPORD        Z1, Z8, Z1
+	VPSRLQ       $0x20, Z3, Z8
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z3, Z3
+	VPMULUDQ     f32_cd9e8d57_AVX512<>+0(SB), Z8, Z9
+	VPSRLQ       $0x20, Z3, Z8
+	VPANDD       f64_ffffffff00000000_AVX512<>+0(SB), Z9, Z10
+	VPORD        Z10, Z8, Z8
+	VPSLLQ       $0x20, Z9, Z9
+	VPANDD       f64_00000000ffffffff_AVX512<>+0(SB), Z3, Z3
+	VPORD        Z3, Z9, Z3
+	VPXORD       Z2, Z8, Z2
+	VPXORD       Z4, Z2, Z2
+	VPXORD       Z6, Z7, Z4
+	VPXORD       Z5, Z4, Z4
+	VUNPCKLPS    Z3, Z2, Z5
+	VUNPCKHPS    Z3, Z2, Z2
+	VUNPCKLPS    Z1, Z4, Z3
+	VUNPCKHPS    Z1, Z4, Z1
+	VUNPCKLPD    Z3, Z5, Z4
+	VUNPCKHPD    Z3, Z5, Z3
+	VUNPCKLPD    Z1, Z2, Z5
+	VUNPCKHPD    Z1, Z2, Z1
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z1, 192(AX)
+	ADDQ         $0x00000100, AX
+	VPADDD       f32_00000010_AVX512<>+0(SB), Z0, Z0
+	SUBQ         $0x00000010, CX
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA order_AVX512<>+0(SB)/4, $0x00000000
+DATA order_AVX512<>+4(SB)/4, $0x00000004
+DATA order_AVX512<>+8(SB)/4, $0x00000008
+DATA order_AVX512<>+12(SB)/4, $0x0000000c
+DATA order_AVX512<>+16(SB)/4, $0x00000001
+DATA order_AVX512<>+20(SB)/4, $0x00000005
+DATA order_AVX512<>+24(SB)/4, $0x00000009
+DATA order_AVX512<>+28(SB)/4, $0x0000000d
+DATA order_AVX512<>+32(SB)/4, $0x00000002
+DATA order_AVX512<>+36(SB)/4, $0x00000006
+DATA order_AVX512<>+40(SB)/4, $0x0000000a
+DATA order_AVX512<>+44(SB)/4, $0x0000000e
+DATA order_AVX512<>+48(SB)/4, $0x00000003
+DATA order_AVX512<>+52(SB)/4, $0x00000007
+DATA order_AVX512<>+56(SB)/4, $0x0000000b
+DATA order_AVX512<>+60(SB)/4, $0x0000000f
+GLOBL order_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f32_d2511f53_AVX512<>+0(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+4(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+8(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+12(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+16(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+20(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+24(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+28(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+32(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+36(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+40(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+44(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+48(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+52(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+56(SB)/4, $0xd2511f53
+DATA f32_d2511f53_AVX512<>+60(SB)/4, $0xd2511f53
+GLOBL f32_d2511f53_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f32_cd9e8d57_AVX512<>+0(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+4(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+8(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+12(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+16(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+20(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+24(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+28(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+32(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+36(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+40(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+44(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+48(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+52(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+56(SB)/4, $0xcd9e8d57
+DATA f32_cd9e8d57_AVX512<>+60(SB)/4, $0xcd9e8d57
+GLOBL f32_cd9e8d57_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f64_ffffffff00000000_AVX512<>+0(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+8(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+16(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+24(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+32(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+40(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+48(SB)/8, $0xffffffff00000000
+DATA f64_ffffffff00000000_AVX512<>+56(SB)/8, $0xffffffff00000000
+GLOBL f64_ffffffff00000000_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f64_00000000ffffffff_AVX512<>+0(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+8(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+16(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+24(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+32(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+40(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+48(SB)/8, $0x00000000ffffffff
+DATA f64_00000000ffffffff_AVX512<>+56(SB)/8, $0x00000000ffffffff
+GLOBL f64_00000000ffffffff_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f32_9e3779b9_AVX512<>+0(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+4(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+8(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+12(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+16(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+20(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+24(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+28(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+32(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+36(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+40(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+44(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+48(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+52(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+56(SB)/4, $0x9e3779b9
+DATA f32_9e3779b9_AVX512<>+60(SB)/4, $0x9e3779b9
+GLOBL f32_9e3779b9_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f32_bb67ae85_AVX512<>+0(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+4(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+8(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+12(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+16(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+20(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+24(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+28(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+32(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+36(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+40(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+44(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+48(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+52(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+56(SB)/4, $0xbb67ae85
+DATA f32_bb67ae85_AVX512<>+60(SB)/4, $0xbb67ae85
+GLOBL f32_bb67ae85_AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA f32_00000010_AVX512<>+0(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+4(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+8(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+12(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+16(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+20(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+24(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+28(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+32(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+36(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+40(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+44(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+48(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+52(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+56(SB)/4, $0x00000010
+DATA f32_00000010_AVX512<>+60(SB)/4, $0x00000010
+GLOBL f32_00000010_AVX512<>(SB), RODATA|NOPTR, $64
+
+// func transpose8AVX512(dst *float32, src *float32, blocks int, dstStride int, srcStride int)
+// Requires: AVX
+TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ blocks+16(FP), DX
+	MOVQ dstStride+24(FP), BX
+	MOVQ srcStride+32(FP), SI
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	LEAQ (SI)(SI*2), DI
+	LEAQ (CX)(DI*2), R8
+	ADDQ CX, DI
+
+loop:
+	TESTQ       DX, DX
+	JE          done
+	VMOVUPS     (CX), X0
+	VINSERTF128 $0x01, (DI)(SI*1), Y0, Y1
+	VMOVUPS     (CX)(SI*1), X0
+	VINSERTF128 $0x01, (DI)(SI*2), Y0, Y2
+	VMOVUPS     (CX)(SI*2), X0
+	VINSERTF128 $0x01, (R8), Y0, Y3
+	VMOVUPS     (DI), X0
+	VINSERTF128 $0x01, (R8)(SI*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VUNPCKLPD   Y2, Y5, Y4
+	VUNPCKHPD   Y2, Y5, Y2
+	VUNPCKLPD   Y3, Y1, Y5
+	VUNPCKHPD   Y3, Y1, Y1
+	VMOVUPS     Y4, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y2, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y5, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y1, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     16(CX), X0
+	VINSERTF128 $0x01, 16(DI)(SI*1), Y0, Y1
+	VMOVUPS     16(CX)(SI*1), X0
+	VINSERTF128 $0x01, 16(DI)(SI*2), Y0, Y2
+	VMOVUPS     16(CX)(SI*2), X0
+	VINSERTF128 $0x01, 16(R8), Y0, Y3
+	VMOVUPS     16(DI), X0
+	VINSERTF128 $0x01, 16(R8)(SI*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VUNPCKLPD   Y2, Y5, Y4
+	VUNPCKHPD   Y2, Y5, Y2
+	VUNPCKLPD   Y3, Y1, Y5
+	VUNPCKHPD   Y3, Y1, Y1
+	VMOVUPS     Y4, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y2, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y5, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y1, (AX)
+	ADDQ        BX, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	DECQ        DX
+	JMP         loop
+
+done:
+	VZEROUPPER
+	RET

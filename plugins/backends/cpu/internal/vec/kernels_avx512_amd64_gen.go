@@ -86,3 +86,193 @@ func siluGradAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
 //
 //go:noescape
 func softplusAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
+
+// addAVX512: a + b.
+//
+//go:noescape
+func addAVX512(dst *float32, a *float32, b *float32, n int)
+
+// subAVX512: a - b.
+//
+//go:noescape
+func subAVX512(dst *float32, a *float32, b *float32, n int)
+
+// mulAVX512: a * b.
+//
+//go:noescape
+func mulAVX512(dst *float32, a *float32, b *float32, n int)
+
+// divAVX512: a / b.
+//
+//go:noescape
+func divAVX512(dst *float32, a *float32, b *float32, n int)
+
+// maxAVX512: the maximum of a and b.
+//
+//go:noescape
+func maxAVX512(dst *float32, a *float32, b *float32, n int)
+
+// minAVX512: the minimum of a and b.
+//
+//go:noescape
+func minAVX512(dst *float32, a *float32, b *float32, n int)
+
+// addScalarAVX512: a + s.
+//
+//go:noescape
+func addScalarAVX512(dst *float32, a *float32, n int, s float32)
+
+// subScalarAVX512: a - s.
+//
+//go:noescape
+func subScalarAVX512(dst *float32, a *float32, n int, s float32)
+
+// scalarSubAVX512: s - a.
+//
+//go:noescape
+func scalarSubAVX512(dst *float32, a *float32, n int, s float32)
+
+// mulScalarAVX512: a * s.
+//
+//go:noescape
+func mulScalarAVX512(dst *float32, a *float32, n int, s float32)
+
+// divScalarAVX512: a / s.
+//
+//go:noescape
+func divScalarAVX512(dst *float32, a *float32, n int, s float32)
+
+// scalarDivAVX512: s / a.
+//
+//go:noescape
+func scalarDivAVX512(dst *float32, a *float32, n int, s float32)
+
+// maxScalarAVX512: the maximum of a and s.
+//
+//go:noescape
+func maxScalarAVX512(dst *float32, a *float32, n int, s float32)
+
+// minScalarAVX512: the minimum of a and s.
+//
+//go:noescape
+func minScalarAVX512(dst *float32, a *float32, n int, s float32)
+
+// negAVX512: -a.
+//
+//go:noescape
+func negAVX512(dst *float32, a *float32, n int)
+
+// absAVX512: |a|.
+//
+//go:noescape
+func absAVX512(dst *float32, a *float32, n int)
+
+// sqrtAVX512: the square root of a.
+//
+//go:noescape
+func sqrtAVX512(dst *float32, a *float32, n int)
+
+// rsqrtAVX512: 1 / sqrt(a), two rounded operations.
+//
+//go:noescape
+func rsqrtAVX512(dst *float32, a *float32, n int)
+
+// reluAVX512: a where a > 0 or NaN, else +0.
+//
+//go:noescape
+func reluAVX512(dst *float32, a *float32, n int)
+
+// reluGradAVX512: b where a > 0, else +0.
+//
+//go:noescape
+func reluGradAVX512(dst *float32, a *float32, b *float32, n int)
+
+// fmaAVX512: a * b + c, rounded once.
+//
+//go:noescape
+func fmaAVX512(dst *float32, a *float32, b *float32, c *float32, n int)
+
+// fmaScalarAVX512: a * s + c, rounded once.
+//
+//go:noescape
+func fmaScalarAVX512(dst *float32, a *float32, c *float32, n int, s float32)
+
+// centerAVX512: (a - mean) * rstd.
+//
+//go:noescape
+func centerAVX512(dst *float32, a *float32, n int, mean float32, rstd float32)
+
+// layerNormAVX512: ((a - mean) * rstd) * gamma + beta, each operation rounded.
+//
+//go:noescape
+func layerNormAVX512(dst *float32, a *float32, gamma *float32, beta *float32, n int, mean float32, rstd float32)
+
+// rmsNormAVX512: (a * rstd) * gamma, each operation rounded.
+//
+//go:noescape
+func rmsNormAVX512(dst *float32, a *float32, gamma *float32, n int, rstd float32)
+
+// mulSubScalarAVX512: (a - s) * b, each operation rounded.
+//
+//go:noescape
+func mulSubScalarAVX512(dst *float32, a *float32, b *float32, n int, s float32)
+
+// adamwAVX512: one AdamW step; see AdamW.
+//
+//go:noescape
+func adamwAVX512(p *float32, m *float32, v *float32, grad *float32, n int, weight float32, clip float32, omb1 float32, b2 float32, omb2 float32, decay float32, step float32, sbc2 float32, eps float32)
+
+// sgdAVX512: one step of gradient descent with momentum; see SGD.
+//
+//go:noescape
+func sgdAVX512(p *float32, m *float32, grad *float32, n int, weight float32, clip float32, momentum float32, decay float32, lr float32)
+
+// dropoutAVX512: a * scale where bits < threshold, else +0.
+//
+//go:noescape
+func dropoutAVX512(dst *float32, a *float32, bits *float32, n int, threshold uint32, scale float32)
+
+// sumAVX512: the sum of a, one block.
+//
+//go:noescape
+func sumAVX512(a *float32, n int) float32
+
+// sumSquaresAVX512: the sum of squares of a, one block.
+//
+//go:noescape
+func sumSquaresAVX512(a *float32, n int) float32
+
+// sumProductsAVX512: the sum of products of a and b, one block.
+//
+//go:noescape
+func sumProductsAVX512(a *float32, b *float32, n int) float32
+
+// sumSquaresAboutAVX512: the sum of squares of a - mean, one block.
+//
+//go:noescape
+func sumSquaresAboutAVX512(a *float32, n int, mean float32) float32
+
+// maxOfAVX512: the maximum of a, -Inf for none.
+//
+//go:noescape
+func maxOfAVX512(a *float32, n int) float32
+
+// addColumnsAVX512: adds rows into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnsAVX512(lanes *float32, a *float32, rows int, cols int, stride int)
+
+// addColumnProductsAVX512: adds rows into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnProductsAVX512(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+
+// philoxAVX512: four words of Philox4x32-10 for each counter.
+//
+//go:noescape
+func philoxAVX512(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
+
+// transpose8AVX512: 8 by 8 blocks, transposed.
+//
+//go:noescape
+func transpose8AVX512(dst *float32, src *float32, blocks int, dstStride int, srcStride int)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
 )
 
 // onEveryPath runs f with each table of kernels this machine can run, and without one.
@@ -19,6 +21,16 @@ func onEveryPath(t *testing.T, f func(t *testing.T)) {
 type path struct {
 	name    string
 	kernels *kernels
+}
+
+func runnable() []path {
+	var paths []path
+	for _, p := range isa.Paths() {
+		if p.Supported() {
+			paths = append(paths, path{p.String(), table(p)})
+		}
+	}
+	return paths
 }
 
 // same reports equality to the bit, all NaNs being one (rule 3).

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package vec
+
+import "github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+
+func table(isa.Path) *kernels { return nil }

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mmcloughlin/avo/operand"
+)
+
+// A reduction adds one term per element into the 32 lanes of rule 7 and folds them. It takes one block, n <= 4096.
+type reduction struct {
+	name, doc string
+	in        []string
+	scalars   []string
+	add       func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) // keep zeroes the lanes past the end
+}
+
+var reductions = []reduction{
+	{"sum", "the sum of a", []string{"a"}, nil, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) { e.VADDPS(x[0], acc, acc) }},
+	{"sumSquares", "the sum of squares of a", []string{"a"}, nil, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) { e.fma(acc, x[0], x[0]) }},
+	{"sumProducts", "the sum of products of a and b", []string{"a", "b"}, nil, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) { e.fma(acc, x[0], x[1]) }},
+	{"sumSquaresAbout", "the sum of squares of a - mean", []string{"a"}, []string{"mean"}, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) {
+		d := keep(e.sub(x[0], s[0]))
+		e.fma(acc, d, d)
+	}},
+}
+
+// reductionKernel writes func NAME(SLICES *float32, n int, SCALARS float32) float32. Lanes past the end add +0, which changes
+// no lane: a lane that starts from +0 never becomes -0.
+func reductionKernel(e *emitter, k reduction) {
+	signature := fmt.Sprintf("func(%s *float32, n int", strings.Join(k.in, ", "))
+	for _, s := range k.scalars {
+		signature += ", " + s + " float32"
+	}
+	e.function(k.name, signature+") float32", k.doc+", one block.")
+	var at []operand.Mem
+	for _, p := range k.in {
+		at = append(at, operand.Mem{Base: e.Load(e.Param(p), e.GP64())})
+	}
+	left := e.Load(e.Param("n"), e.GP64())
+	var s []vec
+	for _, name := range k.scalars {
+		s = append(s, e.broadcast(e.param(name)))
+	}
+	acc := make([]vec, 32/e.lanes())
+	for j := range acc {
+		acc[j] = e.zero()
+	}
+	whole := func(v vec) vec { return v }
+	loads := func(j int) (x []vec) {
+		for _, m := range at {
+			x = append(x, e.load(m.Offset(j*e.bytes())))
+		}
+		return
+	}
+	e.Label("loop")
+	e.CMPQ(left, operand.U32(32))
+	e.JLT(operand.LabelRef("end0"))
+	for j := range acc {
+		k.add(e, acc[j], loads(j), s, whole)
+	}
+	for _, m := range at {
+		e.ADDQ(operand.U32(128), m.Base)
+	}
+	e.SUBQ(operand.U32(32), left)
+	e.JMP(operand.LabelRef("loop"))
+	for j := range acc {
+		e.Label(fmt.Sprintf("end%d", j))
+		e.CMPQ(left, operand.U32(e.lanes()))
+		e.JLT(operand.LabelRef(fmt.Sprintf("part%d", j)))
+		k.add(e, acc[j], loads(j), s, whole)
+		e.SUBQ(operand.U32(e.lanes()), left)
+	}
+	e.JMP(operand.LabelRef("fold"))
+	for j := range acc {
+		e.Label(fmt.Sprintf("part%d", j))
+		lanes := e.first(left)
+		var x []vec
+		for _, m := range at {
+			d := e.vec()
+			e.loadMasked(m.Offset(j*e.bytes()), lanes, d)
+			x = append(x, d)
+		}
+		k.add(e, acc[j], x, s, func(v vec) vec { return e.keep(lanes, v) })
+		e.JMP(operand.LabelRef("fold"))
+	}
+	e.Label("fold")
+	for n := len(acc) / 2; n > 0; n /= 2 {
+		for j := range n {
+			e.VADDPS(acc[j+n], acc[j], acc[j])
+		}
+	}
+	e.foldLanes(acc[0], func(e *emitter, a, b vec) vec { return e.add(a, b) })
+}
+
+// foldLanes combines the upper half of v with the lower until one lane is left, and returns it.
+func (e *emitter) foldLanes(v vec, f func(e *emitter, a, b vec) vec) {
+	if e.wide {
+		hi := e.YMM()
+		e.VEXTRACTF64X4(operand.U8(1), v, hi)
+		y := e.ymm()
+		v = f(y, v.AsY().(vec), hi)
+	}
+	hi := e.XMM()
+	e.VEXTRACTF128(operand.U8(1), v, hi)
+	x := e.xmm()
+	v = f(x, v.AsX().(vec), hi)
+	hi = e.XMM()
+	e.VMOVHLPS(v, v, hi)
+	v = f(x, v, hi)
+	hi = e.XMM()
+	e.VMOVSHDUP(v, hi)
+	v = f(x, v, hi)
+	e.VZEROUPPER()
+	e.Store(v, e.ReturnIndex(0))
+	e.RET()
+}
+
+// maxKernel writes func maxOf(a *float32, n int) float32: the maximum, -Inf for none.
+func maxKernel(e *emitter) {
+	e.function("maxOf", "func(a *float32, n int) float32", "the maximum of a, -Inf for none.")
+	base, left := e.Load(e.Param("a"), e.GP64()), e.Load(e.Param("n"), e.GP64())
+	at := operand.Mem{Base: base}
+	acc := make([]vec, 4)
+	for j := range acc {
+		acc[j] = e.load(e.f32(negativeInfinity))
+	}
+	into := func(j int, x vec) { e.VMOVAPS(maximum(e, acc[j], x), acc[j]) }
+	e.Label("loop")
+	e.CMPQ(left, operand.U32(4*e.lanes()))
+	e.JLT(operand.LabelRef("single"))
+	for j := range acc {
+		into(j, e.load(at.Offset(j*e.bytes())))
+	}
+	e.ADDQ(operand.U32(4*e.bytes()), base)
+	e.SUBQ(operand.U32(4*e.lanes()), left)
+	e.JMP(operand.LabelRef("loop"))
+	e.Label("single")
+	e.CMPQ(left, operand.U32(e.lanes()))
+	e.JLT(operand.LabelRef("partial"))
+	into(0, e.load(at))
+	e.ADDQ(operand.U32(e.bytes()), base)
+	e.SUBQ(operand.U32(e.lanes()), left)
+	e.JMP(operand.LabelRef("single"))
+	e.Label("partial")
+	e.TESTQ(left, left)
+	e.JE(operand.LabelRef("fold"))
+	lanes, x := e.first(left), e.vec()
+	e.loadMasked(at, lanes, x)
+	into(0, e.blend(lanes, e.load(e.f32(negativeInfinity)), x))
+	e.Label("fold")
+	for n := 2; n > 0; n /= 2 {
+		for j := range n {
+			acc[j] = maximum(e, acc[j], acc[j+n])
+		}
+	}
+	e.foldLanes(acc[0], maximum)
+}
+
+// columnTile is the number of columns whose 32 lanes stay in L1 together.
+const columnTile = 128
+
+// columnsKernel writes func NAME(lanes, a[, b] *float32, rows, cols, stride int): lanes[r mod 32][c] takes row r's element (or
+// product) of column c, for cols <= 128; rows of lanes are 128 apart, rows of a and b stride apart.
+func columnsKernel(e *emitter, name string, products bool) {
+	in := []string{"a"}
+	if products {
+		in = []string{"a", "b"}
+	}
+	e.function(name, fmt.Sprintf("func(lanes, %s *float32, rows, cols, stride int)", strings.Join(in, ", ")),
+		"adds rows into the 32 lanes of each column.")
+	lanes, rows, cols, stride := e.Load(e.Param("lanes"), e.GP64()), e.Load(e.Param("rows"), e.GP64()), e.Load(e.Param("cols"), e.GP64()), e.Load(e.Param("stride"), e.GP64())
+	e.SHLQ(operand.U8(2), stride)
+	c, left, r, to := e.GP64(), e.GP64(), e.GP64(), e.GP64()
+	var at []operand.Mem
+	for _, p := range in {
+		at = append(at, operand.Mem{Base: e.Load(e.Param(p), e.GP64()), Index: c, Scale: 4})
+	}
+	acc := operand.Mem{Base: to, Index: c, Scale: 4}
+	combine := func(x []vec, y vec) vec {
+		if products {
+			e.fma(y, x[0], x[1])
+			return y
+		}
+		return e.add(y, x[0])
+	}
+	e.XORQ(r, r)
+	e.Label("row")
+	e.TESTQ(rows, rows)
+	e.JE(operand.LabelRef("done"))
+	e.MOVQ(r, to)
+	e.SHLQ(operand.U8(9), to) // 128 columns of 4 bytes
+	e.ADDQ(lanes, to)
+	e.XORQ(c, c)
+	e.MOVQ(cols, left)
+	for _, u := range []int{4, 1} {
+		loop, end := fmt.Sprintf("vectors%d", u), fmt.Sprintf("end%d", u)
+		e.Label(loop)
+		e.CMPQ(left, operand.U32(u*e.lanes()))
+		e.JLT(operand.LabelRef(end))
+		for j := range u {
+			var x []vec
+			for _, m := range at {
+				x = append(x, e.load(m.Offset(j*e.bytes())))
+			}
+			e.storeFull(combine(x, e.load(acc.Offset(j*e.bytes()))), acc.Offset(j*e.bytes()))
+		}
+		e.ADDQ(operand.U32(u*e.lanes()), c)
+		e.SUBQ(operand.U32(u*e.lanes()), left)
+		e.JMP(operand.LabelRef(loop))
+		e.Label(end)
+	}
+	e.TESTQ(left, left)
+	e.JE(operand.LabelRef("next"))
+	first := e.first(left)
+	var x []vec
+	for _, m := range at {
+		d := e.vec()
+		e.loadMasked(m, first, d)
+		x = append(x, d)
+	}
+	y := e.vec()
+	e.loadMasked(acc, first, y)
+	e.storeMasked(combine(x, y), first, acc)
+	e.Label("next")
+	for _, m := range at {
+		e.ADDQ(stride, m.Base)
+	}
+	e.INCQ(r)
+	e.ANDQ(operand.U32(31), r)
+	e.DECQ(rows)
+	e.JMP(operand.LabelRef("row"))
+	e.Label("done")
+	e.VZEROUPPER()
+	e.RET()
+}

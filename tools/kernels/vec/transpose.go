@@ -1,0 +1,53 @@
+package main
+
+import "github.com/mmcloughlin/avo/operand"
+
+// transposeKernel writes func transpose8(dst, src *float32, blocks, dstStride, srcStride int): eight rows of src and
+// 8*blocks columns of it become 8*blocks rows of dst with eight columns. 256-bit at either width: a 32-byte store is
+// what eight rows give.
+func transposeKernel(e *emitter) {
+	e.function("transpose8", "func(dst, src *float32, blocks, dstStride, srcStride int)", "8 by 8 blocks, transposed.")
+	dst, src := e.Load(e.Param("dst"), e.GP64()), e.Load(e.Param("src"), e.GP64())
+	blocks, ds, ss := e.Load(e.Param("blocks"), e.GP64()), e.Load(e.Param("dstStride"), e.GP64()), e.Load(e.Param("srcStride"), e.GP64())
+	e.SHLQ(operand.U8(2), ds)
+	e.SHLQ(operand.U8(2), ss)
+	// Rows are reached as base + {0,1,2} stride from rows 0, 3 and 6.
+	src3, src6 := e.GP64(), e.GP64()
+	e.LEAQ(operand.Mem{Base: ss, Index: ss, Scale: 2}, src3)
+	e.LEAQ(operand.Mem{Base: src, Index: src3, Scale: 2}, src6)
+	e.ADDQ(src, src3)
+	row := func(i, column int) operand.Mem {
+		m := operand.Mem{Base: []register{src, src3, src6}[i/3], Disp: 4 * column}
+		if i%3 > 0 {
+			m.Index, m.Scale = ss, uint8(i%3)
+		}
+		return m
+	}
+	e.Label("loop")
+	e.TESTQ(blocks, blocks)
+	e.JE(operand.LabelRef("done"))
+	for _, column := range []int{0, 4} {
+		var r [4]vec
+		for i := range r {
+			low := e.XMM()
+			e.VMOVUPS(row(i, column), low)
+			r[i] = e.YMM()
+			e.VINSERTF128(operand.U8(1), row(i+4, column), low.AsY(), r[i])
+		}
+		two := func(f func(...operand.Op), a, b vec) vec { d := e.YMM(); f(b, a, d); return d }
+		t0, t1 := two(e.VUNPCKLPS, r[0], r[1]), two(e.VUNPCKHPS, r[0], r[1])
+		t2, t3 := two(e.VUNPCKLPS, r[2], r[3]), two(e.VUNPCKHPS, r[2], r[3])
+		for _, v := range []vec{two(e.VUNPCKLPD, t0, t2), two(e.VUNPCKHPD, t0, t2), two(e.VUNPCKLPD, t1, t3), two(e.VUNPCKHPD, t1, t3)} {
+			e.VMOVUPS(v, operand.Mem{Base: dst})
+			e.ADDQ(ds, dst)
+		}
+	}
+	for _, p := range []register{src, src3, src6} {
+		e.ADDQ(operand.U32(32), p)
+	}
+	e.DECQ(blocks)
+	e.JMP(operand.LabelRef("loop"))
+	e.Label("done")
+	e.VZEROUPPER()
+	e.RET()
+}
