@@ -263,7 +263,7 @@ func sinPiReduce(x float64) (r float64, q int) {
 		return 0, 0 // an even integer
 	}
 	n := math.RoundToEven(2 * x)
-	return x - 0.5*n, int(int64(n) & 3)
+	return x - float64(0.5*n), int(int64(n) & 3)
 }
 
 // erfSeries returns sum (2 t2)^n / (2n+1)!!, so that erf(t) = 2/sqrt(pi) t e^-t2 erfSeries(t2), t2 = t^2 < 16. All terms are positive.
