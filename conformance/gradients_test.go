@@ -55,6 +55,27 @@ var gradientCases = map[string]struct {
 	}},
 	"reduce_dot": {[][]int{{2, 3, 2}, {2, 3, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceDot(x[0], x[1], 0, 2) }},
 	"square":     {[][]int{{2, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceDot(x[0], x[0], 1) }},
+	"softmax":    {[][]int{{2, 3, 5}}, -2, 2, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Softmax(x[0]) }},
+	"layer_norm": {[][]int{{2, 3, 5}, {5}, {5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.LayerNorm(x[0], x[1], x[2], 1e-5) }},
+	"rms_norm":   {[][]int{{2, 3, 5}, {5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.RMSNorm(x[0], x[1], 1e-6) }},
+	"rotary_embedding": {[][]int{{2, 3, 2, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		angle := b.Iota(ir.T(ir.F64, 2, 3, 2), 1)
+		return b.Rotary(x[0], b.Unary("cosine", angle), b.Unary("sine", angle))
+	}},
+	"dropout": {[][]int{{40}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Dropout(x[0], b.Full(ir.T(ir.U32, 4), 3), 0.25)
+	}},
+	"scaled_dot_product_attention": {[][]int{{2, 3, 4, 2}, {2, 5, 2, 2}, {2, 5, 2, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Attention(x[0], x[1], x[2], false)
+	}},
+	"attention, causal": {[][]int{{1, 3, 2, 2}, {1, 4, 2, 2}, {1, 4, 2, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Attention(x[0], x[1], x[2], true)
+	}},
+	// The last query is in a segment that no key has: it sees nothing.
+	"attention, segments": {[][]int{{1, 4, 2, 2}, {1, 4, 1, 2}, {1, 4, 1, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		queries, keys := b.Reshape(indices(b, 0, 0, 1, 2), 1, 4), b.Reshape(indices(b, 0, 0, 1, 1), 1, 4)
+		return b.Attention(x[0], x[1], x[2], true, queries, keys)
+	}},
 	"reduce sum": {[][]int{{2, 3, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceSum(x[0], 1) }},
 	"reduce max": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("max", x[0], 1) }},
 	"reduce min": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("min", x[0], 0) }},
