@@ -16,6 +16,7 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 func main() {
@@ -89,5 +90,25 @@ func program(wide bool) (*ir.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return file, pass.Compile.Execute(file)
+	if err := pass.Compile.Execute(file); err != nil {
+		return nil, err
+	}
+	if !wide {
+		err = onlyVEX(file)
+	}
+	return file, err
+}
+
+// onlyVEX rejects the vector registers 16 to 31, which the allocator hands out when it runs short and only AVX-512 can encode.
+func onlyVEX(file *ir.File) error {
+	for _, f := range file.Functions() {
+		for _, i := range f.Instructions() {
+			for _, r := range i.Registers() {
+				if p, ok := r.(reg.Physical); ok && r.Kind() == reg.KindVector && p.PhysicalIndex() > 15 {
+					return fmt.Errorf("%s needs more than 16 vector registers", f.Name)
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -179,12 +179,13 @@ func normalTail(e *emitter, a pair) (g, q pair) {
 	w := e.divpd(e.both1(e.f64(1)), e.addpd(a, e.f64(5)))
 	u := e.both1(e.f64(1))
 	e.addMul(u, w, e.f64(-10)) // (a - 5) / (a + 5)
+	gw := e.mulpd(w, g)
 	// (a + 5) q / g, relative error 2^-40.0 (Remez).
 	q = e.polynomial(u,
 		0x1.89d3abe1fa768p-1, -0x1.54ad03f267e84p-1, 0x1.fb3165366d45ep-2, -0x1.410ed6043661ep-2, 0x1.51f6332ef929ap-3,
 		-0x1.1b1c210d82262p-4, 0x1.54b49ec1a3a59p-6, -0x1.885ed1f758498p-9, -0x1.a2302254dc6bbp-11, 0x1.1e2f7fb408a38p-11,
 		-0x1.f42e336a9db07p-15, -0x1.b7441e2a98109p-15, 0x1.0382bdbcc5e6dp-16, 0x1.bb37a0bd0d6fep-18)
-	return g, e.mulpd(q, e.mulpd(w, g))
+	return g, e.mulpd(q, gw)
 }
 
 // normal returns the standard normal distribution's density times sqrt(2 pi) and its mass below x; |x| <= 15 or NaN.
@@ -194,9 +195,8 @@ func normal(e *emitter, x vec) (g, below pair) {
 }
 
 func gelu(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
-	low := atLeast(e, x, -15)
-	_, below := normal(e, atMost(e, low, 15))
-	lo, hi = between(e, e.mulpd(e.widen(low), below), ratioBound)
+	_, below := normal(e, clamp(e, x, -15, 15))
+	lo, hi = between(e, e.mulpd(e.widen(atLeast(e, x, -15)), below), ratioBound)
 	return
 }
 
