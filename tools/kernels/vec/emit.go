@@ -420,7 +420,7 @@ func (e *emitter) polynomial(x pair, c ...float64) pair {
 			return e.both1(e.f64(c[i]))
 		}
 		p := e.both1(e.f64(c[i+1]))
-		e.mulAdd(p, x, e.load(e.f64(c[i])))
+		e.mulAdd(p, x, e.f64(c[i]))
 		return p
 	}
 	square := e.mulpd(x, x)
