@@ -76,6 +76,12 @@ var gradientCases = map[string]struct {
 		queries, keys := b.Reshape(indices(b, 0, 0, 1, 2), 1, 4), b.Reshape(indices(b, 0, 0, 1, 1), 1, 4)
 		return b.Attention(x[0], x[1], x[2], true, queries, keys)
 	}},
+	"linear_cross_entropy": {[][]int{{4, 3}, {5, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.LinearCrossEntropy(x[0], x[1], indices(b, 4, -100, 0, 7), -100, 0)
+	}},
+	"cross-entropy, z-loss": {[][]int{{3, 3}, {5, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.LinearCrossEntropy(x[0], x[1], indices(b, 2, 2, -100), -100, 0.25)
+	}},
 	"reduce sum": {[][]int{{2, 3, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceSum(x[0], 1) }},
 	"reduce max": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("max", x[0], 1) }},
 	"reduce min": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("min", x[0], 0) }},

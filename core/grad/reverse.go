@@ -66,12 +66,9 @@ func Reverse(f *ir.Func, loss string, wrt []string) (*ir.Func, error) {
 		}
 	}
 
+	m = forwardAgain(b, f, m, replaced)
 	for _, res := range f.Results {
-		v := m[res.Value]
-		if same, ok := replaced[v]; ok {
-			v = same
-		}
-		b.Return(res.Name, v)
+		b.Return(res.Name, m[res.Value])
 	}
 	for i, p := range params {
 		v := ct[p]
@@ -85,6 +82,32 @@ func Reverse(f *ir.Func, loss string, wrt []string) (*ir.Func, error) {
 		return nil, err
 	}
 	return Prune(g)
+}
+
+// forwardAgain repeats the forward ops that use a replaced value, on what
+// replaces it, and returns the map of values that this gives. Ops that nothing
+// uses any more, and copies that nothing needs, are left to Prune.
+func forwardAgain(b *ir.Builder, f *ir.Func, m []ir.Value, replaced map[ir.Value]ir.Value) []ir.Value {
+	if len(replaced) == 0 {
+		return m
+	}
+	again := slices.Clone(m)
+	for i := range f.Ops {
+		op := &f.Ops[i]
+		results := make([]ir.Value, len(op.Results))
+		if slices.ContainsFunc(op.Operands, func(v ir.Value) bool { return again[v] != m[v] }) {
+			copy(results, b.CopyOp(op, again))
+		} else {
+			copy(results, m[op.First:])
+		}
+		for k, v := range results {
+			if same, ok := replaced[m[op.Result(k)]]; ok {
+				v = same
+			}
+			again[op.Result(k)] = v
+		}
+	}
+	return again
 }
 
 // activeValues marks the float values that depend on one of the parameters.
