@@ -1,0 +1,242 @@
+package conformance
+
+import (
+	"math"
+	"testing"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/grad"
+	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// regression is a linear model with a bias, and the sum of squared errors.
+func regression(t *testing.T, rows, width int) (*plugin.Module, *ir.Func, []ir.Param) {
+	b := ir.NewBuilder("forward")
+	bias, weight := b.Param("bias", ir.T(ir.F32)), b.Param("weight", ir.T(ir.F32, width))
+	x := b.Param("x", ir.T(ir.F32, rows, width))
+	y := b.DotGeneral(x, weight, ir.DotDims{LHSContract: []int{1}, RHSContract: []int{0}})
+	b.Return("prediction", b.Add(y, b.BroadcastTo(bias, rows)))
+	forward, err := b.Func()
+	require.NoError(t, err)
+	m := &plugin.Module{Forward: forward, Parameters: []plugin.Parameter{
+		{Name: "bias", Type: ir.T(ir.F32), Init: plugin.Init{Kind: plugin.InitZeros}, NoDecay: true},
+		{Name: "weight", Type: ir.T(ir.F32, width), Init: plugin.Init{Kind: plugin.InitOnes}},
+	}}
+	b = ir.NewBuilder("loss")
+	prediction, target := b.Param("prediction", ir.T(ir.F32, rows)), b.Param("target", ir.T(ir.F32, rows))
+	d := b.Sub(prediction, target)
+	b.Return(step.Loss, b.ReduceDot(d, d, 0))
+	b.Return(step.Weight, b.Full(ir.T(ir.F32), float64(rows)))
+	loss, err := b.Func()
+	require.NoError(t, err)
+	return m, loss, []ir.Param{{Name: "target", Type: ir.T(ir.F32, rows)}, {Name: "x", Type: ir.T(ir.F32, rows, width)}}
+}
+
+// call runs a function on arguments found by name.
+func call(t *testing.T, f *ir.Func, values map[string]reference.Tensor) map[string]reference.Tensor {
+	t.Helper()
+	args := make([]reference.Tensor, len(f.Params))
+	for i, p := range f.Params {
+		v, ok := values[p.Name]
+		require.True(t, ok, "no value for %q", p.Name)
+		args[i] = v
+	}
+	out, err := reference.Eval(f, args)
+	require.NoError(t, err)
+	results := map[string]reference.Tensor{}
+	for i, r := range f.Results {
+		results[r.Name] = out[i]
+	}
+	return results
+}
+
+func f32(shape []int, v ...float32) reference.Tensor {
+	return reference.Tensor{Type: ir.T(ir.F32, shape...), F32: v}
+}
+
+// Optimizers against their papers' formulas in float64. After n steps of
+// about 15 rounded operations each, relative errors stay below n * 15 * 2^-24,
+// with a factor of 4 for cancellation in the gradient.
+func TestStepsFollowThePapers(t *testing.T) {
+	const rows, width, steps = 6, 3, 5
+	m, loss, batch := regression(t, rows, width)
+	linked, err := step.Link(m, loss, batch)
+	require.NoError(t, err)
+	first, next, err := step.Grain(m, linked)
+	require.NoError(t, err)
+	for name, o := range map[string]step.Optimizer{
+		"adamw":         {Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1},
+		"adamw clipped": {Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-3, WeightDecay: 0.1, MaxGradNorm: 0.5},
+		"sgd":           {Name: "sgd", WeightDecay: 0.1},
+		"sgd momentum":  {Name: "sgd", Momentum: 0.9, WeightDecay: 0.1, MaxGradNorm: 0.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			update, err := step.Update(m, o)
+			require.NoError(t, err)
+			values := map[string]reference.Tensor{"bias": f32(nil, 0), "weight": f32([]int{width}, 1, 1, 1)}
+			for _, slot := range o.Slots() {
+				values[step.SlotName(slot, "bias")] = f32(nil, 0)
+				values[step.SlotName(slot, "weight")] = f32([]int{width}, 0, 0, 0)
+			}
+			// The truth: parameters bias, weight[0..2] and their moments.
+			p, mean, square := [4]float64{0, 1, 1, 1}, [4]float64{}, [4]float64{}
+			stream := numerics.Stream{Seed: 5}
+			for n := range steps {
+				var g [4]float64
+				lr := 0.1 / float64(1+n)
+				const grains = 3
+				var sums map[string]reference.Tensor
+				for grain := range grains {
+					x, y := f32([]int{rows, width}, make([]float32, rows*width)...), f32([]int{rows}, make([]float32, rows)...)
+					for i := range x.F32 {
+						x.F32[i] = stream.UniformAt(uint64((n*grains+grain)*100 + i))
+					}
+					for i := range y.F32 {
+						y.F32[i] = stream.UniformAt(uint64((n*grains+grain)*100 + 50 + i))
+						e := p[0] - float64(y.F32[i])
+						for k := range width {
+							e += p[1+k] * float64(x.F32[i*width+k])
+						}
+						g[0] += 2 * e
+						for k := range width {
+							g[1+k] += 2 * e * float64(x.F32[i*width+k])
+						}
+					}
+					values["x"], values["target"] = x, y
+					if grain == 0 {
+						sums = call(t, first, values)
+						continue
+					}
+					for k, v := range sums {
+						values[step.AccPrefix+k] = v
+					}
+					sums = call(t, next, values)
+				}
+				assert.Equal(t, float32(grains*rows), sums[step.Weight].F32[0])
+				norm := 0.0
+				for i := range g {
+					g[i] /= grains * rows
+					norm += g[i] * g[i]
+				}
+				norm = math.Sqrt(norm)
+				for _, q := range m.Parameters {
+					values[grad.Prefix+q.Name] = sums[grad.Prefix+q.Name]
+				}
+				values[step.HostPrefix+step.Weight] = sums[step.Weight]
+				for k, v := range o.Scalars(lr, uint64(n)) {
+					values[step.HostPrefix+k] = f32(nil, v)
+				}
+				out := call(t, update, values)
+				assert.InEpsilon(t, norm, out[step.HostPrefix+"grad_norm"].F32[0], 1e-5)
+				for k, v := range out {
+					values[k] = v
+				}
+				for i := range p {
+					gi, decay := g[i], o.WeightDecay
+					if i == 0 {
+						decay = 0
+					}
+					if o.MaxGradNorm > 0 {
+						gi *= min(1, o.MaxGradNorm/(norm+1e-6))
+					}
+					if o.Name == "sgd" {
+						mean[i] = o.Momentum*mean[i] + gi
+						p[i] -= lr*decay*p[i] + lr*mean[i]
+						continue
+					}
+					mean[i] = o.Beta1*mean[i] + (1-o.Beta1)*gi
+					square[i] = o.Beta2*square[i] + (1-o.Beta2)*gi*gi
+					m := mean[i] / (1 - math.Pow(o.Beta1, float64(n+1)))
+					v := square[i] / (1 - math.Pow(o.Beta2, float64(n+1)))
+					p[i] -= lr*decay*p[i] + lr*m/(math.Sqrt(v)+o.Epsilon)
+				}
+			}
+			const bound = 4 * steps * 15 * 0x1p-24
+			for i := range p {
+				got := values["bias"].F32
+				if i > 0 {
+					got = values["weight"].F32[i-1 : i]
+				}
+				assert.InDelta(t, p[i], got[0], bound*math.Max(1, math.Abs(p[i])), "parameter %d", i)
+			}
+		})
+	}
+}
+
+// A chain of grains that is cut in two and combined differs from one chain by
+// the order of additions only; the combined sums are left + right.
+func TestCombineAdds(t *testing.T) {
+	m, loss, batch := regression(t, 2, 1)
+	linked, err := step.Link(m, loss, batch)
+	require.NoError(t, err)
+	first, _, err := step.Grain(m, linked)
+	require.NoError(t, err)
+	combine, err := step.Combine(first)
+	require.NoError(t, err)
+	values := map[string]reference.Tensor{}
+	for i, r := range first.Results {
+		s := first.Types()[r.Value].Shape
+		n := ir.T(ir.F32, s...).Elements()
+		l, h := make([]float32, n), make([]float32, n)
+		for k := range n {
+			l[k], h[k] = float32(i+1), float32(10*k)+0.5
+		}
+		values["left."+r.Name], values["right."+r.Name] = f32(s, l...), f32(s, h...)
+	}
+	for name, v := range call(t, combine, values) {
+		for k, got := range v.F32 {
+			assert.Equal(t, values["left."+name].F32[k]+values["right."+name].F32[k], got, name)
+		}
+	}
+}
+
+func TestLinkRefuses(t *testing.T) {
+	for want, change := range map[string]func(m *plugin.Module, loss *ir.Func, batch []ir.Param) []ir.Param{
+		`the model's input "x" f32[4,2] has no counterpart: the batch gives features, target`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			batch[1].Name = "features"
+			return batch
+		},
+		`the model's input "x" is f32[4,2], but the batch gives it as f32[4,3]`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			batch[1].Type = ir.T(ir.F32, 4, 3)
+			return batch
+		},
+		`the loss's parameter "target" is f32[4], but the batch gives it as f32[5]`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			batch[0].Type = ir.T(ir.F32, 5)
+			return batch
+		},
+		`the loss's parameter "logits" f32[4] has no counterpart`: func(_ *plugin.Module, loss *ir.Func, batch []ir.Param) []ir.Param {
+			loss.Params[0].Name = "logits"
+			return batch
+		},
+		`objective: the loss returns no "weight", only loss, count`: func(_ *plugin.Module, loss *ir.Func, batch []ir.Param) []ir.Param {
+			loss.Results[1].Name = "count"
+			return batch
+		},
+		`"prediction" is both an output of the model and a field of the batch`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			return append(batch, ir.Param{Name: "prediction", Type: ir.T(ir.F32, 4)})
+		},
+		`the batch's field "bias" has the name of a parameter`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			return append(batch, ir.Param{Name: "bias", Type: ir.T(ir.F32, 4)})
+		},
+		`the batch has a field "state", which is the host's own name`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			return append(batch, ir.Param{Name: "state", Type: ir.T(ir.F32, 4)})
+		},
+		`model: parameter "aaa" does not come after "bias"`: func(m *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
+			m.Parameters[1].Name = "aaa"
+			return batch
+		},
+	} {
+		m, loss, batch := regression(t, 4, 2)
+		batch = change(m, loss, batch)
+		_, err := step.Link(m, loss, batch)
+		assert.ErrorContains(t, err, want)
+	}
+	m, _, _ := regression(t, 4, 2)
+	_, err := step.Update(m, step.Optimizer{Name: "adam"})
+	assert.ErrorContains(t, err, `unknown optimizer "adam"; there are adamw and sgd`)
+}

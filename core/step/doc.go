@@ -1,0 +1,7 @@
+// Package step builds the programs of a training step: it links a model's
+// function with an objective's loss by the names of their values,
+// differentiates the whole, and adds the optimizer.
+//
+// It imports abi and core/grad. Start reading at link.go, then grain.go (the
+// gradient of one grain) and update.go (the optimizer).
+package step
