@@ -3,5 +3,5 @@
 //
 // It imports package abi/ir and Arrow's schema types; it never imports core or
 // another plugin. Start reading at the interface of the kind of plugin that
-// you write: model.go or objective.go.
+// you write: model.go, objective.go or backend.go.
 package plugin

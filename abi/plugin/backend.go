@@ -1,0 +1,68 @@
+package plugin
+
+import (
+	"context"
+
+	"github.com/seedbed/seedbed/abi/ir"
+)
+
+// Backend compiles functions and runs them on a device. Its methods, and those
+// of what it returns, are called by one goroutine at a time.
+type Backend interface {
+	Info() BackendInfo
+	// Upload copies a dense, row-major, little-endian tensor of t.Bytes() bytes
+	// to the device.
+	Upload(ctx context.Context, t ir.Type, data []byte) (Buffer, error)
+	// Compile prepares a verified function. It is an error, which names the op
+	// and the dtype, if the backend does not know them.
+	Compile(ctx context.Context, f *ir.Func) (Executable, error)
+	// Close releases everything that the backend still holds.
+	Close() error
+}
+
+// BackendInfo says what a backend is and what it can run.
+type BackendInfo struct {
+	Info
+	// DTypes are the element types that it computes with.
+	DTypes []ir.DType
+	// Ops are the names and versions of the ops that it runs. The host replaces
+	// composites that are not among them by their decompositions; a primitive
+	// that is not among them cannot be run.
+	Ops map[string]int
+}
+
+// Buffer is a tensor on the device.
+type Buffer interface {
+	Type() ir.Type
+	// Download copies the tensor, as Upload takes it, to dst, which has
+	// Type().Bytes() bytes.
+	Download(ctx context.Context, dst []byte) error
+	// Release frees the tensor. A buffer is not used after it.
+	Release()
+}
+
+// Executable is a compiled function.
+type Executable interface {
+	// Memory says what a run needs besides its arguments.
+	Memory() Memory
+	// Execute runs the function on one argument for each parameter and returns
+	// one buffer for each result. Arguments that are donated are released by
+	// it, and their memory may become that of results, whether it fails or not.
+	Execute(ctx context.Context, args []Argument) ([]Buffer, error)
+	// Release frees what the executable holds.
+	Release()
+}
+
+// Argument is what a parameter of a function is given: a buffer, or the bytes
+// of a tensor in the host's memory, which are not changed and not kept.
+type Argument struct {
+	Buffer Buffer
+	Donate bool
+	Data   []byte // where Buffer is nil
+}
+
+// Memory counts bytes on the device.
+type Memory struct {
+	Results int64 // the results that no donated argument can make room for
+	Scratch int64 // while it runs; executables of one backend share it
+}
