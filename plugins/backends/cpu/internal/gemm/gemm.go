@@ -1,0 +1,196 @@
+package gemm
+
+import (
+	"fmt"
+	"math/bits"
+	"sync"
+	"unsafe"
+
+	"github.com/seedbed/seedbed/abi/numerics"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/pool"
+)
+
+// Engine multiplies matrices on a pool's workers. It keeps its buffers, so that products of shapes it has met allocate nothing.
+type Engine struct {
+	pool *pool.Pool
+	path isa.Path
+	*kernels
+
+	mu      sync.Mutex // held by Run
+	shared  *lane      // Run's: loops over the pool
+	lanes   []*lane    // RunOn's: one a worker, loops by itself
+	scratch []*scratch // by worker
+
+	batch struct { // the batch that the workers share out
+		p    *Problem
+		errs []error // by worker
+	}
+	itemBody func(worker, item int)
+}
+
+// New returns an engine whose kernels are those of path. It is an error if this machine cannot run them, or computes in
+// modes that the Exact profile does not allow.
+func New(p *pool.Pool, path isa.Path) (*Engine, error) {
+	if !path.Supported() {
+		return nil, fmt.Errorf("gemm: this machine cannot run the %s kernels", path)
+	}
+	if err := isa.CheckModes(); err != nil {
+		return nil, err
+	}
+	e := &Engine{pool: p, path: path, kernels: kernelsFor(path)}
+	e.shared = newLane(e, e.pool.For, sharedLimits)
+	for w := range p.Workers() {
+		serial := func(n int, body func(worker, i int)) error {
+			for i := range n {
+				body(w, i)
+			}
+			return nil
+		}
+		e.lanes = append(e.lanes, newLane(e, serial, serialLimits))
+		e.scratch = append(e.scratch, newScratch(e))
+	}
+	e.batch.errs = make([]error, p.Workers())
+	e.itemBody = func(w, item int) {
+		if err := e.lanes[w].run(e.batch.p, item); err != nil && e.batch.errs[w] == nil {
+			e.batch.errs[w] = err
+		}
+	}
+	return e, nil
+}
+
+// scratch is a worker's own memory.
+type scratch struct {
+	t    tileArgs  // here because it escapes
+	edge []float32 // a tile of a column panel that is cut off
+	stream
+}
+
+func newScratch(e *Engine) *scratch {
+	return &scratch{edge: aligned(e.tileRows() * e.nr), stream: newStream(e.nr)}
+}
+
+// Path returns the kernels in use.
+func (e *Engine) Path() isa.Path { return e.path }
+
+// Run computes p with all workers. It fails, having written nothing, if a matrix does not fit in its slice; otherwise only a panic in
+// the epilogue can make it fail. One product runs at a time. It must not be called within a loop of the engine's pool: RunOn is for that.
+func (e *Engine) Run(p *Problem) error {
+	if err := p.check(e); err != nil {
+		return err
+	}
+	if p.M == 0 || p.N == 0 {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	items := len(p.items())
+	if e.shareOut(p, items) {
+		e.batch.p = p
+		clear(e.batch.errs)
+		err := e.pool.For(items, e.itemBody)
+		e.batch.p = nil
+		if err != nil {
+			return err
+		}
+		for _, err := range e.batch.errs {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for item := range items {
+		if err := e.shared.run(p, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shareOut says whether each item of a batch should be one worker's.
+func (e *Engine) shareOut(p *Problem, items int) bool {
+	workers := e.pool.Workers()
+	rounds := (items + workers - 1) / workers
+	balanced := 20*items >= 19*rounds*workers // 5 % idle at most
+	const trifle = 1 << 18                    // multiply-adds that are not worth sharing
+	return items > 1 && (balanced || p.M*p.N*p.K < trifle) && p.K*p.N <= serialLimits.b && p.K <= numerics.SuperChunkK
+}
+
+// RunOn computes p on the calling goroutine, for callers that run within a loop of the engine's pool: worker is the index they run
+// as. Its errors are those of Run; a panic in the epilogue passes through to the loop.
+func (e *Engine) RunOn(worker int, p *Problem) error {
+	if worker < 0 || worker >= len(e.lanes) {
+		return fmt.Errorf("gemm: worker %d of %d", worker, len(e.lanes))
+	}
+	if err := p.check(e); err != nil {
+		return err
+	}
+	if p.M == 0 || p.N == 0 {
+		return nil
+	}
+	for item := range p.items() {
+		if err := e.lanes[worker].run(p, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PackedB is a matrix B in the order in which the kernels of one path read it. It takes K * N floats, N rounded up to a panel.
+type PackedB struct {
+	path isa.Path
+	k, n int
+	data []float32
+}
+
+// PackB packs b [k, n] for use by any number of products, into reuse's memory if that is not nil and large enough.
+func (e *Engine) PackB(k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
+	if k < 0 || n < 0 {
+		return nil, fmt.Errorf("gemm: sizes K=%d N=%d; none may be negative", k, n)
+	}
+	if err := inside("B", len(b.Data), 0, k, n, b.RowStride, b.ColStride); err != nil {
+		return nil, err
+	}
+	if reuse == nil {
+		reuse = &PackedB{}
+	}
+	if k == 0 || n == 0 {
+		reuse.path, reuse.k, reuse.n = e.path, k, n
+		return reuse, nil
+	}
+	// Strides of zero let a small slice hold a matrix of any size.
+	if over, floats := bits.Mul64(uint64(roundUp(n, e.nr)), uint64(k)); over != 0 || floats > maxPacked {
+		return nil, fmt.Errorf("gemm: B of %dx%d takes more than the %d elements that can be packed", k, n, maxPacked)
+	}
+	reuse.data = grow(reuse.data, roundUp(n, e.nr)*k)
+	reuse.path, reuse.k, reuse.n = e.path, k, n
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.shared.packAll(reuse, b); err != nil {
+		return nil, err
+	}
+	return reuse, nil
+}
+
+const maxPacked uint64 = 1 << 33 // elements: 32 GiB
+
+const cacheLine = 64
+
+// aligned returns n zeros that begin on a cache line.
+func aligned(n int) []float32 {
+	const perLine = cacheLine / 4
+	x := make([]float32, n+perLine)
+	skip := -int(uintptr(unsafe.Pointer(&x[0]))/4) & (perLine - 1)
+	return x[skip:][:n:n]
+}
+
+// grow returns n aligned elements, x's if it has as many.
+func grow(x []float32, n int) []float32 {
+	if cap(x) < n {
+		return aligned(n)
+	}
+	return x[:n]
+}
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package gemm
+
+import "github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+
+func kernelsFor(isa.Path) *kernels { return &portable }

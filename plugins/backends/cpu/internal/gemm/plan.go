@@ -1,0 +1,290 @@
+package gemm
+
+import (
+	"math/bits"
+
+	"github.com/seedbed/seedbed/abi/numerics"
+)
+
+// limits bound a lane's buffers, in elements.
+type limits struct {
+	a, b     int // packed operands
+	partials int // one level of unfinished sums, where K is more than a super-chunk
+}
+
+var (
+	sharedLimits = limits{a: 4 << 20, b: 4 << 20, partials: 4 << 20}
+	// A worker's own operands should stay in its second-level cache.
+	serialLimits = limits{a: 128 << 10, b: 128 << 10, partials: 64 << 10}
+)
+
+const (
+	tileCols    = 128
+	maxTileRows = 96
+	packUnit    = 16 << 10 // elements to pack at a time
+)
+
+func (e *Engine) tileRows() int { return roundUp(maxTileRows, e.mr) }
+
+// lane is a way to go through a product: its loops and its buffers. A product is cut into blocks of C whose operands fit in the
+// buffers; for each super-chunk of K, B and A are packed, and then every tile of the block is computed.
+type lane struct {
+	e      *Engine
+	each   func(n int, body func(worker, i int)) error
+	limits limits
+
+	a, b     []float32   // packed panels of A and B
+	partials [][]float32 // rule 9's tree over super-chunks as a binary counter: level i adds up 2^i of them
+
+	packBody, tileBody, streamBody func(worker, i int) // bound once: a loop allocates nothing
+
+	// The product.
+	p       *Problem
+	item    int
+	off     Offsets
+	a0, b0  []float32 // the item's A and B
+	c0      []float32
+	packsA  bool
+	keepsA  bool   // one block holds all of A, so it is packed once
+	aPanels panels // the operands of the block as micro-kernels read them
+	bPanels panels
+
+	// The block: rows [m0, m1) and columns [n0, n1) of C, and its super-chunk k0..k1, the slab'th.
+	m0, m1, n0, n1, k0, k1, slab int
+	last                         bool // slab
+	packsB                       bool
+	bUnit, bUnits, aUnit, aUnits int // panels to pack at a time, and how many times
+	tileRows, tileCols, tileDown int
+
+	strip int // of a stream
+}
+
+// panels is a matrix as panels of rows (of A) or columns (of B), panel apart.
+type panels struct {
+	data             []float32
+	panel, step, col int // col: to the next k; step: to the next row within a panel of A
+}
+
+func newLane(e *Engine, each func(int, func(int, int)) error, l limits) *lane {
+	x := &lane{e: e, each: each, limits: l}
+	x.packBody, x.tileBody, x.streamBody = x.pack, x.tile, x.streamStrip
+	return x
+}
+
+// run computes one item.
+func (l *lane) run(p *Problem, item int) error {
+	l.p, l.item, l.off = p, item, p.items()[item]
+	l.c0 = p.C[l.off.C:]
+	if p.K > 0 { // an empty operand may lie anywhere
+		l.a0 = p.A.Data[l.off.A:]
+		if p.PackedB == nil {
+			l.b0 = p.B.Data[l.off.B:]
+		}
+	}
+	defer func() { l.p, l.a0, l.b0, l.c0 = nil, nil, nil, nil }()
+	if l.streams() {
+		return l.runStream()
+	}
+	// Kernels read A where it lies unless only its rows are adjacent.
+	l.packsA = p.A.RowStride == 1 && p.A.ColStride != 1 && p.M > 1 && p.K > 1
+
+	depth := max(1, min(p.K, numerics.SuperChunkK))
+	nBlock := max(l.limits.b/depth/l.e.nr, 1) * l.e.nr
+	if p.PackedB != nil {
+		nBlock = p.N
+	}
+	mBlock := p.M
+	if l.packsA {
+		mBlock = max(l.limits.a/depth/l.e.mr, 1) * l.e.mr
+	}
+	if p.K > numerics.SuperChunkK {
+		nBlock = min(nBlock, max(l.limits.partials/8/l.e.nr, 1)*l.e.nr)
+		mBlock = min(mBlock, max(l.limits.partials/min(nBlock, p.N)/l.e.mr, 1)*l.e.mr)
+	}
+	l.keepsA = mBlock >= p.M && p.K <= numerics.SuperChunkK
+	for l.n0 = 0; l.n0 < p.N; l.n0 = l.n1 {
+		l.n1 = min(l.n0+nBlock, p.N)
+		for l.m0 = 0; l.m0 < p.M; l.m0 = l.m1 {
+			l.m1 = min(l.m0+mBlock, p.M)
+			if err := l.block(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// block takes a block of C through K.
+func (l *lane) block() error {
+	k := l.p.K
+	for l.slab = 0; ; l.slab++ {
+		l.k0 = l.slab * numerics.SuperChunkK
+		l.k1 = min(l.k0+numerics.SuperChunkK, k)
+		l.last = l.k1 == k
+		l.packsB = l.p.PackedB == nil && (l.m0 == 0 || k > numerics.SuperChunkK) // else the block above has packed it
+		if err := l.operands(); err != nil {
+			return err
+		}
+		if !l.last {
+			l.growPartials()
+		}
+		if err := l.each(l.planTiles(), l.tileBody); err != nil {
+			return err
+		}
+		if l.last {
+			return nil
+		}
+	}
+}
+
+// operands packs what has to be packed.
+func (l *lane) operands() error {
+	depth := l.k1 - l.k0
+	if b := l.p.PackedB; b != nil {
+		l.bPanels = panels{data: b.data[min(l.n0*b.k+l.k0*l.e.nr, len(b.data)):], panel: b.k * l.e.nr} // n0 begins a panel
+	} else {
+		l.b = grow(l.b, roundUp(l.n1-l.n0, l.e.nr)*depth)
+		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
+	}
+	l.aUnits, l.bUnits = 0, 0
+	if l.packsA {
+		l.a = grow(l.a, roundUp(l.m1-l.m0, l.e.mr)*depth)
+		l.aPanels = panels{data: l.a, panel: depth * l.e.mr, step: 1, col: l.e.mr}
+		if l.n0 == 0 || !l.keepsA {
+			l.aUnit, l.aUnits = packUnits(l.m1-l.m0, l.e.mr, depth)
+		}
+	} else if l.aPanels = (panels{}); depth > 0 { // else A is empty and its strides mean nothing
+		row, col := l.p.A.RowStride, l.p.A.ColStride
+		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, step: row, col: col}
+	}
+	if l.packsB {
+		l.bUnit, l.bUnits = packUnits(l.n1-l.n0, l.e.nr, depth)
+	}
+	if l.aUnits+l.bUnits == 0 || depth == 0 {
+		return nil
+	}
+	return l.each(l.aUnits+l.bUnits, l.packBody)
+}
+
+func packUnits(n, width, depth int) (unit, units int) {
+	unit = max(1, packUnit/(width*max(depth, 1)))
+	return unit, (n + unit*width - 1) / (unit * width)
+}
+
+// planTiles cuts the block into tiles, enough of them to keep all workers busy to the end, and returns their number.
+func (l *lane) planTiles() int {
+	m, n := l.m1-l.m0, l.n1-l.n0
+	l.tileRows, l.tileCols = l.e.tileRows(), roundUp(tileCols, l.e.nr)
+	enough := 1
+	if w := l.e.pool.Workers(); l == l.e.shared && w > 1 {
+		enough = 32 * w
+	}
+	count := func() int {
+		l.tileDown = (m + l.tileRows - 1) / l.tileRows
+		return l.tileDown * ((n + l.tileCols - 1) / l.tileCols)
+	}
+	for count() < enough && l.tileRows >= 4*l.e.mr {
+		l.tileRows = roundUp(l.tileRows/2, l.e.mr)
+	}
+	return count()
+}
+
+// tile computes the i'th tile of the block for one super-chunk and, after the last, finishes it.
+func (l *lane) tile(worker, i int) {
+	p, e, w := l.p, l.e, l.e.scratch[worker]
+	row0 := l.m0 + i%l.tileDown*l.tileRows
+	col0 := l.n0 + i/l.tileDown*l.tileCols
+	row1, col1 := min(row0+l.tileRows, l.m1), min(col0+l.tileCols, l.n1)
+	c := l.c0[row0*p.CRow+col0:]
+	rows := row1 - row0
+	if p.K == 0 {
+		for r := range rows {
+			clear(c[r*p.CRow:][:col1-col0])
+		}
+	}
+	t := &w.t
+	*t = tileArgs{aRow: l.aPanels.step, aCol: l.aPanels.col, aPanel: l.aPanels.panel}
+	full, rest := rows/e.mr, rows%e.mr
+	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
+	for k := 0; k < l.k1-l.k0; k += numerics.ChunkK {
+		t.k, t.first = min(numerics.ChunkK, l.k1-l.k0-k), k == 0
+		for j := col0; j < col1; j += e.nr {
+			t.b = l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel+k*e.nr:]
+			into, cols := c[j-col0:], min(e.nr, col1-j)
+			t.c, t.cRow = into, p.CRow
+			if cols < e.nr {
+				t.c, t.cRow = w.edge, e.nr
+				if !t.first {
+					copyRows(t.c, t.cRow, into, p.CRow, rows, cols)
+				}
+			}
+			if full > 0 {
+				t.rows, t.panels, t.a = e.mr, full, a[k*t.aCol:]
+				e.tile(t)
+			}
+			if rest > 0 {
+				if full > 0 {
+					t.c = t.c[full*e.mr*t.cRow:]
+				}
+				t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel+k*t.aCol:]
+				e.tile(t)
+			}
+			if cols < e.nr {
+				copyRows(into, p.CRow, w.edge, e.nr, rows, cols)
+			}
+		}
+	}
+	if p.K > numerics.SuperChunkK {
+		width := l.n1 - l.n0
+		settle(c, p.CRow, rows, col1-col0, l.partials, (row0-l.m0)*width+col0-l.n0, width, l.slab, l.last)
+	}
+	if l.last && p.Epilogue != nil {
+		p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: row0, Row1: row1, Col0: col0, Col1: col1})
+	}
+}
+
+func copyRows(dst []float32, dstRow int, src []float32, srcRow, rows, cols int) {
+	for r := range rows {
+		copy(dst[r*dstRow:][:cols], src[r*srcRow:][:cols])
+	}
+}
+
+// growPartials makes room for the sums that the block's super-chunks leave unfinished.
+func (l *lane) growPartials() {
+	for len(l.partials) < levels(l.p.K) {
+		l.partials = append(l.partials, nil)
+	}
+	for i := range levels(l.p.K) {
+		l.partials[i] = grow(l.partials[i], (l.m1-l.m0)*(l.n1-l.n0))
+	}
+}
+
+// levels is the depth of the tree over k's super-chunks.
+func levels(k int) int { return bits.Len(uint((k - 1) / numerics.SuperChunkK)) }
+
+// settle carries the sum of super-chunk number slab, which c holds, into the tree of rule 9. Level i of partials is in use
+// where bit i of slab is set. After the last super-chunk c holds the whole sum.
+func settle(c []float32, cRow, rows, cols int, partials [][]float32, at, partialRow, slab int, last bool) {
+	for level := 0; ; level++ {
+		if slab>>level == 0 && last {
+			return
+		}
+		full := slab>>level&1 != 0
+		if !full && last {
+			continue
+		}
+		for r := range rows {
+			x, s := c[r*cRow:][:cols], partials[level][at+r*partialRow:][:cols]
+			if !full {
+				copy(s, x)
+				continue
+			}
+			for j := range x {
+				x[j] = s[j] + x[j]
+			}
+		}
+		if !full {
+			return
+		}
+	}
+}

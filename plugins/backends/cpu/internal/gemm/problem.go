@@ -1,0 +1,102 @@
+package gemm
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// Operand is a matrix in a slice: element (i, j) is Data[i*RowStride + j*ColStride]. A transposed matrix has its strides swapped; a
+// stride of zero repeats an element.
+type Operand struct {
+	Data                 []float32
+	RowStride, ColStride int
+}
+
+// Offsets says where the matrices of one item of a batch begin, in elements.
+type Offsets struct{ A, B, C int }
+
+// Problem is C = A B for A [M, K], B [K, N] and C [M, N], or a batch of such products.
+type Problem struct {
+	M, N, K int
+	A       Operand
+	B       Operand   // unused if PackedB is set
+	PackedB *PackedB  // B as PackB of an engine with the same path left it; not with Batch
+	C       []float32 // C's element (i, j) is C[i*CRow + j]; nothing else is written
+	CRow    int       // at least N, unless M <= 1
+	Batch   []Offsets // one product for each; nil for a single one at offset 0. The C of different items must not overlap.
+
+	// Epilogue, if not nil, is called once for every tile of C, by whoever computed it, when the tile is final and in its
+	// cache. The tiles partition C. It may change the tile in place. Nothing is called for an empty C.
+	Epilogue func(Tile)
+}
+
+// Tile is a part of C: rows [Row0, Row1) and columns [Col0, Col1) of an item of the batch (0 without one).
+type Tile struct {
+	Worker                 int // in [0, workers): no two calls at once have the same
+	Item                   int
+	Row0, Row1, Col0, Col1 int
+}
+
+var single = []Offsets{{}}
+
+func (p *Problem) items() []Offsets {
+	if p.Batch == nil {
+		return single
+	}
+	return p.Batch
+}
+
+// check returns an error unless all that the problem reads and writes lies in its slices.
+func (p *Problem) check(e *Engine) error {
+	if p.M < 0 || p.N < 0 || p.K < 0 {
+		return fmt.Errorf("gemm: sizes M=%d N=%d K=%d; none may be negative", p.M, p.N, p.K)
+	}
+	if p.M == 0 || p.N == 0 {
+		return nil
+	}
+	if p.M > 1 && p.CRow < p.N {
+		return fmt.Errorf("gemm: rows of C are %d elements apart but N is %d; they would overlap", p.CRow, p.N)
+	}
+	if b := p.PackedB; b != nil {
+		switch {
+		case p.Batch != nil:
+			return fmt.Errorf("gemm: a packed B serves single products; this is a batch of %d", len(p.Batch))
+		case b.k != p.K || b.n != p.N:
+			return fmt.Errorf("gemm: B was packed as [%d, %d]; this product needs [%d, %d]", b.k, b.n, p.K, p.N)
+		case b.path != e.path:
+			return fmt.Errorf("gemm: B was packed for %s; this engine runs %s", b.path, e.path)
+		}
+	}
+	for i, o := range p.items() {
+		if err := inside("A", len(p.A.Data), o.A, p.M, p.K, p.A.RowStride, p.A.ColStride); err != nil {
+			return fmt.Errorf("%w (item %d)", err, i)
+		}
+		if p.PackedB == nil {
+			if err := inside("B", len(p.B.Data), o.B, p.K, p.N, p.B.RowStride, p.B.ColStride); err != nil {
+				return fmt.Errorf("%w (item %d)", err, i)
+			}
+		}
+		if err := inside("C", len(p.C), o.C, p.M, p.N, p.CRow, 1); err != nil {
+			return fmt.Errorf("%w (item %d)", err, i)
+		}
+	}
+	return nil
+}
+
+// inside checks a matrix against the slice that holds it.
+func inside(name string, length, offset, rows, cols, rowStride, colStride int) error {
+	if rowStride < 0 || colStride < 0 || offset < 0 {
+		return fmt.Errorf("gemm: %s has offset %d, row stride %d, column stride %d; none may be negative", name, offset, rowStride, colStride)
+	}
+	if rows == 0 || cols == 0 {
+		return nil
+	}
+	overRows, down := bits.Mul64(uint64(rows-1), uint64(rowStride))
+	overCols, across := bits.Mul64(uint64(cols-1), uint64(colStride))
+	last := down + across
+	if overRows|overCols != 0 || last < down || last >= uint64(length) || uint64(offset) >= uint64(length)-last {
+		return fmt.Errorf("gemm: %s is %dx%d at offset %d with strides %d and %d, which does not fit in its slice of %d elements",
+			name, rows, cols, offset, rowStride, colStride, length)
+	}
+	return nil
+}

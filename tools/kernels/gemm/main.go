@@ -1,0 +1,89 @@
+// Command gemm writes the assembly of the cpu backend's gemm package: for AVX2 and for AVX-512 the micro-kernels, the
+// loops that pack operands, and the one that streams a matrix past a vector.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func main() {
+	dir := flag.String("dir", ".", "folder to write to")
+	flag.Parse()
+	files, err := generate()
+	for name, text := range files {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(*dir, name), text, 0o644)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gemm:", err)
+		os.Exit(1)
+	}
+}
+
+// generate returns the files by name.
+func generate() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, v := range variants {
+		file, err := program(v)
+		if err != nil {
+			return nil, err
+		}
+		config := printer.Config{Name: "tools/kernels/gemm for " + v.title, Pkg: "gemm"}
+		if files["kernels_"+v.name+"_amd64.s"], err = printer.NewGoAsm(config).Print(file); err != nil {
+			return nil, err
+		}
+		if files["kernels_"+v.name+"_amd64_gen.go"], err = printer.NewStubs(config).Print(file); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// program returns the instructions of one instruction set's kernels, registers allocated.
+func program(v variant) (*ir.File, error) {
+	e := &emitter{Context: build.NewContext(), variant: v}
+	for rows := 1; rows <= v.mr; rows++ {
+		tile(e, rows)
+	}
+	packRows(e, "packA", v.mr)
+	packRows(e, "packB", v.nr)
+	transpose(e)
+	stream(e, streamRows)
+	stream(e, 1)
+	e.ConstraintExpr("amd64")
+	file, err := e.Result()
+	if err != nil {
+		return nil, err
+	}
+	if err := pass.Compile.Execute(file); err != nil {
+		return nil, err
+	}
+	if !e.wide() {
+		err = onlyVEX(file)
+	}
+	return file, err
+}
+
+// onlyVEX rejects the vector registers 16 to 31, which the allocator hands out when it runs short and only AVX-512 can encode.
+func onlyVEX(file *ir.File) error {
+	for _, f := range file.Functions() {
+		for _, i := range f.Instructions() {
+			for _, r := range i.Registers() {
+				if p, ok := r.(reg.Physical); ok && r.Kind() == reg.KindVector && p.PhysicalIndex() > 15 {
+					return fmt.Errorf("%s needs more than 16 vector registers", f.Name)
+				}
+			}
+		}
+	}
+	return nil
+}

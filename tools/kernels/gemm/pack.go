@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// packRows emits a copy of n rows of width adjacent elements, step bytes apart, to a dense array.
+func packRows(e *emitter, name string, width int) {
+	e.function(name, "func(dst, src *float32, step, n int)",
+		fmt.Sprintf("copies n > 0 rows of %d adjacent elements, step bytes apart, to dst without gaps.", width))
+	dst, src, step, n := e.arg("dst"), e.arg("src"), e.arg("step"), e.arg("n")
+	e.Label("row")
+	for i := 0; i < width; {
+		switch left := width - i; {
+		case left >= e.lanes:
+			v := e.vec()
+			e.VMOVUPS(at(src, 4*i), v)
+			e.VMOVUPS(v, at(dst, 4*i))
+			i += e.lanes
+		case left >= 8:
+			v := e.YMM()
+			e.VMOVUPS(at(src, 4*i), v)
+			e.VMOVUPS(v, at(dst, 4*i))
+			i += 8
+		case left >= 4:
+			v := e.XMM()
+			e.VMOVUPS(at(src, 4*i), v)
+			e.VMOVUPS(v, at(dst, 4*i))
+			i += 4
+		default: // widths are even
+			v := e.GP64()
+			e.MOVQ(at(src, 4*i), v)
+			e.MOVQ(v, at(dst, 4*i))
+			i += 2
+		}
+	}
+	e.ADDQ(step, src)
+	e.ADDQ(operand.U32(4*width), dst)
+	e.DECQ(n)
+	e.JNZ(operand.LabelRef("row"))
+	e.end()
+}
+
+// transpose emits the packing of a panel of B whose columns are contiguous: 8 by 8 blocks are transposed in registers.
+func transpose(e *emitter) {
+	e.function("transposeB", "func(dst, src *float32, step, n int)",
+		fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to dst[%d i + j] for i < 8n and j < %d; n is positive.", e.nr, e.nr))
+	dst, src, step, n := e.arg("dst"), e.arg("src"), e.arg("step"), e.arg("n")
+	step3, step5, step7 := e.GP64(), e.GP64(), e.GP64()
+	e.LEAQ(indexed(step, step, 2), step3)
+	e.LEAQ(indexed(step, step, 4), step5)
+	e.LEAQ(indexed(step3, step, 4), step7)
+	e.Label("block")
+	p := e.GP64()
+	e.MOVQ(src, p)
+	for group := 0; group < e.nr; group += 8 {
+		in := []operand.Mem{at(p, 0), indexed(p, step, 1), indexed(p, step, 2), indexed(p, step3, 1),
+			indexed(p, step, 4), indexed(p, step5, 1), indexed(p, step3, 2), indexed(p, step7, 1)}
+		for i, v := range e.transpose8(in) {
+			e.VMOVUPS(v, at(dst, 4*(i*e.nr+group)))
+		}
+		e.LEAQ(indexed(p, step, 8), p)
+	}
+	e.ADDQ(operand.U8(32), src)
+	e.ADDQ(operand.U32(4*8*e.nr), dst)
+	e.DECQ(n)
+	e.JNZ(operand.LabelRef("block"))
+	e.end()
+}
+
+// transpose8 returns the columns of the 8 by 8 block whose rows are at in. Loading half rows and inserting the other halves from memory
+// spares the four cross-lane permutations of the register-only form.
+func (e *emitter) transpose8(in []operand.Mem) []reg.VecVirtual {
+	load := func(i, half int) reg.VecVirtual { // rows i and i+4, that half of each
+		lo, hi := in[i], in[i+4]
+		lo.Disp += 16 * half
+		hi.Disp += 16 * half
+		x, y := e.YMM(), e.YMM()
+		e.VMOVUPS(lo, x.AsX())
+		e.VINSERTF128(operand.U8(1), hi, x, y)
+		return y
+	}
+	var out []reg.VecVirtual
+	for half := range 2 {
+		r := []reg.VecVirtual{load(0, half), load(1, half), load(2, half), load(3, half)}
+		t := make([]reg.VecVirtual, 4)
+		for i := range t {
+			t[i] = e.YMM()
+		}
+		e.VUNPCKLPS(r[1], r[0], t[0]) // 00 10 01 11
+		e.VUNPCKHPS(r[1], r[0], t[1]) // 02 12 03 13
+		e.VUNPCKLPS(r[3], r[2], t[2])
+		e.VUNPCKHPS(r[3], r[2], t[3])
+		for _, pick := range []struct{ mask, a, b int }{{0x44, 0, 2}, {0xEE, 0, 2}, {0x44, 1, 3}, {0xEE, 1, 3}} {
+			v := e.YMM()
+			e.VSHUFPS(operand.U8(pick.mask), t[pick.b], t[pick.a], v)
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const unroll = 4 // k steps in the main loop
+
+// tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
+// accumulators start from +0, take k multiply-adds in order, and are then added to what C holds, or to +0.
+func tile(e *emitter, rows int) {
+	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a *float32, aRow, aCol, aPanel int, b, c *float32, cRow int, first bool)",
+		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns of c: c = (first ? +0 : c) + a b. The steps of a and c are in bytes; "+
+			"b is packed; k and panels are positive.", rows, e.nr))
+	acc := e.vecs(2 * rows)
+	b, s := e.vecs(2), e.vecs(2)
+
+	panels, a, b0, c := e.arg("panels"), e.arg("a"), e.arg("b"), e.arg("c")
+	aCol, cRow := e.arg("aCol"), e.arg("cRow")
+	row := newRows(e, rows)
+
+	e.Label("panel")
+	pa, pb, n := e.GP64(), e.GP64(), e.GP64()
+	e.MOVQ(a, pa)
+	row.start(pa)
+	e.MOVQ(b0, pb)
+	pc := e.GP64()
+	e.MOVQ(c, pc)
+	for range rows {
+		e.PREFETCHT0(at(pc, 0))
+		e.PREFETCHT0(at(pc, 4*e.nr-4))
+		e.ADDQ(cRow, pc)
+	}
+	for _, v := range acc {
+		e.zero(v)
+	}
+	step := func(u int) {
+		for i := range b {
+			e.VMOVUPS(at(pb, 4*(u*e.nr+i*e.lanes)), b[i])
+		}
+		for r := range rows {
+			e.VBROADCASTSS(row.at(r), s[r%2])
+			for i := range b {
+				e.VFMADD231PS(s[r%2], b[i], acc[2*r+i])
+			}
+		}
+		row.next(aCol)
+	}
+	loop := func(name string, count func(), steps int) {
+		count()
+		e.JZ(operand.LabelRef(name + "_end"))
+		e.Label(name)
+		for u := range steps {
+			step(u)
+		}
+		e.ADDQ(operand.U32(4*steps*e.nr), pb)
+		e.DECQ(n)
+		e.JNZ(operand.LabelRef(name))
+		e.Label(name + "_end")
+	}
+	loop("k4", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(2), n) }, unroll)
+	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1)
+
+	e.CMPB(e.param("first"), operand.U8(0))
+	e.JNE(operand.LabelRef("first"))
+	e.MOVQ(c, pc)
+	for r := range rows {
+		for i := range b {
+			e.VADDPS(at(pc, 4*i*e.lanes), acc[2*r+i], acc[2*r+i])
+			e.VMOVUPS(acc[2*r+i], at(pc, 4*i*e.lanes))
+		}
+		e.ADDQ(cRow, pc)
+	}
+	e.JMP(operand.LabelRef("next"))
+
+	e.Label("first")
+	e.zero(b[0])
+	e.MOVQ(c, pc)
+	for r := range rows {
+		for i := range b {
+			e.VADDPS(b[0], acc[2*r+i], acc[2*r+i])
+			e.VMOVUPS(acc[2*r+i], at(pc, 4*i*e.lanes))
+		}
+		e.ADDQ(cRow, pc)
+	}
+
+	e.Label("next")
+	e.MOVQ(pc, c)
+	e.ADDQ(e.param("aPanel"), a)
+	e.DECQ(panels)
+	e.JNZ(operand.LabelRef("panel"))
+	e.end()
+}
+
+// rowAddresses reaches up to 14 rows of A, any distance apart, with two pointers and the distance times 1, 3 and 5.
+type rowAddresses struct {
+	e       *emitter
+	p       []reg.GPVirtual // to rows 0 and 7
+	x       map[int]reg.GPVirtual
+	seventh reg.GPVirtual
+}
+
+const rowsPerPointer = 7
+
+func newRows(e *emitter, rows int) *rowAddresses {
+	row := &rowAddresses{e: e, x: map[int]reg.GPVirtual{1: e.arg("aRow")}}
+	for _, n := range []int{3, 5} {
+		if rows > n {
+			row.x[n] = e.GP64()
+			e.LEAQ(indexed(row.x[1], row.x[1], uint8(n-1)), row.x[n])
+		}
+	}
+	if rows > rowsPerPointer {
+		row.seventh = e.GP64()
+		e.LEAQ(indexed(row.x[1], row.x[3], 2), row.seventh)
+	}
+	return row
+}
+
+func (row *rowAddresses) start(a reg.GPVirtual) {
+	row.p = []reg.GPVirtual{a}
+	if row.seventh != nil {
+		second := row.e.GP64()
+		row.e.LEAQ(indexed(a, row.seventh, 1), second)
+		row.p = append(row.p, second)
+	}
+}
+
+func (row *rowAddresses) at(r int) operand.Mem {
+	p, r := row.p[r/rowsPerPointer], r%rowsPerPointer
+	switch {
+	case r == 0:
+		return at(p, 0)
+	case r == 6:
+		return indexed(p, row.x[3], 2)
+	case r%2 == 1:
+		return indexed(p, row.x[r], 1)
+	}
+	return indexed(p, row.x[1], uint8(r))
+}
+
+func (row *rowAddresses) next(aCol reg.GPVirtual) {
+	for _, p := range row.p {
+		row.e.ADDQ(aCol, p)
+	}
+}
