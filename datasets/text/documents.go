@@ -53,6 +53,9 @@ func Documents(ctx context.Context, files []File, opts Options, skipped func(Fil
 			}
 			if err == nil {
 				err = o.read(f, opts, func(s *stream) error { return split(s, opts, emit) })
+				if errors.Is(err, ErrBinary) {
+					err = fmt.Errorf("%w, or choose files with include, or set skip_binary", err)
+				}
 			}
 			if err != nil {
 				if err != errStop {

@@ -133,7 +133,7 @@ func (s *stream) check() error {
 	for i := 0; i < len(fresh); {
 		c, size := utf8.DecodeRune(fresh[i:])
 		if c == 0 || c == utf8.RuneError && size == 1 {
-			return fmt.Errorf("%s: byte %d (0x%02X): %w: UTF-8 without NUL is wanted", s.name, s.offset+int64(s.checked+i), fresh[i], ErrBinary)
+			return fmt.Errorf("%s: byte %d (0x%02X): %w: UTF-8 without NUL is wanted: convert it to UTF-8", s.name, s.offset+int64(s.checked+i), fresh[i], ErrBinary)
 		}
 		i += size
 	}

@@ -19,7 +19,7 @@ import (
 // A cache folder holds
 //
 //	corpora/KEY/    one corpus: manifest.json, tokenizer.json and shards; KEY is a hash of all documents and of what was asked
-//	index/KEY.json  which corpus a list of files was; KEY is a hash of their names, sizes and times and of what was asked
+//	index/KEY       which corpus a list of files was; KEY is a hash of their names, sizes and times and of what was asked
 //	tmp-*           corpora being made
 //
 // A corpus is made under a temporary name, synced, and renamed, so that what has a good name is whole. Runs that make the same
@@ -63,7 +63,7 @@ func (c *cache) temporary() (string, error) {
 }
 
 // publish gives a finished folder its name. A good corpus of that name is left as it is; any other is replaced.
-func (c *cache) publish(temporary, key string, good func(dir string) bool) error {
+func (c *cache) publish(temporary, key string, good func(dir string) (bool, error)) error {
 	if err := syncDir(temporary); err != nil {
 		return err
 	}
@@ -76,7 +76,9 @@ func (c *cache) publish(temporary, key string, good func(dir string) bool) error
 		if _, statErr := os.Stat(final); statErr != nil || attempt == 3 {
 			return fmt.Errorf("publish tokens: %w", err)
 		}
-		if good(final) {
+		if ok, err := good(final); err != nil {
+			return err
+		} else if ok {
 			return os.RemoveAll(temporary)
 		}
 		if err := c.discard(key); err != nil {

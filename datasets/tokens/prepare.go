@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func (c *Corpus) Close() error {
 
 // Progress tells how far Prepare has come.
 type Progress struct {
-	Stage       string // "list", "check", "scan", "train", "encode", "count", in this order; "check" only if there is a corpus to check
+	Stage       string // "list", "scan", "train", "encode", "count", in this order; "check" follows "list" or "scan" if there is a corpus to check
 	Done, Total int64  // bytes of text; Total is that of the files on disk, so compressed files end above it; 0 if not known
 	Warning     string // something the user should know, such as a file left out
 }
@@ -58,7 +59,7 @@ type Progress struct {
 // Prepare makes the corpus that a configuration describes, or finds it in the cache. The cache is asked twice: first by the
 // names, sizes and times of the files, and where those are new, by the content of the documents. A list of files is believed to
 // be unchanged only if all of them were last written at least two seconds before they were read. progress, which can be nil, is
-// called by one goroutine. When ctx ends, so does Prepare, and the cache is left as it was.
+// called by one goroutine, and for each stage when it begins. When ctx ends, so does Prepare, and the cache is left as it was.
 func Prepare(ctx context.Context, config Config, progress func(Progress)) (*Corpus, error) {
 	p := preparation{progress: progress, stage: "list"}
 	if p.progress == nil {
@@ -67,6 +68,9 @@ func Prepare(ctx context.Context, config Config, progress func(Progress)) (*Corp
 	corpus, err := p.run(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare data: %w", err)
+	}
+	if size := corpus.Tokenizer.Size(); p.Config.Tokenizer == "" && size < p.VocabSize {
+		p.report(0, fmt.Sprintf("vocab_size: %d tokens were asked for, and the text has enough for %d", p.VocabSize, size))
 	}
 	return corpus, nil
 }
@@ -85,9 +89,11 @@ type preparation struct {
 	cache     *cache
 	files     []text.File
 	bytes     int64  // of files
-	tokenizer []byte // tokenizer.json that is given
+	given     []byte // tokenizer.json that is given, and what it says
+	tokenizer *tokenizer.Tokenizer
 	documents []document
 	key       string
+	refused   string // key of a corpus in the cache that is not usable
 	skipped   int
 }
 
@@ -104,7 +110,7 @@ func (p *preparation) run(ctx context.Context, config Config) (*Corpus, error) {
 		p.Paths, p.Include = paths, opts.Include
 	}
 	if p.Config.Tokenizer != "" {
-		if p.tokenizer, err = readBounded(p.Config.Tokenizer, tokenizer.MaxFileSize); err != nil {
+		if err := p.readTokenizer(); err != nil {
 			return nil, err
 		}
 	}
@@ -112,16 +118,16 @@ func (p *preparation) run(ctx context.Context, config Config) (*Corpus, error) {
 	if p.cache, err = openCache(p.CacheDir); err != nil {
 		return nil, err
 	}
+	started := time.Now()
 	if p.files, err = text.Files(ctx, p.Paths, p.Options); err != nil {
 		return nil, err
 	}
-	started := time.Now()
 	settled := true
 	for _, f := range p.files {
 		p.bytes += f.Size
 		settled = settled && f.ModTime.Before(started.Add(-settleTime))
 	}
-	index, err := p.indexKey()
+	index, err := p.indexKey(p.files)
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +138,12 @@ func (p *preparation) run(ctx context.Context, config Config) (*Corpus, error) {
 	}
 	if err := p.scan(ctx); err != nil {
 		return nil, err
+	}
+	if settled {
+		// What was read is what the index names only if the files are still as they were listed.
+		if settled, err = p.unchanged(ctx, index); err != nil {
+			return nil, err
+		}
 	}
 	corpus, err := p.find(ctx)
 	if corpus == nil && err == nil {
@@ -151,7 +163,7 @@ func (p *preparation) report(done int64, warning string) {
 
 // request is everything but the documents that determines a corpus.
 func (p *preparation) request() ([]byte, error) {
-	given := sha256.Sum256(p.tokenizer)
+	given := sha256.Sum256(p.given)
 	return json.Marshal(struct {
 		Format     string
 		Text       text.Options
@@ -163,14 +175,14 @@ func (p *preparation) request() ([]byte, error) {
 }
 
 // indexKey is the hash of the request and of what the file system says about the files.
-func (p *preparation) indexKey() (string, error) {
+func (p *preparation) indexKey(files []text.File) (string, error) {
 	request, err := p.request()
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
 	h.Write(request)
-	for _, f := range p.files {
+	for _, f := range files {
 		name, err := filepath.Abs(f.Name)
 		if err != nil {
 			return "", err
@@ -180,9 +192,20 @@ func (p *preparation) indexKey() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// unchanged reports whether the file system still says the same about the files.
+func (p *preparation) unchanged(ctx context.Context, index string) (bool, error) {
+	files, err := text.Files(ctx, p.Paths, p.Options)
+	if err != nil {
+		return false, err
+	}
+	now, err := p.indexKey(files)
+	return now == index, err
+}
+
 // scan reads all documents once, to know their hashes and with them the key of the corpus.
 func (p *preparation) scan(ctx context.Context) error {
 	p.stage = "scan"
+	p.report(0, "")
 	request, err := p.request()
 	if err != nil {
 		return err
@@ -206,7 +229,8 @@ func (p *preparation) scan(ctx context.Context) error {
 		}
 	}
 	if len(p.documents) == 0 {
-		return fmt.Errorf("no text in %q: all %d files are empty or left out", p.Paths, len(p.files))
+		return fmt.Errorf("no text in %q: of %d files %d are not text, and the rest are empty or hold white space only: name files with text",
+			p.Paths, len(p.files), p.skipped)
 	}
 	p.key = hex.EncodeToString(key.Sum(nil))
 	return nil
@@ -218,6 +242,9 @@ const reportBytes = 4 << 20
 // find opens the corpus of p.key if it is in the cache. Neither a corpus nor an error means that it has to be made.
 func (p *preparation) find(ctx context.Context) (*Corpus, error) {
 	dir := p.cache.corpus(p.key)
+	if p.key == p.refused {
+		return nil, nil
+	}
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil
 	}
@@ -232,6 +259,7 @@ func (p *preparation) find(ctx context.Context) (*Corpus, error) {
 	case errors.As(err, &short) || ctx.Err() != nil:
 		return nil, err
 	}
+	p.refused = p.key
 	p.report(0, fmt.Sprintf("the cached tokens are not usable and are made again: %v", err))
 	return nil, nil
 }
@@ -280,12 +308,12 @@ func (p *preparation) open(ctx context.Context, dir string) (_ *Corpus, err erro
 		}
 	}
 	c.Stats.Train = SplitStats{m.Train.Documents, m.Train.Bytes, m.Train.Tokens}
-	if c.Train, err = newWindows(streams[0], "training", int64(p.SequenceLength)); err != nil {
+	if c.Train, err = newWindows(streams[0], trainSplit, int64(p.SequenceLength)); err != nil {
 		return nil, err
 	}
 	if m.Validation != nil {
 		c.Stats.Validation = SplitStats{m.Validation.Documents, m.Validation.Bytes, m.Validation.Tokens}
-		if c.Validation, err = newWindows(streams[1], "validation", int64(p.SequenceLength)); err != nil {
+		if c.Validation, err = newWindows(streams[1], validationSplit, int64(p.SequenceLength)); err != nil {
 			return nil, err
 		}
 		if m.Baseline == nil {
@@ -306,18 +334,35 @@ func (p *preparation) make(ctx context.Context) (*Corpus, error) {
 	if err := p.makeIn(ctx, dir); err != nil {
 		return nil, err
 	}
-	good := func(dir string) bool {
+	good := func(dir string) (bool, error) {
 		c, err := p.open(ctx, dir)
 		var short *tooShort
-		if err != nil {
-			return errors.As(err, &short)
+		switch {
+		case err == nil:
+			return true, c.Close()
+		case errors.As(err, &short):
+			return true, nil
 		}
-		return c.Close() == nil
+		return false, ctx.Err() // whoever stopped looking must not throw away what others use
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if err := p.cache.publish(dir, p.key, good); err != nil {
 		return nil, err
 	}
-	return p.open(ctx, p.cache.corpus(p.key))
+	for wait := time.Millisecond; ; wait *= 2 {
+		corpus, err := p.open(ctx, p.cache.corpus(p.key))
+		if !errors.Is(err, fs.ErrNotExist) || wait > time.Second {
+			return corpus, err
+		}
+		// Another run that found the damaged corpus is putting its own in the place of this one.
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (p *preparation) makeIn(ctx context.Context, dir string) error {
@@ -331,7 +376,7 @@ func (p *preparation) makeIn(ctx context.Context, dir string) error {
 	}
 	end, err := tok.EndOfText()
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.Config.Tokenizer, err)
+		return err
 	}
 	data, err := tok.MarshalJSON()
 	if err != nil {
@@ -357,19 +402,31 @@ func (p *preparation) makeIn(ctx context.Context, dir string) error {
 	return writeManifest(dir, m)
 }
 
-// makeTokenizer reads the given tokenizer or trains one on the training split.
+// readTokenizer reads and checks the given tokenizer, before any time is spent on text.
+func (p *preparation) readTokenizer() error {
+	var err error
+	if p.given, err = readBounded(p.Config.Tokenizer, tokenizer.MaxFileSize); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	if p.tokenizer, err = tokenizer.Parse(p.given); err != nil {
+		return fmt.Errorf("%s: %w", p.Config.Tokenizer, err)
+	}
+	if _, err := p.tokenizer.EndOfText(); err != nil {
+		return fmt.Errorf("%s: %w", p.Config.Tokenizer, err)
+	}
+	if size := p.tokenizer.Size(); p.VocabSize != 0 && p.VocabSize != size {
+		return fmt.Errorf("vocab_size: %d, but %s has %d tokens: leave vocab_size out", p.VocabSize, p.Config.Tokenizer, size)
+	}
+	return nil
+}
+
+// makeTokenizer returns the given tokenizer or trains one on the training split.
 func (p *preparation) makeTokenizer(ctx context.Context, splitAt uint64) (*tokenizer.Tokenizer, error) {
-	if p.Config.Tokenizer != "" {
-		tok, err := tokenizer.Parse(p.tokenizer)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Config.Tokenizer, err)
-		}
-		if p.VocabSize != 0 && p.VocabSize != tok.Size() {
-			return nil, fmt.Errorf("vocab_size: %d, but %s has %d tokens", p.VocabSize, p.Config.Tokenizer, tok.Size())
-		}
-		return tok, nil
+	if p.tokenizer != nil {
+		return p.tokenizer, nil
 	}
 	p.stage = "train"
+	p.report(0, "")
 	upTo := sampleUpTo(p.documents, splitAt, p.TrainBytes)
 	var sample iter.Seq2[[]byte, error] = func(yield func([]byte, error) bool) {
 		for d, err := range p.again(ctx) {
@@ -425,6 +482,7 @@ func (p *preparation) again(ctx context.Context) iter.Seq2[reading, error] {
 // encode writes the tokens of both splits. Documents keep their order whatever goroutine encodes them.
 func (p *preparation) encode(ctx context.Context, dir string, tok *tokenizer.Tokenizer, end int32, splitAt uint64) (train, validation *splitManifest, err error) {
 	p.stage = "encode"
+	p.report(0, "")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type batch struct {

@@ -23,6 +23,12 @@ type windows struct {
 	fingerprint string
 }
 
+// Names of splits in errors.
+const (
+	trainSplit      = "training"
+	validationSplit = "validation"
+)
+
 // maxReadBytes bounds one Read, which allocates what it returns.
 const maxReadBytes = 1 << 31
 
@@ -79,6 +85,10 @@ type tooShort struct {
 }
 
 func (e *tooShort) Error() string {
-	return fmt.Sprintf("the %s split has %d tokens (%d bytes of text), and one sequence needs sequence_length + 1 = %d: give more text or set a smaller sequence_length",
-		e.split, e.tokens, e.bytes, e.needs)
+	advice := "give more text or set a smaller sequence_length"
+	if e.split == validationSplit {
+		advice += " or another validation_fraction (0 makes no such split)"
+	}
+	return fmt.Sprintf("the %s split has %d tokens (%d bytes of text), and one sequence needs sequence_length + 1 = %d: %s",
+		e.split, e.tokens, e.bytes, e.needs, advice)
 }

@@ -103,11 +103,15 @@ func (w *streamWriter) endShard() error {
 	if w.file == nil {
 		return nil
 	}
+	if w.ipc == nil { // it could not be begun, which is an error already
+		w.abandon()
+		return nil
+	}
 	err := w.ipc.Close()
 	size, seekErr := w.file.Seek(0, 1)
 	w.split.Shards[len(w.split.Shards)-1].Size = size
 	err = errors.Join(err, seekErr, w.file.Sync(), w.file.Close())
-	w.file = nil
+	w.file, w.ipc = nil, nil
 	if err != nil {
 		return fmt.Errorf("write tokens: %w", err)
 	}
