@@ -1,0 +1,151 @@
+package recipe
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// Recipe is all that decides the bits of a training run, and a little that
+// does not (threads, prefetch, logging). Package-level table fields says what
+// each field means, its range and its default; Reference prints it.
+//
+// The zero value is not valid: begin with Default or Parse.
+type Recipe struct {
+	Seed       uint64
+	Model      Plugin
+	Objective  Plugin
+	Backend    Backend
+	Data       Data
+	Train      Train
+	Optimizer  Optimizer
+	Schedule   Schedule
+	Checkpoint Checkpoint
+
+	where map[string]Position // of what the text or a --set gave, by path
+	name  string
+}
+
+// Plugin names a plugin and holds its configuration.
+type Plugin struct {
+	Plugin string
+	// Config is a JSON object in canonical form: keys sorted, no white space,
+	// the shortest decimal numbers. Only the plugin knows what it means.
+	Config json.RawMessage
+}
+
+// Backend says what computes.
+type Backend struct {
+	Plugin  string
+	Threads int // 0: one for each processor
+}
+
+// Data says what to learn from.
+type Data struct {
+	Paths              []string // none: the sources of the Go toolchain
+	Format             string
+	TextField          string
+	Document           string
+	Include            []string
+	SkipBinary         bool
+	Tokenizer          string // empty: train one
+	VocabSize          int    // 0 only with Tokenizer: that tokenizer's size
+	TrainBytes         int64
+	ValidationFraction float64
+	CacheDir           string // empty: the user's cache folder
+}
+
+// Train says how long to train, on how much at a time.
+type Train struct {
+	Steps          int
+	BatchSize      int // sequences a step
+	SequenceLength int // tokens
+	Grain          int // sequences; divides BatchSize
+	Shards         int // divides BatchSize / Grain
+	Prefetch       int // batches
+	LogEvery       int // steps
+	EvalEvery      int // steps; 0: never
+	EvalSequences  int
+}
+
+// Optimizer is how gradients become updates.
+type Optimizer struct {
+	Name        string // "adamw" or "sgd"
+	LR          float64
+	Betas       [2]float64
+	Eps         float64
+	WeightDecay float64
+	Momentum    float64
+	MaxGradNorm float64 // 0: no clipping
+}
+
+// Schedule is the learning rate over the steps, relative to Optimizer.LR.
+type Schedule struct {
+	Name        string // "cosine", "linear" or "constant"
+	WarmupSteps int    // may exceed Train.Steps: the whole run then warms up
+	MinLRRatio  float64
+}
+
+// Checkpoint says when to save.
+type Checkpoint struct {
+	Every int // steps; 0: only after the last step
+	Keep  int
+}
+
+// Default returns the recipe of an empty text: a GPT of about 5 million
+// parameters that trains for some minutes on two cores.
+func Default() Recipe {
+	r := zero()
+	r.resolve()
+	return r
+}
+
+// zero returns the table's defaults before resolve.
+func zero() Recipe {
+	var r Recipe
+	for i := range fields {
+		f := &fields[i]
+		switch p := f.ptr(&r).(type) {
+		case *uint64:
+			*p = f.def.(uint64)
+		case *int:
+			*p = f.def.(int)
+		case *int64:
+			*p = f.def.(int64)
+		case *float64:
+			*p = f.def.(float64)
+		case *bool:
+			*p = f.def.(bool)
+		case *string:
+			*p = f.def.(string)
+		case *[]string:
+			*p = slices.Clone(f.def.([]string))
+		case *[2]float64:
+			*p = f.def.([2]float64)
+		case *json.RawMessage:
+			*p = slices.Clone(f.def.(json.RawMessage))
+		}
+	}
+	return r
+}
+
+// maxGrainTokens is the size of a grain that is chosen by itself: rule 9 of
+// the numerics asks for at most this many tokens where possible.
+const maxGrainTokens = 8192
+
+// resolve replaces the zeros that stand for a choice that reaches tensors, so
+// that the canonical text says what was chosen.
+func (r *Recipe) resolve() {
+	if r.Data.Tokenizer == "" && r.Data.VocabSize == 0 {
+		r.Data.VocabSize = defaultVocabSize
+	}
+	t := &r.Train
+	if t.Grain == 0 && t.Shards > 0 && t.BatchSize%t.Shards == 0 {
+		t.Grain = 1
+		for g := t.BatchSize / t.Shards; g > 1; g-- {
+			if t.BatchSize/t.Shards%g == 0 && g <= maxGrainTokens/max(t.SequenceLength, 1) {
+				t.Grain = g
+				break
+			}
+		}
+	}
+}
