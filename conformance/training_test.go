@@ -1,0 +1,271 @@
+package conformance
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/safetensors"
+	"github.com/seedbed/seedbed/core/schedule"
+	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/core/train"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
+	"github.com/seedbed/seedbed/plugins/models/gpt"
+	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// memoryRows is a dataset of token rows in memory.
+type memoryRows struct {
+	columns []string
+	rows    []map[string][]int32
+}
+
+func (m memoryRows) Schema() *arrow.Schema {
+	var fields []arrow.Field
+	for _, c := range m.columns {
+		fields = append(fields, arrow.Field{Name: c, Type: arrow.FixedSizeListOf(int32(len(m.rows[0][c])), arrow.PrimitiveTypes.Int32)})
+	}
+	return arrow.NewSchema(fields, nil)
+}
+func (m memoryRows) Len() int64          { return int64(len(m.rows)) }
+func (m memoryRows) Fingerprint() string { return "memory" }
+func (m memoryRows) Close() error        { return nil }
+func (m memoryRows) Read(_ context.Context, rows []int64) (arrow.Record, error) {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, m.Schema())
+	defer b.Release()
+	for _, r := range rows {
+		for i, c := range m.columns {
+			list := b.Field(i).(*array.FixedSizeListBuilder)
+			list.Append(true)
+			list.ValueBuilder().(*array.Int32Builder).AppendValues(m.rows[r][c], nil)
+		}
+	}
+	return b.NewRecord(), nil
+}
+
+// goldenFile reads all tensors of a safetensors file as float64.
+func goldenFile(t *testing.T, path string) map[string][]float64 {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("no golden outputs: %v", err)
+	}
+	f, err := safetensors.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	out := map[string][]float64{}
+	for _, name := range f.Names() {
+		data, err := f.Read(name)
+		require.NoError(t, err)
+		typ, _ := f.Type(name)
+		for i := 0; i < len(data); i += typ.DType.Size() {
+			var v float64
+			switch le := binary.LittleEndian; typ.DType {
+			case ir.F32:
+				v = float64(math.Float32frombits(le.Uint32(data[i:])))
+			case ir.F64:
+				v = math.Float64frombits(le.Uint64(data[i:]))
+			case ir.I64:
+				v = float64(int64(le.Uint64(data[i:])))
+			default:
+				require.Fail(t, "dtype", typ.DType)
+			}
+			out[name] = append(out[name], v)
+		}
+	}
+	return out
+}
+
+var goldenTraining = map[string]struct {
+	config          string
+	batch, sequence int // of the golden inputs
+}{
+	"gpt2": {`{"vocab_size": 101, "n_positions": 24, "n_embd": 32, "n_layer": 2, "n_head": 4}`, 3, 20},
+	"llama": {`{"vocab_size": 97, "n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_kv_head": 2, "n_inner": 88,
+		"norm": "rms_norm", "layer_norm_epsilon": 1e-6, "position": "rotary", "mlp": "gated", "activation": "silu", "bias": false, "tie_embeddings": false}`, 2, 24},
+}
+
+// Training from golden weights agrees with PyTorch's in float64: the gradients
+// of the first step, the losses and weights of five AdamW steps.
+//
+// Bounds. A gradient is a sum of products along a path of about 100 rounded
+// operations; errors of 2^-24 each, partly cancelling, leave about 16 of them:
+// every element agrees to 16 * 2^-24 of the largest of its tensor. Adam divides
+// a gradient by its own size, so an error e in a gradient g moves a weight by
+// up to lr * e / (|g| + epsilon), and never by more than 2 lr, in each step; an
+// element whose gradient changes much between steps can be near zero in any of
+// them, for which the bound takes the smallest of |g| seen: that of the first.
+func TestTrainingAgreesWithPyTorch(t *testing.T) {
+	const steps, lr, epsilon, gradient = 5, 1e-3, 1e-8, 16 * 0x1p-24
+	for name, g := range goldenTraining {
+		for _, cut := range []struct{ grainRows, grains, shards int }{{g.batch, 1, 1}, {1, g.batch, 1}, {1, g.batch, g.batch}} {
+			t.Run(fmt.Sprintf("%s, %d grains, %d shards", name, cut.grains, cut.shards), func(t *testing.T) {
+				dir := filepath.FromSlash("../../shared/golden/models/" + name)
+				weights, io := goldenFile(t, filepath.Join(dir, "model.safetensors")), goldenFile(t, filepath.Join(dir, "io.safetensors"))
+				rows := memoryRows{columns: []string{"labels", "tokens"}}
+				for r := range g.batch {
+					row := map[string][]int32{}
+					for i := range g.sequence {
+						row["tokens"] = append(row["tokens"], int32(io["in.input_ids"][r*g.sequence+i]))
+						row["labels"] = append(row["labels"], int32(io["in.labels"][r*g.sequence+i]))
+					}
+					rows.rows = append(rows.rows, row)
+				}
+				c := golden(t, g.config, cut.grainRows, g.sequence-1, rows)
+				c.GrainRows, c.Grains, c.Shards = cut.grainRows, cut.grains, cut.shards
+				c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: epsilon, WeightDecay: 0.01}
+				c.Schedule = schedule.Schedule{Name: "constant", Peak: lr, Steps: steps}
+				for i := range c.Module.Parameters {
+					c.Module.Parameters[i].NoDecay = false // as the golden run
+				}
+				ctx := context.Background()
+				trainer, err := train.New(ctx, c)
+				require.NoError(t, err)
+				defer trainer.Close()
+				require.NoError(t, trainer.Restore(ctx, 0, func(name string, typ ir.Type) ([]byte, error) {
+					x, ok := weights[name]
+					if !ok {
+						return make([]byte, typ.Bytes()), nil // an optimizer slot
+					}
+					var data []byte
+					for _, v := range x {
+						data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(v)))
+					}
+					return data, nil
+				}))
+				worstGradient, worstWeight, worstLoss := 0.0, 0.0, 0.0
+				largest := map[string]float64{}
+				for n := range steps {
+					m, err := trainer.Step(ctx)
+					require.NoError(t, err)
+					worstLoss = max(worstLoss, math.Abs(m.Loss-io["losses"][n]))
+					if n > 0 {
+						continue
+					}
+					require.NoError(t, trainer.Visit(ctx, func(name string, _ ir.Type, data []byte) error {
+						p, ok := strings.CutPrefix(name, "exp_avg.")
+						if !ok {
+							return nil
+						}
+						want := io["grad."+p]
+						require.Len(t, want, len(data)/4, name)
+						for _, v := range want {
+							largest[p] = max(largest[p], math.Abs(v))
+						}
+						for i, v := range want {
+							got := float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))) / float64(float32(1-0.9))
+							e := math.Abs(got-v) / largest[p]
+							worstGradient = max(worstGradient, e)
+							assert.LessOrEqualf(t, e, gradient, "gradient of %s[%d] = %g, want %g", p, i, got, v)
+						}
+						return nil
+					}))
+				}
+				require.NoError(t, trainer.Visit(ctx, func(name string, _ ir.Type, data []byte) error {
+					want, ok := io["after."+name]
+					if !ok {
+						return nil
+					}
+					for i, v := range want {
+						got := float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])))
+						e := math.Abs(got - v)
+						worstWeight = max(worstWeight, e)
+						size := math.Abs(io["grad."+name][i]) + epsilon
+						bound := steps * (lr*min(2, 8*gradient*largest[name]/size) + 4*0x1p-24*math.Abs(v))
+						assert.LessOrEqualf(t, e, bound, "%s[%d] = %g, want %g", name, i, got, v)
+					}
+					return nil
+				}))
+				assert.LessOrEqual(t, worstLoss, 16*0x1p-24*io["losses"][0])
+				t.Logf("largest errors: loss %.3g, gradient %.3g of the tensor's largest, weight after %d steps %.3g", worstLoss, worstGradient, steps, worstWeight)
+			})
+		}
+	}
+}
+
+// golden builds a GPT and its objective for rows of sequence+1 tokens.
+func golden(t *testing.T, config string, batch, sequence int, rows memoryRows) train.Config {
+	ctx, dims := context.Background(), map[string]int{"batch": batch, "sequence": sequence}
+	m, err := gpt.Model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(config), Role: "causal_lm", Dims: dims})
+	require.NoError(t, err)
+	types := m.Forward.Types()
+	var outputs []ir.Param
+	for _, r := range m.Forward.Results {
+		outputs = append(outputs, ir.Param{Name: r.Name, Type: types[r.Value]})
+	}
+	b, err := causal_lm.Objective{}.Bind(ctx, plugin.BindRequest{
+		Config: json.RawMessage(`{"document_boundaries": false}`), Role: "causal_lm", Dims: dims,
+		Inputs: m.Inputs(), Outputs: outputs, Rows: rows.Schema(),
+	})
+	require.NoError(t, err)
+	return train.Config{Module: m, Binding: b, Rows: rows, Seed: 1, Backend: reference.Backend{}}
+}
+
+// A run's bits depend on neither prefetching nor on having been stopped.
+func TestTrainingIsIdentical(t *testing.T) {
+	const sequence, steps = 6, 4
+	var rows memoryRows
+	rows.columns = []string{"tokens"}
+	for r := range 5 {
+		row := map[string][]int32{}
+		for i := range sequence + 1 {
+			row["tokens"] = append(row["tokens"], int32((7*r+i*i)%11))
+		}
+		rows.rows = append(rows.rows, row)
+	}
+	ctx := context.Background()
+	start := func(prefetch int) *train.Trainer {
+		c := golden(t, `{"vocab_size": 11, "n_positions": 6, "n_embd": 8, "n_layer": 1, "n_head": 2, "resid_pdrop": 0.2}`, 1, sequence, rows)
+		c.GrainRows, c.Grains, c.Shards, c.Prefetch = 1, 6, 3, prefetch
+		c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, MaxGradNorm: 1}
+		c.Schedule = schedule.Schedule{Name: "cosine", Peak: 0.01, Warmup: 2, Steps: steps}
+		x, err := train.New(ctx, c)
+		require.NoError(t, err)
+		t.Cleanup(x.Close)
+		return x
+	}
+	run := func(x *train.Trainer, n int) (losses []float64) {
+		for range n {
+			m, err := x.Step(ctx)
+			require.NoError(t, err)
+			losses = append(losses, m.Loss)
+		}
+		return losses
+	}
+	state := func(x *train.Trainer) map[string][]byte {
+		s := map[string][]byte{}
+		require.NoError(t, x.Visit(ctx, func(name string, _ ir.Type, data []byte) error {
+			s[name] = append([]byte(nil), data...)
+			return nil
+		}))
+		return s
+	}
+	whole := start(1)
+	losses, want := run(whole, steps), state(whole)
+	assert.Less(t, losses[steps-1], losses[0])
+
+	ahead := start(5)
+	assert.Equal(t, losses, run(ahead, steps))
+	assert.Equal(t, want, state(ahead))
+
+	first := start(2)
+	run(first, 2)
+	saved := state(first)
+	resumed := start(3)
+	require.NoError(t, resumed.Restore(ctx, 2, func(name string, _ ir.Type) ([]byte, error) { return saved[name], nil }))
+	assert.Equal(t, losses[2:], run(resumed, 2))
+	assert.Equal(t, want, state(resumed))
+}
