@@ -155,7 +155,11 @@ func (r *reader) read(input []byte, path string) (root *node) {
 			continue
 		}
 		if root != nil {
-			r.fail(doc.Body.GetToken(), path, "a second YAML document: a recipe is one")
+			tk := doc.Body.GetToken()
+			if doc.Start != nil {
+				tk = doc.Start
+			}
+			r.fail(tk, path, "a second YAML document: a recipe is one")
 			return root
 		}
 		root = r.value(doc.Body, path)
@@ -223,6 +227,9 @@ func (r *reader) tame(tokens token.Tokens, path string) bool {
 		case token.MappingEndType, token.SequenceEndType:
 			flow--
 		case token.MappingValueType:
+			if flow > 0 {
+				continue // the brackets count
+			}
 			if i > 0 {
 				column = tokens[i-1].Position.Column
 			}
