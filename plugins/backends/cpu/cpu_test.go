@@ -1,0 +1,317 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// backends calls test with a backend for every path of this machine and 1 to 3 threads.
+func backends(t *testing.T, test func(t *testing.T, b *Backend)) {
+	t.Setenv(isa.EnvVar, "")
+	for _, p := range isa.Paths() {
+		if !p.Supported() {
+			t.Logf("this machine cannot run %s", p)
+			continue
+		}
+		for threads := 1; threads <= 3; threads++ {
+			t.Run(fmt.Sprintf("%s/%d", p, threads), func(t *testing.T) {
+				b, err := New(Options{Threads: threads, Path: p.String()})
+				require.NoError(t, err)
+				defer b.Close()
+				test(t, b)
+			})
+		}
+	}
+}
+
+var odd = []float32{
+	0, float32(math.Copysign(0, -1)), float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)),
+	1, -1, 0.5, 1.5, 2.5, -2.5, 0x1p-149, -0x1p-140, 0x1p-126, math.MaxFloat32, 88.7, -103.5, 3e9, -3e9,
+}
+
+// random draws a tensor. special is the share of odd values among floats.
+func random(r *rand.Rand, t ir.Type, special float64) []byte {
+	b := make([]byte, t.Bytes())
+	for i := range t.Elements() {
+		var bits uint32
+		switch t.DType {
+		case ir.Bool:
+			b[i] = byte(r.IntN(2))
+			continue
+		case ir.F32:
+			x := float32(r.NormFloat64())
+			if r.Float64() < special {
+				x = odd[r.IntN(len(odd))]
+			}
+			bits = math.Float32bits(x)
+		default:
+			if bits = uint32(r.IntN(24) - 8); r.IntN(8) == 0 {
+				bits = []uint32{0, math.MaxUint32, 1 << 31, math.MaxInt32, 31, 32, 33}[r.IntN(7)]
+			}
+		}
+		binary.LittleEndian.PutUint32(b[4*i:], bits)
+	}
+	return b
+}
+
+func toReference(t *testing.T, typ ir.Type, b []byte) reference.Tensor {
+	x, err := reference.New(typ)
+	require.NoError(t, err)
+	for i := range typ.Elements() {
+		switch typ.DType {
+		case ir.Bool:
+			x.Int[i] = int64(b[i])
+		case ir.F32:
+			x.F32[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		case ir.I32:
+			x.Int[i] = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
+		case ir.U32:
+			x.Int[i] = int64(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	}
+	return x
+}
+
+// requireEqual compares a tensor with what the reference gives, to the bit but for the payload of NaNs.
+func requireEqual(t *testing.T, want reference.Tensor, b []byte, what string) {
+	t.Helper()
+	got := toReference(t, want.Type, b)
+	require.Equal(t, want.Int, got.Int, what)
+	for i, w := range want.F32 {
+		g := got.F32[i]
+		if w != w && g != g {
+			continue
+		}
+		if math.Float32bits(w) != math.Float32bits(g) {
+			require.Failf(t, what, "%v element %d is %v (%08x), must be %v (%08x)", want.Type, i, g, math.Float32bits(g), w, math.Float32bits(w))
+		}
+	}
+}
+
+// check runs f on every backend and on the reference; args are the bytes of its parameters.
+type program struct {
+	name string
+	f    *ir.Func
+	args [][]byte
+	want []reference.Tensor
+}
+
+func newProgram(t *testing.T, seed uint64, special float64, f *ir.Func, fixed map[string][]byte) program {
+	r := rand.New(rand.NewPCG(seed, 7))
+	p := program{name: f.Name, f: f}
+	var in []reference.Tensor
+	for _, q := range f.Params {
+		b, ok := fixed[q.Name]
+		if !ok {
+			b = random(r, q.Type, special)
+		}
+		p.args = append(p.args, b)
+		in = append(in, toReference(t, q.Type, b))
+	}
+	var err error
+	p.want, err = reference.Eval(f, in)
+	require.NoError(t, err, f.Name)
+	return p
+}
+
+func (p program) run(t *testing.T, b *Backend) {
+	t.Helper()
+	e, err := b.Compile(t.Context(), p.f)
+	require.NoError(t, err, p.name)
+	defer e.Release()
+	for _, how := range []string{"bytes", "buffers", "donated"} {
+		// What an earlier run left in the arena must not matter.
+		for i := range b.arena {
+			b.arena[i] = 0xAB
+		}
+		args := make([]plugin.Argument, len(p.args))
+		for i, a := range p.args {
+			args[i].Data = slices.Clone(a)
+			if how != "bytes" {
+				x, err := b.Upload(t.Context(), p.f.Params[i].Type, a)
+				require.NoError(t, err, p.name)
+				args[i] = plugin.Argument{Buffer: x, Donate: how == "donated"}
+			}
+		}
+		out, err := e.Execute(t.Context(), args)
+		require.NoError(t, err, p.name)
+		require.Len(t, out, len(p.want))
+		for i, x := range out {
+			require.True(t, x.Type().Equal(p.want[i].Type))
+			data := make([]byte, x.Type().Bytes())
+			require.NoError(t, x.Download(t.Context(), data))
+			requireEqual(t, p.want[i], data, fmt.Sprintf("%s result %q, %s", p.name, p.f.Results[i].Name, how))
+			x.Release()
+		}
+		for i, a := range args {
+			switch how {
+			case "bytes":
+				require.Equal(t, p.args[i], a.Data, "%s changes argument %d", p.name, i)
+			case "buffers":
+				data := make([]byte, len(p.args[i]))
+				require.NoError(t, a.Buffer.Download(t.Context(), data))
+				require.Equal(t, p.args[i], data, "%s changes argument %d", p.name, i)
+			default:
+				require.Error(t, a.Buffer.Download(t.Context(), make([]byte, len(p.args[i]))), "a donated buffer is released")
+			}
+		}
+	}
+}
+
+// single is a program of one op.
+func single(t *testing.T, name string, in []ir.Type, attrs ...ir.Attr) *ir.Func {
+	t.Helper()
+	b := ir.NewBuilder(name)
+	var vs []ir.Value
+	for i, typ := range in {
+		vs = append(vs, b.Param(fmt.Sprintf("p%d", i), typ))
+	}
+	b.Return("r", b.Op(name, vs, attrs...)[0])
+	f, err := b.Func()
+	require.NoError(t, err, name)
+	return f
+}
+
+func ints(dims ...int) []int { return dims }
+
+// everyOp makes programs that together use every primitive.
+func everyOp(t *testing.T) []program {
+	var ps []program
+	add := func(special float64, f *ir.Func) {
+		ps = append(ps, newProgram(t, uint64(len(ps)), special, f, nil))
+	}
+	dtypes := []ir.DType{ir.F32, ir.I32, ir.U32, ir.Bool}
+	// Elementwise ops with each dtype for which the op table defines them.
+	for name := range lowerings {
+		d := ir.LookupOp(name)
+		if d.Group != "elementwise" || len(d.Attrs) > 0 || name == "select" {
+			continue
+		}
+		for _, dt := range dtypes {
+			for _, shape := range [][]int{{}, {0}, {7, 37}, {40001}} {
+				in := slices.Repeat([]ir.Type{ir.T(dt, shape...)}, len(d.Operands))
+				if _, err := ir.Infer(name, d.Version, in, nil); err != nil {
+					continue
+				}
+				add(0.3, single(t, name, in))
+			}
+		}
+	}
+	for _, dt := range dtypes {
+		x := ir.T(dt, 3, 50)
+		for _, dir := range []string{"eq", "ne", "lt", "le", "gt", "ge"} {
+			add(0.5, single(t, "compare", []ir.Type{x, x}, ir.StringAttr("direction", dir)))
+		}
+		add(0.5, single(t, "select", []ir.Type{x.As(ir.Bool), x, x}))
+		for _, to := range dtypes {
+			add(0.5, single(t, "convert", []ir.Type{x}, ir.DTypeAttr("dtype", to)))
+		}
+		if dt != ir.Bool {
+			for d := range 3 {
+				add(0, single(t, "iota", nil, ir.DTypeAttr("dtype", dt), ir.IntsAttr("shape", 3, 4, 5), ir.IntAttr("dimension", d)))
+				add(0.3, single(t, "argmax", []ir.Type{ir.T(dt, 5, 4, 33)}, ir.IntAttr("dimension", d)))
+			}
+		}
+		c := random(rand.New(rand.NewPCG(1, 1)), ir.T(dt, 6), 0.5)
+		add(0, single(t, "constant", nil, ir.DTypeAttr("dtype", dt), ir.IntsAttr("shape", 2, 3), ir.BytesAttr("value", c)))
+		add(0, single(t, "constant", nil, ir.DTypeAttr("dtype", dt), ir.IntsAttr("shape", 2, 3), ir.BytesAttr("value", c[:dt.Size()])))
+		y := ir.T(dt, 4, 5, 6)
+		add(0.2, single(t, "reshape", []ir.Type{y}, ir.IntsAttr("shape", 6, 20)))
+		for _, p := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+			add(0.2, single(t, "transpose", []ir.Type{y}, ir.IntsAttr("permutation", p...)))
+			add(0.2, single(t, "transpose", []ir.Type{ir.T(dt, 3, 65, 130)}, ir.IntsAttr("permutation", p...)))
+		}
+		add(0.2, single(t, "broadcast_in_dim", []ir.Type{ir.T(dt, 4, 1, 6)}, ir.IntsAttr("shape", 4, 3, 5, 6), ir.IntsAttr("dimensions", 0, 2, 3)))
+		add(0.2, single(t, "broadcast_in_dim", []ir.Type{ir.T(dt, 200)}, ir.IntsAttr("shape", 200, 301), ir.IntsAttr("dimensions", 0)))
+		add(0.2, single(t, "broadcast_in_dim", []ir.Type{ir.T(dt)}, ir.IntsAttr("shape", 3, 0), ir.IntsAttr("dimensions")))
+		add(0.2, single(t, "slice", []ir.Type{y}, ir.IntsAttr("start", 1, 0, 2), ir.IntsAttr("limit", 4, 5, 6), ir.IntsAttr("stride", 2, 1, 3)))
+		add(0.2, single(t, "pad", []ir.Type{y, ir.T(dt)}, ir.IntsAttr("low", 1, 0, 2), ir.IntsAttr("high", 0, 3, 1), ir.IntsAttr("interior", 2, 0, 1)))
+		for d := range 3 {
+			b, c := slices.Clone(y.Shape), slices.Clone(y.Shape)
+			b[d], c[d] = 0, 3
+			add(0.2, single(t, "concatenate", []ir.Type{y, ir.T(dt, b...), ir.T(dt, c...), y}, ir.IntAttr("dimension", d)))
+			for _, it := range []ir.DType{ir.I32, ir.U32} {
+				add(0.2, single(t, "gather", []ir.Type{y, ir.T(it, 3, 7)}, ir.IntAttr("axis", d)))
+				updates := slices.Concat(y.Shape[:d], ints(3, 7), y.Shape[d+1:])
+				for _, mode := range []string{"set", "add", "mul", "min", "max"} {
+					if dt == ir.Bool && mode != "set" {
+						continue
+					}
+					add(0.1, single(t, "scatter", []ir.Type{y, ir.T(it, 3, 7), ir.T(dt, updates...)}, ir.IntAttr("axis", d), ir.StringAttr("mode", mode)))
+				}
+			}
+		}
+		for _, kind := range []string{"sum", "prod", "max", "min", "and", "or"} {
+			for i, dims := range [][]int{{}, {0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {0, 1, 2}, {1, 3}, {0, 2, 3}} {
+				for _, shape := range [][]int{{6, 5, 7, 3}, {2, 1, 9, 33}, {3, 0, 2, 4}} {
+					in := []ir.Type{ir.T(dt, shape...)}
+					as := []ir.Attr{ir.IntsAttr("dimensions", dims...), ir.StringAttr("kind", kind)}
+					if _, err := ir.Infer("reduce", 1, in, as); err == nil {
+						add(float64(i%2)*0.05, single(t, "reduce", in, as...))
+					}
+				}
+			}
+		}
+	}
+	// Sums of several blocks.
+	for _, c := range []struct{ shape, dims []int }{
+		{ints(2, 9001), ints(1)}, {ints(9001, 3), ints(0)}, {ints(4097, 130), ints(0)}, {ints(2, 4100, 5), ints(1)},
+		{ints(70, 3, 70), ints(0, 2)}, {ints(5, 7, 3), ints(0, 2)}, {ints(1, 5, 1), ints(0, 2)}, {ints(0, 3), ints(0)},
+	} {
+		x := ir.T(ir.F32, c.shape...)
+		add(0, single(t, "reduce", []ir.Type{x}, ir.IntsAttr("dimensions", c.dims...), ir.StringAttr("kind", "sum")))
+		add(0, single(t, "reduce_dot", []ir.Type{x, x}, ir.IntsAttr("dimensions", c.dims...)))
+	}
+	dot := func(l, r []int, d ir.DotDims) {
+		add(0, single(t, "dot_general", []ir.Type{ir.T(ir.F32, l...), ir.T(ir.F32, r...)},
+			ir.IntsAttr("lhs_batching_dimensions", d.LHSBatch...), ir.IntsAttr("rhs_batching_dimensions", d.RHSBatch...),
+			ir.IntsAttr("lhs_contracting_dimensions", d.LHSContract...), ir.IntsAttr("rhs_contracting_dimensions", d.RHSContract...)))
+	}
+	dot(ints(5, 7, 70), ints(70, 33), ir.DotDims{LHSContract: ints(2), RHSContract: ints(0)})
+	dot(ints(37, 70), ints(33, 70), ir.DotDims{LHSContract: ints(1), RHSContract: ints(1)})
+	dot(ints(1100, 9), ints(1100, 17), ir.DotDims{LHSContract: ints(0), RHSContract: ints(0)})
+	dot(ints(3, 8, 9), ints(3, 8, 17), ir.DotDims{LHSContract: ints(0, 1), RHSContract: ints(0, 1)})
+	dot(ints(3, 8, 9), ints(3, 8, 17), ir.DotDims{LHSContract: ints(1, 0), RHSContract: ints(1, 0)})
+	dot(ints(4, 9, 5, 6), ints(5, 4, 6, 7), ir.DotDims{LHSContract: ints(0, 2), RHSContract: ints(1, 0)})
+	// Attention: [B,S,H,D] by [B,T,H,D] over D, and [B,H,S,T] by [B,T,H,D] over T.
+	dot(ints(2, 11, 3, 16), ints(2, 13, 3, 16), ir.DotDims{LHSBatch: ints(0, 2), RHSBatch: ints(0, 2), LHSContract: ints(3), RHSContract: ints(3)})
+	dot(ints(2, 3, 11, 13), ints(2, 13, 3, 16), ir.DotDims{LHSBatch: ints(0, 1), RHSBatch: ints(0, 2), LHSContract: ints(3), RHSContract: ints(1)})
+	dot(ints(4, 5), ints(6), ir.DotDims{})
+	dot(ints(4, 5), ints(4, 5), ir.DotDims{LHSBatch: ints(0, 1), RHSBatch: ints(0, 1)})
+	dot(ints(4, 0), ints(0, 5), ir.DotDims{LHSContract: ints(1), RHSContract: ints(0)})
+	dot(ints(0, 4, 2), ints(0, 2, 5), ir.DotDims{LHSBatch: ints(0), RHSBatch: ints(0), LHSContract: ints(2), RHSContract: ints(1)})
+	for _, n := range []int{0, 1, 7, 40003} {
+		add(0, single(t, "rng_bit_generator", []ir.Type{ir.T(ir.U32, 4)}, ir.IntsAttr("shape", n), ir.IntAttr("stream", 5)))
+	}
+	return ps
+}
+
+func TestEveryPrimitiveIsTheReferences(t *testing.T) {
+	ps := everyOp(t)
+	tested := map[string]bool{}
+	for _, p := range ps {
+		tested[p.f.Ops[0].Name] = true
+	}
+	for _, d := range ir.OpDefs() {
+		if !d.IsComposite() {
+			assert.Contains(t, lowerings, d.Name, "the backend lacks a primitive")
+			assert.True(t, tested[d.Name], "%s is not tested", d.Name)
+		}
+	}
+	backends(t, func(t *testing.T, b *Backend) {
+		for _, p := range ps {
+			p.run(t, b)
+		}
+	})
+}

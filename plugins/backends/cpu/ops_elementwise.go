@@ -1,0 +1,385 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
+)
+
+// grain is the number of cheap elements that are worth a worker's while.
+const grain = 1 << 14
+
+// split calls body for parts of [0, n) that together cover it, on all workers if there is more than one part.
+func (r *run) split(n, size int, body func(lo, hi int)) error {
+	parts := (n + size - 1) / size
+	if parts <= 1 || r.b.pool.Workers() == 1 {
+		body(0, n)
+		return nil
+	}
+	return r.b.pool.For(parts, func(_, i int) { body(i*size, min(n, (i+1)*size)) })
+}
+
+func fill[T any](r *run, dst []T, x T) error {
+	return r.split(len(dst), grain, func(lo, hi int) {
+		for i := range dst[lo:hi] {
+			dst[lo+i] = x
+		}
+	})
+}
+
+type integer interface{ int32 | uint32 }
+
+type element interface {
+	float32 | int32 | uint32 | uint8
+}
+
+func eachF32(f func(float32) float32) func(dst, src []float32) {
+	return func(dst, src []float32) {
+		for i, x := range src {
+			dst[i] = f(x)
+		}
+	}
+}
+
+func sign(x float32) float32 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return x
+}
+
+// Rounding to an integer is exact in f64 and gives an f32 again.
+func floor(x float32) float32     { return float32(math.Floor(float64(x))) }
+func ceil(x float32) float32      { return float32(math.Ceil(float64(x))) }
+func roundEven(x float32) float32 { return float32(math.RoundToEven(float64(x))) }
+
+var unaryF32 = map[string]func(dst, src []float32){
+	"negate": vec.Neg, "abs": vec.Abs, "sqrt": vec.Sqrt, "rsqrt": vec.Rsqrt, "relu": vec.Relu,
+	"sign": eachF32(sign), "floor": eachF32(floor), "ceil": eachF32(ceil), "round_nearest_even": eachF32(roundEven),
+	"exponential": vec.Exp, "exponential_minus_one": vec.Expm1, "log": vec.Log, "log_plus_one": vec.Log1p,
+	"tanh": vec.Tanh, "logistic": vec.Logistic, "sine": vec.Sin, "cosine": vec.Cos, "erf": vec.Erf,
+	"gelu": vec.Gelu, "gelu_derivative": vec.GeluGrad, "gelu_tanh": vec.GeluTanh, "gelu_tanh_derivative": vec.GeluTanhGrad,
+	"silu": vec.Silu, "silu_derivative": vec.SiluGrad, "softplus": vec.Softplus,
+}
+
+func unaryInt[T integer](name string) func(T) T {
+	switch name {
+	case "negate":
+		return func(x T) T { return -x }
+	case "abs":
+		return func(x T) T { return max(x, -x) }
+	case "sign":
+		return func(x T) T {
+			switch {
+			case x > 0:
+				return 1
+			case x == 0:
+				return 0
+			}
+			return ^T(0) // -1: an unsigned x does not come here
+		}
+	case "not":
+		return func(x T) T { return ^x }
+	}
+	return nil
+}
+
+// absUnsigned: the larger of x and -x is not x where an unsigned x wraps.
+func absUnsigned(x uint32) uint32 { return x }
+
+func unary(c *compiler, op *ir.Op) error {
+	switch op.Results[0].DType {
+	case ir.F32:
+		if f := unaryF32[op.Name]; f != nil {
+			in := c.in(op, 0)
+			out := c.out(op)
+			c.emitInPlace(func(r *run) error {
+				x, y := r.f32(in), r.f32(out)
+				return r.split(len(y), grain/4, func(lo, hi int) { f(y[lo:hi], x[lo:hi]) })
+			})
+			return nil
+		}
+	case ir.I32:
+		if f := unaryInt[int32](op.Name); f != nil {
+			return mapOp(c, op, f)
+		}
+	case ir.U32:
+		if op.Name == "abs" {
+			return mapOp(c, op, absUnsigned)
+		}
+		if f := unaryInt[uint32](op.Name); f != nil {
+			return mapOp(c, op, f)
+		}
+	case ir.Bool:
+		if op.Name == "not" {
+			return mapOp(c, op, func(x uint8) uint8 { return x ^ 1 })
+		}
+	}
+	return unknown(op.Results[0].DType)
+}
+
+func unknown(d ir.DType) error {
+	return fmt.Errorf("the cpu backend does not know it for dtype %v", d)
+}
+
+// mapOp applies f to each element.
+func mapOp[A, B element](c *compiler, op *ir.Op, f func(A) B) error {
+	in := c.in(op, 0)
+	out := c.out(op)
+	c.emitInPlace(func(r *run) error {
+		x, y := view[A](r.mem[in]), view[B](r.mem[out])
+		return r.split(len(y), grain, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				y[i] = f(x[i])
+			}
+		})
+	})
+	return nil
+}
+
+// zipOp applies f to each pair of elements.
+func zipOp[A, B element](c *compiler, op *ir.Op, f func(x, y A) B) error {
+	a := c.in(op, 0)
+	b := c.in(op, 1)
+	out := c.out(op)
+	c.emitInPlace(func(r *run) error {
+		x, y, z := view[A](r.mem[a]), view[A](r.mem[b]), view[B](r.mem[out])
+		return r.split(len(z), grain, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				z[i] = f(x[i], y[i])
+			}
+		})
+	})
+	return nil
+}
+
+// binaryVec is an operation on slices, and with a scalar on its right or left (or nil).
+type binaryVec struct {
+	both  func(dst, a, b []float32)
+	right func(dst, a []float32, s float32)
+	left  func(dst, a []float32, s float32)
+}
+
+var binaryF32 = map[string]binaryVec{
+	"add":      {vec.Add, vec.AddScalar, vec.AddScalar},
+	"subtract": {vec.Sub, vec.SubScalar, vec.ScalarSub},
+	"multiply": {vec.Mul, vec.MulScalar, vec.MulScalar},
+	"divide":   {vec.Div, vec.DivScalar, vec.ScalarDiv},
+	"maximum":  {vec.Max, vec.MaxScalar, vec.MaxScalar},
+	"minimum":  {vec.Min, vec.MinScalar, vec.MinScalar},
+}
+
+func binaryInt[T integer](name string) func(x, y T) T {
+	switch name {
+	case "add":
+		return func(x, y T) T { return x + y }
+	case "subtract":
+		return func(x, y T) T { return x - y }
+	case "multiply":
+		return func(x, y T) T { return x * y }
+	case "divide":
+		return func(x, y T) T {
+			if y == 0 {
+				return ^T(0)
+			}
+			return x / y // Go defines the lowest x / -1 as x
+		}
+	case "maximum":
+		return func(x, y T) T { return max(x, y) }
+	case "minimum":
+		return func(x, y T) T { return min(x, y) }
+	case "and":
+		return func(x, y T) T { return x & y }
+	case "or":
+		return func(x, y T) T { return x | y }
+	case "xor":
+		return func(x, y T) T { return x ^ y }
+	case "shift_left":
+		return func(x, n T) T {
+			if uint32(n) >= 32 { // negative n too
+				return 0
+			}
+			return x << uint32(n)
+		}
+	case "shift_right_logical":
+		return func(x, n T) T {
+			if uint32(n) >= 32 {
+				return 0
+			}
+			return T(uint32(x) >> uint32(n))
+		}
+	}
+	return nil
+}
+
+func pairwise(c *compiler, op *ir.Op) error {
+	switch op.Results[0].DType {
+	case ir.F32:
+		if f, ok := binaryF32[op.Name]; ok {
+			binaryFloat(c, op, f)
+			return nil
+		}
+	case ir.I32:
+		return zipOp(c, op, binaryInt[int32](op.Name))
+	case ir.U32:
+		return zipOp(c, op, binaryInt[uint32](op.Name))
+	case ir.Bool:
+		switch op.Name {
+		case "and":
+			return zipOp(c, op, func(x, y uint8) uint8 { return x & y })
+		case "or":
+			return zipOp(c, op, func(x, y uint8) uint8 { return x | y })
+		case "xor":
+			return zipOp(c, op, func(x, y uint8) uint8 { return x ^ y })
+		}
+	}
+	return unknown(op.Results[0].DType)
+}
+
+func binaryFloat(c *compiler, op *ir.Op, f binaryVec) {
+	s, isRight := c.scalar(op.Operands[1])
+	one, operand := f.right, 0
+	if !isRight {
+		var isLeft bool
+		if s, isLeft = c.scalar(op.Operands[0]); isLeft {
+			one, operand = f.left, 1
+		} else {
+			one = nil
+		}
+	}
+	if one != nil {
+		in := c.in(op, operand)
+		out := c.out(op)
+		c.emitInPlace(func(r *run) error {
+			x, y := r.f32(in), r.f32(out)
+			return r.split(len(y), grain, func(lo, hi int) { one(y[lo:hi], x[lo:hi], s) })
+		})
+		return
+	}
+	a := c.in(op, 0)
+	b := c.in(op, 1)
+	out := c.out(op)
+	c.emitInPlace(func(r *run) error {
+		x, y, z := r.f32(a), r.f32(b), r.f32(out)
+		return r.split(len(z), grain, func(lo, hi int) { f.both(z[lo:hi], x[lo:hi], y[lo:hi]) })
+	})
+}
+
+func fma(c *compiler, op *ir.Op) error {
+	if op.Results[0].DType != ir.F32 {
+		return unknown(op.Results[0].DType)
+	}
+	in := [3]int{c.in(op, 0), c.in(op, 1), c.in(op, 2)}
+	out := c.out(op)
+	c.emitInPlace(func(r *run) error {
+		x, y, z, o := r.f32(in[0]), r.f32(in[1]), r.f32(in[2]), r.f32(out)
+		return r.split(len(o), grain, func(lo, hi int) { vec.FMA(o[lo:hi], x[lo:hi], y[lo:hi], z[lo:hi]) })
+	})
+	return nil
+}
+
+func bit(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func comparison[T element](direction string) func(x, y T) uint8 {
+	switch direction {
+	case "eq":
+		return func(x, y T) uint8 { return bit(x == y) }
+	case "ne":
+		return func(x, y T) uint8 { return bit(x != y) }
+	case "lt":
+		return func(x, y T) uint8 { return bit(x < y) }
+	case "le":
+		return func(x, y T) uint8 { return bit(x <= y) }
+	case "gt":
+		return func(x, y T) uint8 { return bit(x > y) }
+	default:
+		return func(x, y T) uint8 { return bit(x >= y) }
+	}
+}
+
+func compare(c *compiler, op *ir.Op) error {
+	d := op.Attrs.Str("direction")
+	switch c.types[op.Operands[0]].DType {
+	case ir.F32:
+		return zipOp(c, op, comparison[float32](d))
+	case ir.I32:
+		return zipOp(c, op, comparison[int32](d))
+	case ir.U32:
+		return zipOp(c, op, comparison[uint32](d))
+	default:
+		return zipOp(c, op, comparison[uint8](d))
+	}
+}
+
+func selectOp(c *compiler, op *ir.Op) error {
+	if op.Results[0].DType == ir.Bool {
+		selectElements[uint8](c, op)
+	} else {
+		selectElements[uint32](c, op)
+	}
+	return nil
+}
+
+func selectElements[T uint8 | uint32](c *compiler, op *ir.Op) {
+	in := [3]int{c.in(op, 0), c.in(op, 1), c.in(op, 2)}
+	out := c.out(op)
+	c.emitInPlace(func(r *run) error {
+		p, x, y, o := r.mem[in[0]], view[T](r.mem[in[1]]), view[T](r.mem[in[2]]), view[T](r.mem[out])
+		return r.split(len(o), grain, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				v := y[i]
+				if p[i] != 0 {
+					v = x[i]
+				}
+				o[i] = v
+			}
+		})
+	})
+}
+
+func convert(c *compiler, op *ir.Op) error {
+	to := op.Results[0].DType
+	switch c.types[op.Operands[0]].DType {
+	case ir.F32:
+		switch to {
+		case ir.F32:
+			return mapOp(c, op, func(x float32) float32 { return x })
+		case ir.I32:
+			return mapOp(c, op, numerics.I32FromF32)
+		case ir.U32:
+			return mapOp(c, op, numerics.U32FromF32)
+		default:
+			return mapOp(c, op, func(x float32) uint8 { return bit(x != 0) })
+		}
+	case ir.I32:
+		return convertInt[int32](c, op, to)
+	case ir.U32:
+		return convertInt[uint32](c, op, to)
+	default:
+		return convertInt[uint8](c, op, to)
+	}
+}
+
+func convertInt[T int32 | uint32 | uint8](c *compiler, op *ir.Op, to ir.DType) error {
+	switch to {
+	case ir.F32:
+		return mapOp(c, op, func(x T) float32 { return float32(x) })
+	case ir.I32:
+		return mapOp(c, op, func(x T) int32 { return int32(x) })
+	case ir.U32:
+		return mapOp(c, op, func(x T) uint32 { return uint32(x) })
+	default:
+		return mapOp(c, op, func(x T) uint8 { return bit(x != 0) })
+	}
+}

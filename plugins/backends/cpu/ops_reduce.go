@@ -1,0 +1,226 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
+)
+
+// reduction is an operand seen as [before, along, after] where along is reduced; after is 1 where the reduced elements of
+// a result lie side by side.
+type reduction struct {
+	before, along, after int
+	move                 func(r *run, dst, src []byte) error // brings an operand to that form, or nil
+}
+
+// planReduction merges dimensions. Reduced dimensions that are not neighbours are brought to the end.
+func planReduction(t ir.Type, dims []int) reduction {
+	var sizes []int
+	var reduced []bool
+	for d, n := range t.Shape {
+		is := slices.Contains(dims, d)
+		switch k := len(sizes) - 1; {
+		case n == 1:
+		case k >= 0 && reduced[k] == is:
+			sizes[k] *= n
+		default:
+			sizes, reduced = append(sizes, n), append(reduced, is)
+		}
+	}
+	p := reduction{before: 1, along: 1, after: 1}
+	seen := 0
+	for i, is := range reduced {
+		switch {
+		case is:
+			p.along, seen = p.along*sizes[i], seen+1
+		case seen == 0:
+			p.before *= sizes[i]
+		default:
+			p.after *= sizes[i]
+		}
+	}
+	if seen > 1 {
+		var kept []int
+		for d := range t.Shape {
+			if !slices.Contains(dims, d) {
+				kept = append(kept, d)
+			}
+		}
+		order := slices.Concat(kept, dims)
+		shape := pick(t.Shape, order)
+		p.before, p.after = p.before*p.after, 1
+		p.move = strided{shape: shape, dst: ir.T(ir.U8, shape...).Strides(), src: pick(t.Strides(), order)}.copier(t.DType.Size())
+	}
+	return p
+}
+
+// operands appends steps that bring operands to the plan's form.
+func (c *compiler) operands(op *ir.Op, p reduction) []int {
+	var refs []int
+	for i, v := range op.Operands {
+		ref := c.in(op, i)
+		if p.move != nil {
+			used := c.used[:len(c.used)-1]
+			c.used = []int{ref}
+			moved := c.temp(c.types[v].Bytes())
+			from := ref
+			c.emit(func(r *run) error { return p.move(r, r.mem[moved], r.mem[from]) })
+			c.used, ref = append(used, moved), moved
+		}
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+func reduce(c *compiler, op *ir.Op) error {
+	t, kind := c.types[op.Operands[0]], op.Attrs.Str("kind")
+	p := planReduction(t, op.Attrs.Ints("dimensions"))
+	if t.DType == ir.F32 && kind == "sum" {
+		c.sum(op, p)
+		return nil
+	}
+	switch t.DType {
+	case ir.F32:
+		f := map[string]func(x, y float32) float32{"prod": func(x, y float32) float32 { return x * y }, "max": numerics.Max, "min": numerics.Min}[kind]
+		identity := map[string]float32{"prod": 1, "max": float32(math.Inf(-1)), "min": float32(math.Inf(1))}[kind]
+		fold(c, op, p, identity, f)
+	case ir.I32:
+		fold(c, op, p, map[string]int32{"prod": 1, "max": math.MinInt32, "min": math.MaxInt32}[kind], binaryInt[int32](reduceOps[kind]))
+	case ir.U32:
+		fold(c, op, p, map[string]uint32{"prod": 1, "min": math.MaxUint32}[kind], binaryInt[uint32](reduceOps[kind]))
+	default:
+		f := func(x, y uint8) uint8 { return x & y }
+		if kind == "or" {
+			f = func(x, y uint8) uint8 { return x | y }
+		}
+		fold(c, op, p, map[string]uint8{"and": 1}[kind], f)
+	}
+	return nil
+}
+
+var reduceOps = map[string]string{"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+
+func reduceDot(c *compiler, op *ir.Op) error {
+	if d := op.Results[0].DType; d != ir.F32 {
+		return unknown(d)
+	}
+	c.sum(op, planReduction(c.types[op.Operands[0]], op.Attrs.Ints("dimensions")))
+	return nil
+}
+
+// fold combines the elements of each result in ascending order.
+func fold[T element](c *compiler, op *ir.Op, p reduction, identity T, f func(x, y T) T) {
+	in := c.operands(op, p)[0]
+	out := c.out(op)
+	c.emit(func(r *run) error {
+		x, y := view[T](r.mem[in]), view[T](r.mem[out])
+		return r.split(p.before, max(1, grain/max(1, p.along*p.after)), func(lo, hi int) {
+			for a := lo; a < hi; a++ {
+				row := y[a*p.after : (a+1)*p.after]
+				for i := range row {
+					row[i] = identity
+				}
+				for k := range p.along {
+					for i, v := range x[(a*p.along+k)*p.after:][:p.after] {
+						row[i] = f(row[i], v)
+					}
+				}
+			}
+		})
+	})
+}
+
+// sum is a sum of elements or, with two operands, of products (rule 7).
+func (c *compiler) sum(op *ir.Op, p reduction) {
+	in := c.operands(op, p)
+	second := in[len(in)-1]
+	products := len(in) == 2
+	if p.after == 1 {
+		out := c.out(op)
+		c.emit(func(r *run) error {
+			x, y, z := r.f32(in[0]), r.f32(second), r.f32(out)
+			return r.split(p.before, max(1, grain/max(1, p.along)), func(lo, hi int) {
+				for a := lo; a < hi; a++ {
+					if lo, hi := a*p.along, (a+1)*p.along; products {
+						z[a] = vec.SumProducts(x[lo:hi], y[lo:hi])
+					} else {
+						z[a] = vec.Sum(x[lo:hi])
+					}
+				}
+			})
+		})
+		return
+	}
+	// Workers sum blocks of rows; the sums of blocks are then rows to sum.
+	blocks := max(1, (p.along+numerics.SumBlock-1)/numerics.SumBlock)
+	partial := c.temp(4 * p.before * blocks * p.after)
+	scratch := c.temp(4 * vec.ColumnScratch * c.b.pool.Workers())
+	out := c.out(op)
+	c.emit(func(r *run) error {
+		x, y, z, sums := r.f32(in[0]), r.f32(second), r.f32(out), r.f32(partial)
+		if len(z) == 0 {
+			return nil
+		}
+		if blocks == 1 {
+			sums = z
+		}
+		err := r.b.pool.For(p.before*blocks, func(worker, i int) {
+			a, b := i/blocks, i%blocks
+			lo := (a*p.along + b*numerics.SumBlock) * p.after
+			hi := (a*p.along + min(p.along, (b+1)*numerics.SumBlock)) * p.after
+			s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
+			if to := sums[i*p.after : (i+1)*p.after]; products {
+				vec.SumColumnProducts(to, x[lo:hi], y[lo:hi], s)
+			} else {
+				vec.SumColumns(to, x[lo:hi], s)
+			}
+		})
+		if err != nil || blocks == 1 {
+			return err
+		}
+		return r.b.pool.For(p.before, func(worker, a int) {
+			s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
+			vec.SumColumns(z[a*p.after:(a+1)*p.after], sums[a*blocks*p.after:(a+1)*blocks*p.after], s)
+		})
+	})
+}
+
+func argmax(c *compiler, op *ir.Op) error {
+	t := c.types[op.Operands[0]]
+	before, along, after := around(t.Shape, op.Attrs.Int("dimension"))
+	switch t.DType {
+	case ir.F32:
+		// A NaN beats every number.
+		search(c, op, before, along, after, func(x, y float32) bool { return x > y || x != x && y == y })
+	case ir.I32:
+		search(c, op, before, along, after, func(x, y int32) bool { return x > y })
+	case ir.U32:
+		search(c, op, before, along, after, func(x, y uint32) bool { return x > y })
+	default:
+		return unknown(t.DType)
+	}
+	return nil
+}
+
+func search[T element](c *compiler, op *ir.Op, before, along, after int, beats func(x, y T) bool) {
+	in := c.in(op, 0)
+	out := c.out(op)
+	c.emit(func(r *run) error {
+		x, y := view[T](r.mem[in]), view[int32](r.mem[out])
+		return r.split(before*after, max(1, grain/along), func(lo, hi int) {
+			for n := lo; n < hi; n++ {
+				column := x[n/after*along*after+n%after:]
+				best := 0
+				for i := range along {
+					if beats(column[i*after], column[best*after]) {
+						best = i
+					}
+				}
+				y[n] = int32(best)
+			}
+		})
+	})
+}

@@ -1,0 +1,239 @@
+package cpu
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+)
+
+type place uint8
+
+const (
+	inArena  place = iota // at offset of the arena
+	inParam               // in argument index
+	inConst               // in data
+	inResult              // in result index
+)
+
+// store is the memory of one or more values: a reshape shares its operand's.
+type store struct {
+	kind      place
+	index     int
+	size      int
+	offset    int
+	data      []byte
+	def, last int // the first and the last step that touch it
+}
+
+type result struct {
+	t     ir.Type
+	ref   int
+	donor int // parameter whose memory it takes if that is donated, or none
+}
+
+type executable struct {
+	backend *Backend
+	name    string
+	params  []ir.Param
+	results []result
+	stores  []store
+	steps   []step
+	arena   int
+	memory  plugin.Memory
+	mem     [][]byte
+}
+
+// run is what steps see: the memory of each store.
+type run struct {
+	b   *Backend
+	mem [][]byte
+}
+
+func (r *run) f32(ref int) []float32 { return view[float32](r.mem[ref]) }
+
+// plan places the stores of the arena and finds which parameters can give results their memory.
+func (e *executable) plan(extra int) {
+	e.place()
+	taken := make([]bool, len(e.params))
+	e.memory.Scratch = int64(e.arena + extra)
+	for k := range e.results {
+		s := &e.stores[e.results[k].ref]
+		if s.kind == inResult && s.index == k {
+			e.results[k].donor = e.donor(s, taken)
+		}
+		if d := e.results[k].donor; d != none {
+			taken[d] = true
+		} else {
+			e.memory.Results += int64(e.results[k].t.Bytes())
+		}
+	}
+	e.mem = make([][]byte, len(e.stores))
+}
+
+// place gives each store of the arena the lowest offset at which it overlaps no other store that lives beside it.
+func (e *executable) place() {
+	var live []*store // by offset
+	for i := range e.stores {
+		s := &e.stores[i]
+		if s.kind != inArena {
+			continue
+		}
+		// Stores are made in the order of their first steps.
+		live = slices.DeleteFunc(live, func(o *store) bool { return o.last < s.def })
+		at, where := 0, 0
+		size := (s.size + cacheLine - 1) &^ (cacheLine - 1)
+		for where = range live {
+			if at+size <= live[where].offset {
+				break
+			}
+			o := live[where]
+			at = max(at, o.offset+(o.size+cacheLine-1)&^(cacheLine-1))
+			if where == len(live)-1 {
+				where = len(live)
+				break
+			}
+		}
+		s.offset = at
+		live = slices.Insert(live, where, s)
+		e.arena = max(e.arena, at+size)
+	}
+}
+
+// donor returns a parameter of the store's size that nothing reads once the store is written.
+func (e *executable) donor(s *store, taken []bool) int {
+	for p := range e.params {
+		q := &e.stores[p] // the parameters' stores come first
+		dead := q.last < s.def || q.last == s.def && e.steps[s.def].inPlace
+		if dead && !taken[p] && q.size == s.size && s.size > 0 {
+			return p
+		}
+	}
+	return none
+}
+
+func (e *executable) Memory() plugin.Memory { return e.memory }
+
+func (e *executable) Release() { *e = executable{backend: e.backend, name: e.name} }
+
+// Execute runs the steps in order.
+func (e *executable) Execute(ctx context.Context, args []plugin.Argument) ([]plugin.Buffer, error) {
+	defer func() {
+		for _, a := range args {
+			if a.Donate && a.Buffer != nil {
+				a.Buffer.Release()
+			}
+		}
+	}()
+	out, err := e.execute(ctx, args)
+	clear(e.mem)
+	if err != nil {
+		return nil, fmt.Errorf("cpu: func %s: %w", e.name, err)
+	}
+	return out, nil
+}
+
+func (e *executable) execute(ctx context.Context, args []plugin.Argument) ([]plugin.Buffer, error) {
+	if err := cmp.Or(ctx.Err(), e.backend.check(), isa.CheckModes()); err != nil {
+		return nil, err
+	}
+	if e.mem == nil {
+		return nil, fmt.Errorf("it was released")
+	}
+	given, err := e.arguments(args)
+	if err != nil {
+		return nil, err
+	}
+	b := e.backend
+	if len(b.arena) < e.arena {
+		b.arena = alignedBytes(e.arena)
+	}
+	out := make([]*buffer, len(e.results))
+	for k, r := range e.results {
+		out[k] = &buffer{backend: b, t: r.t}
+		if d := r.donor; d != none && args[d].Donate && args[d].Buffer != nil && once(args, d) {
+			out[k].data = given[d]
+		} else {
+			out[k].data = alignedBytes(r.t.Bytes())
+		}
+	}
+	for i := range e.stores {
+		switch s := &e.stores[i]; s.kind {
+		case inArena:
+			e.mem[i] = b.arena[s.offset : s.offset+s.size]
+		case inParam:
+			e.mem[i] = given[s.index]
+		case inConst:
+			e.mem[i] = s.data
+		case inResult:
+			e.mem[i] = out[s.index].data
+		}
+	}
+	vecMu.RLock()
+	defer vecMu.RUnlock()
+	r := &run{b: b, mem: e.mem}
+	for i := range e.steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := e.steps[i].run(r); err != nil {
+			return nil, err
+		}
+	}
+	bufs := make([]plugin.Buffer, len(out))
+	for k, r := range e.results {
+		if s := &e.stores[r.ref]; s.kind != inResult || s.index != k {
+			copy(out[k].data, e.mem[r.ref]) // a parameter, a constant or the value of an earlier result
+		}
+		bufs[k] = out[k]
+	}
+	return bufs, nil
+}
+
+// arguments checks the arguments and returns their memory.
+func (e *executable) arguments(args []plugin.Argument) ([][]byte, error) {
+	if len(args) != len(e.params) {
+		return nil, fmt.Errorf("it takes %d arguments, is given %d", len(e.params), len(args))
+	}
+	given := make([][]byte, len(args))
+	for i, a := range args {
+		p := e.params[i]
+		if a.Buffer == nil {
+			if err := checkData(p.Type, a.Data); err != nil {
+				return nil, fmt.Errorf("argument %q: %w", p.Name, err)
+			}
+			given[i] = a.Data
+			if uintptr(unsafe.Pointer(unsafe.SliceData(a.Data)))%4 != 0 {
+				given[i] = alignedBytes(len(a.Data))
+				copy(given[i], a.Data)
+			}
+			continue
+		}
+		x, ok := a.Buffer.(*buffer)
+		switch {
+		case !ok || x.backend != e.backend:
+			return nil, fmt.Errorf("argument %q is a buffer of another backend", p.Name)
+		case x.released:
+			return nil, fmt.Errorf("argument %q was released", p.Name)
+		case !x.t.Equal(p.Type):
+			return nil, fmt.Errorf("argument %q is %v, must be %v", p.Name, x.t, p.Type)
+		}
+		given[i] = x.data
+	}
+	return given, nil
+}
+
+// once says whether the buffer of an argument is no other's.
+func once(args []plugin.Argument, d int) bool {
+	for i, a := range args {
+		if i != d && a.Buffer == args[d].Buffer {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,111 @@
+package cpu
+
+import (
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
+)
+
+// strided is a copy between two tensors that are laid out differently: broadcasts, transposes, slices, and the placing of a
+// tensor in a larger one. Offsets and strides count elements.
+type strided struct {
+	shape    []int
+	dst, src []int // strides
+	dst0     int
+	src0     int
+}
+
+// squeeze drops dimensions of size 1 and joins neighbours that both sides step through evenly.
+func (s strided) squeeze() strided {
+	q := strided{dst0: s.dst0, src0: s.src0}
+	for i, n := range s.shape {
+		if n == 1 {
+			continue
+		}
+		if k := len(q.shape) - 1; k >= 0 && q.dst[k] == s.dst[i]*n && q.src[k] == s.src[i]*n {
+			q.shape[k], q.dst[k], q.src[k] = q.shape[k]*n, s.dst[i], s.src[i]
+			continue
+		}
+		q.shape, q.dst, q.src = append(q.shape, n), append(q.dst, s.dst[i]), append(q.src, s.src[i])
+	}
+	return q
+}
+
+func product(l []int) int {
+	n := 1
+	for _, d := range l {
+		n *= d
+	}
+	return n
+}
+
+// copier returns what copies.
+func (s strided) copier(bytes int) func(r *run, dst, src []byte) error {
+	s = s.squeeze()
+	if bytes == 1 {
+		return func(r *run, dst, src []byte) error { return copyStrided(r, s, dst, src, nil) }
+	}
+	if k := len(s.shape) - 2; k >= 0 && s.dst[k+1] == 1 && s.src[k] == 1 && s.dst[k] == s.shape[k+1] && s.src[k+1] == s.shape[k] {
+		return func(r *run, dst, src []byte) error {
+			return copyStrided(r, s, view[float32](dst), view[float32](src), vec.Transpose)
+		}
+	}
+	return func(r *run, dst, src []byte) error {
+		return copyStrided(r, s, view[uint32](dst), view[uint32](src), nil)
+	}
+}
+
+// copyStrided runs the innermost dimension, or the innermost two as a transpose, in one go.
+func copyStrided[T uint8 | uint32 | float32](r *run, s strided, dst, src []T, transpose func(dst, src []T, rows, cols int)) error {
+	total := product(s.shape)
+	if total == 0 {
+		return nil
+	}
+	inner := min(1, len(s.shape))
+	if transpose != nil {
+		inner = 2
+	}
+	outer := len(s.shape) - inner
+	run := product(s.shape[outer:])
+	return r.split(total/run, max(1, grain/run), func(lo, hi int) {
+		index := make([]int, outer)
+		d, o := s.dst0, s.src0
+		for k, n := outer-1, lo; k >= 0; k-- {
+			index[k] = n % s.shape[k]
+			n /= s.shape[k]
+			d, o = d+index[k]*s.dst[k], o+index[k]*s.src[k]
+		}
+		for range hi - lo {
+			switch {
+			case inner == 0:
+				dst[d] = src[o]
+			case inner == 2:
+				transpose(dst[d:d+run], src[o:o+run], s.shape[outer+1], s.shape[outer])
+			default:
+				copyRun(dst[d:], src[o:], run, s.dst[outer], s.src[outer])
+			}
+			for k := outer - 1; k >= 0; k-- {
+				d, o = d+s.dst[k], o+s.src[k]
+				if index[k]++; index[k] < s.shape[k] {
+					break
+				}
+				index[k] = 0
+				d, o = d-s.shape[k]*s.dst[k], o-s.shape[k]*s.src[k]
+			}
+		}
+	})
+}
+
+func copyRun[T any](dst, src []T, n, dstStep, srcStep int) {
+	switch {
+	case dstStep == 1 && srcStep == 1:
+		copy(dst[:n], src[:n])
+	case dstStep == 1 && srcStep == 0:
+		x := src[0]
+		for i := range dst[:n] {
+			dst[i] = x
+		}
+	default:
+		for i := range n {
+			dst[i*dstStep] = src[i*srcStep]
+		}
+	}
+}
