@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	documents "github.com/seedbed/seedbed/datasets/text"
+	"github.com/seedbed/seedbed/datasets/tokens"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -190,6 +192,50 @@ func TestReferenceAndCommentsNameEveryField(t *testing.T) {
 	for _, line := range strings.Split(commented, "\n") {
 		if strings.Contains(line, "#") && strings.Count(line, " ") > 3 {
 			assert.LessOrEqual(t, len(line), 100, line)
+		}
+	}
+}
+
+// The table restates bounds of package tokens; both must move together.
+func TestDataBoundsAreThoseOfTokens(t *testing.T) {
+	d := Default()
+	config := func() tokens.Config {
+		fraction := d.Data.ValidationFraction
+		return tokens.Config{
+			Paths: d.Data.Paths, Options: documents.Options{Format: d.Data.Format, TextField: d.Data.TextField, Document: d.Data.Document, Include: d.Data.Include},
+			VocabSize: d.Data.VocabSize, TrainBytes: d.Data.TrainBytes, SequenceLength: d.Train.SequenceLength, ValidationFraction: &fraction, CacheDir: "cache",
+		}
+	}
+	_, err := config().WithDefaults()
+	require.NoError(t, err)
+	for _, c := range []struct {
+		path string
+		set  func(*tokens.Config, int)
+	}{
+		{"data.vocab_size", func(c *tokens.Config, n int) { c.VocabSize = n }},
+		{"train.sequence_length", func(c *tokens.Config, n int) { c.SequenceLength = n }},
+	} {
+		f := fieldAt(c.path)
+		var lo, hi int
+		_, err := fmt.Sscan(f.min+" "+f.max, &lo, &hi)
+		require.NoError(t, err)
+		for n, ok := range map[int]bool{lo: true, hi: true, lo - 1: false, hi + 1: false} {
+			k := config()
+			c.set(&k, n)
+			_, err := k.WithDefaults()
+			assert.Equal(t, ok, err == nil, "%s = %d: %v", c.path, n, err)
+		}
+	}
+	for _, path := range []string{"data.format", "data.document"} {
+		for _, word := range append(fieldAt(path).choices, "other") {
+			k := config()
+			if path == "data.format" {
+				k.Format = word
+			} else {
+				k.Document = word
+			}
+			_, err := k.WithDefaults()
+			assert.Equal(t, word != "other", err == nil, "%s = %s: %v", path, word, err)
 		}
 	}
 }

@@ -137,7 +137,10 @@ func (r *reader) read(input []byte, path string) (root *node) {
 	if !r.plain(input, path) {
 		return nil
 	}
-	tokens := lexer.Tokenize(strings.TrimPrefix(string(input), "\ufeff"))
+	// All line ends are the same to YAML (1.2.2, section 5.4), but the lexer
+	// loses count of lines at lone carriage returns.
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(input))
+	tokens := lexer.Tokenize(strings.TrimPrefix(text, "\ufeff"))
 	if !r.tame(tokens, path) {
 		return nil
 	}
