@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s: %w; see host %[1]s --help", cmd.Name(), err)
 	})
-	root.AddCommand(newRecipe(), newTokenizer(), newVersion())
+	root.AddCommand(newCheckpoint(), newRecipe(), newTokenizer(), newVersion())
 	return root
 }
 

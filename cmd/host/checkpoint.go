@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/spf13/cobra"
+)
+
+func newCheckpoint() *cobra.Command {
+	asJSON := false
+	show := &cobra.Command{
+		Use: "show CHECKPOINT", Short: "Print what a checkpoint holds",
+		Example: "  host checkpoint show runs/a/step-00000100\n  host checkpoint show runs/a/step-00000100 --json", Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			c, err := checkpoint.Open(a[0])
+			if err != nil {
+				return err
+			}
+			out, m := cmd.OutOrStdout(), c.Manifest
+			if asJSON {
+				e := json.NewEncoder(out)
+				e.SetIndent("", "  ")
+				return e.Encode(m)
+			}
+			text := fmt.Sprintf("step           %d\nsamples        %d\nABI            %s\nweights_sha256 %s\n", m.Step, m.Samples, m.ABI, m.WeightsSHA256)
+			for _, p := range m.Plugins {
+				text += fmt.Sprintf("plugin         %s %s\n", p.Name, p.Version)
+			}
+			for _, f := range m.Files {
+				text += fmt.Sprintf("file           %-24s %12d bytes  %s\n", f.Name, f.Size, f.SHA256)
+			}
+			_, err = fmt.Fprint(out, text)
+			return err
+		},
+	}
+	show.Flags().BoolVar(&asJSON, "json", false, "print the manifest as JSON")
+	verify := &cobra.Command{
+		Use: "verify CHECKPOINT...", Short: "Read every file of checkpoints and compare its SHA-256 with the manifest's",
+		Example: "  host checkpoint verify runs/a/step-*", Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			var failed []error
+			for _, path := range a {
+				c, err := checkpoint.Open(path)
+				if err == nil {
+					err = c.Verify()
+				}
+				if err != nil {
+					failed = append(failed, err)
+					continue
+				}
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: good, weights %s\n", path, c.Manifest.WeightsSHA256); err != nil {
+					return err
+				}
+			}
+			return errors.Join(failed...)
+		},
+	}
+	diff := &cobra.Command{
+		Use: "diff A B", Short: "List the parameters in which two checkpoints differ; it fails if there are any",
+		Example: "  host checkpoint diff runs/a/step-00000100 runs/b/step-00000100", Args: args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			var sides [2]*checkpoint.Checkpoint
+			for i, path := range a {
+				c, err := checkpoint.Open(path)
+				if err != nil {
+					return err
+				}
+				sides[i] = c
+			}
+			differences, err := checkpoint.Diff(sides[0], sides[1])
+			if err != nil {
+				return err
+			}
+			for _, d := range differences {
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), d); err != nil {
+					return err
+				}
+			}
+			if len(differences) > 0 {
+				return fmt.Errorf("%d parameters differ", len(differences))
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "all parameters are equal")
+			return err
+		},
+	}
+	return group("checkpoint", "Look into checkpoints", "  host checkpoint verify runs/a/step-*", show, verify, diff)
+}
