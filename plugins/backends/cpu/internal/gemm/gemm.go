@@ -175,11 +175,13 @@ func (e *Engine) PackB(k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
 
 const maxPacked uint64 = 1 << 33 // elements: 32 GiB
 
-const cacheLine = 64
+const (
+	cacheLine = 64            // bytes
+	perLine   = cacheLine / 4 // elements
+)
 
 // aligned returns n zeros that begin on a cache line.
 func aligned(n int) []float32 {
-	const perLine = cacheLine / 4
 	x := make([]float32, n+perLine)
 	skip := -int(uintptr(unsafe.Pointer(&x[0]))/4) & (perLine - 1)
 	return x[skip:][:n:n]

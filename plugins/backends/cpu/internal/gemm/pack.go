@@ -1,23 +1,66 @@
 package gemm
 
-// pack packs one unit: some panels of B, or some of A.
-func (l *lane) pack(_, i int) {
-	if i < l.bUnits {
-		b, first := l.p.B, i*l.bUnit
-		for panel := first; panel < first+l.bUnit; panel++ {
-			if col := l.n0 + panel*l.e.nr; col < l.n1 {
-				src := l.b0[l.k0*b.RowStride+col*b.ColStride:]
-				l.e.packPanel(l.b[panel*l.bPanels.panel:], src, b.RowStride, b.ColStride, l.k1-l.k0, min(l.e.nr, l.n1-col), l.e.nr)
+// packing is a matrix to be packed into panels, cut into units of some panels by some k for workers to share.
+type packing struct {
+	dst             []float32
+	panel           int // from one panel of dst to the next
+	src             []float32
+	kStride, stride int // of src: to the next k; to the next row of A or column of B
+	n, depth, width int // rows of A or columns of B; k; rows or columns in a panel
+	rowStep         int // if not 0, dst keeps rows of A as they are, that far apart
+	unitPanels      int
+	unitDepth       int
+	unitsDown       int
+	units           int
+}
+
+const (
+	packUnit  = 16 << 10 // elements to pack at a time
+	packCols  = 256      // of them side by side, where they are adjacent: enough for the hardware to fetch ahead,
+	packDepth = 16       // with few enough rows at once to stay within the first-level cache and TLB
+)
+
+// cut fixes the units.
+func (p *packing) cut() {
+	p.unitPanels = 1
+	if p.stride == 1 {
+		p.unitPanels = max(1, packCols/p.width)
+	}
+	p.unitDepth = max(packUnit/(p.unitPanels*p.width)/packDepth, 1) * packDepth
+	p.unitsDown = (p.depth + p.unitDepth - 1) / p.unitDepth
+	perUnit := p.unitPanels * p.width
+	p.units = p.unitsDown * ((p.n + perUnit - 1) / perUnit)
+}
+
+// unit packs the i'th unit.
+func (p *packing) unit(e *Engine, i int) {
+	first, k0 := i/p.unitsDown*p.unitPanels, i%p.unitsDown*p.unitDepth
+	last := min(first+p.unitPanels, (p.n+p.width-1)/p.width)
+	k1 := min(k0+p.unitDepth, p.depth)
+	step := k1 - k0
+	if p.unitPanels > 1 {
+		step = packDepth
+	}
+	for k := k0; k < k1; k += step {
+		depth := min(step, k1-k)
+		for panel := first; panel < last; panel++ {
+			at := panel * p.width
+			src, n := p.src[k*p.kStride+at*p.stride:], min(p.width, p.n-at)
+			if p.rowStep > 0 {
+				copyRows(p.dst[panel*p.panel+k:], p.rowStep, src, p.stride, n, depth)
+			} else {
+				e.packPanel(p.dst[panel*p.panel+k*p.width:], src, p.kStride, p.stride, depth, n, p.width)
 			}
 		}
-		return
 	}
-	a, first := l.p.A, (i-l.bUnits)*l.aUnit
-	for panel := first; panel < first+l.aUnit; panel++ {
-		if row := l.m0 + panel*l.e.mr; row < l.m1 {
-			src := l.a0[l.k0*a.ColStride+row*a.RowStride:]
-			l.e.packPanel(l.a[panel*l.aPanels.panel:], src, a.ColStride, a.RowStride, l.k1-l.k0, min(l.e.mr, l.m1-row), l.e.mr)
-		}
+}
+
+// pack packs one unit of the block: of B, or of A.
+func (l *lane) pack(_, i int) {
+	if i < l.bPacking.units {
+		l.bPacking.unit(l.e, i)
+	} else {
+		l.aPacking.unit(l.e, i-l.bPacking.units)
 	}
 }
 
@@ -45,9 +88,9 @@ func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n, width 
 
 // packAll packs a whole B.
 func (l *lane) packAll(to *PackedB, b Operand) error {
-	nr := l.e.nr
-	return l.each((to.n+nr-1)/nr, func(_, panel int) {
-		col := panel * nr
-		l.e.packPanel(to.data[panel*to.k*nr:], b.Data[col*b.ColStride:], b.RowStride, b.ColStride, to.k, min(nr, to.n-col), nr)
-	})
+	l.aPacking.units = 0
+	l.bPacking = packing{dst: to.data, panel: to.k * l.e.nr, src: b.Data, kStride: b.RowStride, stride: b.ColStride, n: to.n, depth: to.k, width: l.e.nr}
+	l.bPacking.cut()
+	defer func() { l.bPacking = packing{} }()
+	return l.each(l.bPacking.units, l.packBody)
 }

@@ -19,9 +19,8 @@ var (
 )
 
 const (
-	tileCols    = 128
+	tileCols    = 256
 	maxTileRows = 96
-	packUnit    = 16 << 10 // elements to pack at a time
 )
 
 func (e *Engine) tileRows() int { return roundUp(maxTileRows, e.mr) }
@@ -45,6 +44,7 @@ type lane struct {
 	a0, b0  []float32 // the item's A and B
 	c0      []float32
 	packsA  bool
+	copiesA bool   // rather, keeping rows as they are
 	keepsA  bool   // one block holds all of A, so it is packed once
 	aPanels panels // the operands of the block as micro-kernels read them
 	bPanels panels
@@ -53,7 +53,7 @@ type lane struct {
 	m0, m1, n0, n1, k0, k1, slab int
 	last                         bool // slab
 	packsB                       bool
-	bUnit, bUnits, aUnit, aUnits int // panels to pack at a time, and how many times
+	aPacking, bPacking           packing
 	tileRows, tileCols, tileDown int
 
 	strip int // of a stream
@@ -81,12 +81,13 @@ func (l *lane) run(p *Problem, item int) error {
 			l.b0 = p.B.Data[l.off.B:]
 		}
 	}
-	defer func() { l.p, l.a0, l.b0, l.c0 = nil, nil, nil, nil }()
+	defer func() { l.p, l.a0, l.b0, l.c0, l.aPacking.src, l.bPacking.src = nil, nil, nil, nil, nil, nil }()
 	if l.streams() {
 		return l.runStream()
 	}
-	// Kernels read A where it lies unless only its rows are adjacent.
+	// Kernels read A where it lies unless only its rows are adjacent, or its rows push each other out of the cache.
 	l.packsA = p.A.RowStride == 1 && p.A.ColStride != 1 && p.M > 1 && p.K > 1
+	l.copiesA = !l.packsA && p.A.ColStride == 1 && p.K > 0 && p.N >= minColsToCopyA && crowded(p.A.RowStride, min(p.M, l.e.mr))
 
 	depth := max(1, min(p.K, numerics.SuperChunkK))
 	nBlock := max(l.limits.b/depth/l.e.nr, 1) * l.e.nr
@@ -94,7 +95,7 @@ func (l *lane) run(p *Problem, item int) error {
 		nBlock = p.N
 	}
 	mBlock := p.M
-	if l.packsA {
+	if l.packsA || l.copiesA {
 		mBlock = max(l.limits.a/depth/l.e.mr, 1) * l.e.mr
 	}
 	if p.K > numerics.SuperChunkK {
@@ -146,29 +147,57 @@ func (l *lane) operands() error {
 		l.b = grow(l.b, roundUp(l.n1-l.n0, l.e.nr)*depth)
 		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
 	}
-	l.aUnits, l.bUnits = 0, 0
-	if l.packsA {
-		l.a = grow(l.a, roundUp(l.m1-l.m0, l.e.mr)*depth)
-		l.aPanels = panels{data: l.a, panel: depth * l.e.mr, step: 1, col: l.e.mr}
+	l.aPacking.units, l.bPacking.units = 0, 0
+	if l.packsA || l.copiesA {
+		l.aPanels = panels{panel: depth * l.e.mr, step: 1, col: l.e.mr}
+		rowStep := 0
+		if l.copiesA {
+			rowStep = (roundUp(depth, perLine)/perLine | 1) * perLine // an odd number of lines: each row another set
+			l.aPanels = panels{panel: rowStep * l.e.mr, step: rowStep, col: 1}
+		}
+		l.a = grow(l.a, roundUp(l.m1-l.m0, l.e.mr)/l.e.mr*l.aPanels.panel)
+		l.aPanels.data = l.a
 		if l.n0 == 0 || !l.keepsA {
-			l.aUnit, l.aUnits = packUnits(l.m1-l.m0, l.e.mr, depth)
+			row, col := l.p.A.RowStride, l.p.A.ColStride
+			l.aPacking = packing{dst: l.a, panel: l.aPanels.panel, src: l.a0[l.m0*row+l.k0*col:], kStride: col, stride: row,
+				n: l.m1 - l.m0, depth: depth, width: l.e.mr, rowStep: rowStep}
+			l.aPacking.cut()
 		}
 	} else if l.aPanels = (panels{}); depth > 0 { // else A is empty and its strides mean nothing
 		row, col := l.p.A.RowStride, l.p.A.ColStride
 		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, step: row, col: col}
 	}
-	if l.packsB {
-		l.bUnit, l.bUnits = packUnits(l.n1-l.n0, l.e.nr, depth)
+	if l.packsB && depth > 0 {
+		row, col := l.p.B.RowStride, l.p.B.ColStride
+		l.bPacking = packing{dst: l.b, panel: l.bPanels.panel, src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col,
+			n: l.n1 - l.n0, depth: depth, width: l.e.nr}
+		l.bPacking.cut()
 	}
-	if l.aUnits+l.bUnits == 0 || depth == 0 {
+	if l.aPacking.units+l.bPacking.units == 0 {
 		return nil
 	}
-	return l.each(l.aUnits+l.bUnits, l.packBody)
+	return l.each(l.aPacking.units+l.bPacking.units, l.packBody)
 }
 
-func packUnits(n, width, depth int) (unit, units int) {
-	unit = max(1, packUnit/(width*max(depth, 1)))
-	return unit, (n + unit*width - 1) / (unit * width)
+const (
+	// What this many columns gain by A's rows not crowding is more than copying them takes.
+	minColsToCopyA = 128
+
+	// The smallest first-level data cache of processors with AVX-512: 32 KiB.
+	l1Sets = 64
+	l1Ways = 8
+)
+
+// crowded says whether so many rows, read side by side, need nearly all ways of a cache set.
+func crowded(rowStride, rows int) bool {
+	var ways [l1Sets]int
+	for r := range rows {
+		set := r * rowStride / perLine % l1Sets
+		if ways[set]++; ways[set] >= l1Ways {
+			return true
+		}
+	}
+	return false
 }
 
 // planTiles cuts the block into tiles, enough of them to keep all workers busy to the end, and returns their number.
