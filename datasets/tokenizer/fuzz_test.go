@@ -28,8 +28,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(strings.Replace(data, `"use_regex":true`, `"use_regex":false`, 1), "the cat sat on the mat and the dog's toys, all forty-two of them, again and again")
 	f.Add(strings.Replace(data, `"add_prefix_space":false`, `"add_prefix_space":true`, 1), "the")
 	f.Add(strings.Replace(data, `"ignore_merges":false`, `"ignore_merges":true`, 1), "the\xff\x00")
-	f.Add(strings.Replace(data, `"special":true`, `"special":false,"lstrip":true,"rstrip":true,"single_word":true`, 1), "a <|endoftext|> b<|endoftext|>")
-	f.Add(strings.Replace(data, `"merges":[`, `"merges":[["t","h"],["t","h"],`, 1), "the the")
+	f.Add(strings.Replace(data, `"single_word":false,"lstrip":false,"rstrip":false`, `"single_word":true,"lstrip":true,"rstrip":true`, 1), "a <|endoftext|> b<|endoftext|>")
+	f.Add(strings.Replace(data, `"merges":[`, `"merges":[["t","h"],`, 1), "the the")
 	f.Add(strings.Replace(data, `"id":0`, `"id":-1`, 1), "")
 	f.Add(strings.Replace(data, `"post_processor":{`, `"post_processor":null,"x":{`, 1), "")
 	f.Add(`{"model":{"type":"BPE","vocab":{},"merges":[]}}`, "")
@@ -45,10 +45,10 @@ func FuzzParseSections(f *testing.F) {
 	require.Equal(f, `},`, data[vocabEnd:mergesAt])
 	bytesEnd := strings.Index(data, `:256`) + len(`:256`)
 	f.Add(`{"id":0,"content":"<|endoftext|>","special":true}`, `"th":257,"Ġthe":258,"the":259`, `["t","h"],["th","e"]`, true, true, "the the")
-	f.Add(`{"id":257,"content":" a ","lstrip":true,"rstrip":true,"single_word":true},{"id":258,"content":"é","normalized":true}`, ``, ``, true, false, "b a c é")
-	f.Add(`{"id":70,"content":"e"},{"id":257,"content":"e e"}`, ``, ``, false, true, "e e e e")
+	f.Add(`{"id":257,"content":" a ","lstrip":true,"rstrip":true,"single_word":true},{"id":258,"content":"é!","normalized":true}`, ``, ``, true, false, "b a c é!")
+	f.Add(`{"id":69,"content":"e"},{"id":257,"content":"e e"}`, ``, ``, false, true, "e e e e")
 	f.Add(``, `"":257,"aa":258,"aaa":259`, `"a a","aa a","a aa"," a"`, true, false, strings.Repeat("a", 100))
-	f.Add(``, `"\u0000":257,"\ud800":258,"Ā":259`, `["Ā",""]`, true, true, "\x00")
+	f.Add(``, `"\u0000":257,"\ud800":258,"ĀĀ":259`, `["Ā","Ā"]`, true, true, "\x00")
 	f.Fuzz(func(t *testing.T, added, vocab, merges string, regex, prefix bool, text string) {
 		if vocab != "" {
 			vocab = "," + vocab
