@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/seedbed/seedbed/abi/numerics"
 )
@@ -14,17 +15,23 @@ import (
 // the first error sticks, later calls do nothing, and Func reports it, so that
 // a formula can be written without checking each line.
 type Builder struct {
-	f      Func
-	types  []Type
-	err    error
-	names  map[string]bool
-	stream uint32
+	f     Func
+	types []Type
+	err   error
+	names map[string]bool
+	// returned holds the names of the results.
+	returned map[string]bool
+	stream   uint32
 }
 
 // NewBuilder starts a function called name.
 func NewBuilder(name string) *Builder {
-	b := &Builder{f: Func{Name: name}, names: map[string]bool{}}
-	if err := checkName(name); err != nil {
+	b := &Builder{f: Func{Name: name}, names: map[string]bool{}, returned: map[string]bool{}}
+	err := checkName(name)
+	if err == nil && strings.Contains(name, "(") {
+		err = errors.New("a function's name has no parenthesis, which begins its parameters in the text")
+	}
+	if err != nil {
 		b.err = &Error{Func: name, Op: -1, Msg: err.Error()}
 	}
 	return b
@@ -106,9 +113,10 @@ func (b *Builder) Return(name string, v Value) {
 		b.Fail("result %q is value %d, which does not exist", name, v)
 	case checkName(name) != nil:
 		b.Fail("result %q: %v", name, checkName(name))
-	case slices.ContainsFunc(b.f.Results, func(r Result) bool { return r.Name == name }):
+	case b.returned[name]:
 		b.Fail("result %q is returned twice", name)
 	default:
+		b.returned[name] = true
 		b.f.Results = append(b.f.Results, Result{Name: name, Value: v})
 	}
 }

@@ -129,3 +129,22 @@ func FuzzParse(f *testing.F) {
 		require.Equal(t, p.String(), q.String())
 	})
 }
+
+func TestNamesThatTheTextCannotHold(t *testing.T) {
+	for name, want := range map[string]string{
+		"f(x": "no parenthesis",
+		"f x": "printable ASCII without space",
+		"":    "a name has 1 to 256 bytes",
+	} {
+		b := NewBuilder(name)
+		b.Return("y", b.Const(F32, 1))
+		_, err := b.Func()
+		assert.ErrorContains(t, err, want)
+	}
+	b := NewBuilder("f")
+	x := b.Const(F32, 1)
+	b.Return("y", x)
+	b.Return("y", x)
+	_, err := b.Func()
+	assert.ErrorContains(t, err, `result "y" is returned twice`)
+}
