@@ -109,6 +109,7 @@ type reader struct {
 	set    bool // a --set, whose lines and columns say nothing
 	errs   *collector
 	depth  int
+	used   map[*token.Token]bool // scalars that became nodes or keys
 }
 
 func (r *reader) at(tk *token.Token) Position {
@@ -126,6 +127,7 @@ func (r *reader) fail(tk *token.Token, path, format string, args ...any) {
 // that a recipe may hold; the latter leaves an error. path is that of the
 // value.
 func (r *reader) read(input []byte, path string) (root *node) {
+	before := len(r.errs.list)
 	// The parser is handed text that nobody has looked at. A panic in it, which
 	// fuzzing has not found, must not end the host.
 	defer func() {
@@ -153,6 +155,18 @@ func (r *reader) read(input []byte, path string) (root *node) {
 		}
 		return nil
 	}
+	r.used = map[*token.Token]bool{}
+	defer func() {
+		// Text that the parser leaves out without a word must not be lost.
+		for i, tk := range tokens {
+			if scalarTokens[tk.Type] && !r.used[tk] && len(r.errs.list) == before {
+				if i > 0 && (tokens[i-1].Type == token.LiteralType || tokens[i-1].Type == token.FoldedType) {
+					continue // used by its head
+				}
+				r.fail(tk, path, "not valid YAML: %s does not belong here", strconv.Quote(shorten(tk.Value)))
+			}
+		}
+	}()
 	for _, doc := range file.Docs {
 		if doc.Body == nil {
 			continue
@@ -209,6 +223,12 @@ var refused = map[token.Type]string{
 	token.MappingKeyType: "YAML's \"? key\" is not allowed; write key: value",
 }
 
+var scalarTokens = map[token.Type]bool{
+	token.StringType: true, token.SingleQuoteType: true, token.DoubleQuoteType: true, token.NullType: true, token.BoolType: true,
+	token.IntegerType: true, token.BinaryIntegerType: true, token.OctetIntegerType: true, token.HexIntegerType: true,
+	token.FloatType: true, token.InfinityType: true, token.NanType: true,
+}
+
 // tame refuses what recipes do not have, and whatever would make the parser
 // slow or deep.
 func (r *reader) tame(tokens token.Tokens, path string) bool {
@@ -255,6 +275,7 @@ func (r *reader) tame(tokens token.Tokens, path string) bool {
 func (r *reader) value(y ast.Node, path string) *node {
 	tk := y.GetToken()
 	n := &node{at: r.at(tk)}
+	r.used[tk] = true
 	if r.depth++; r.depth > maxDepth*2 {
 		r.fail(tk, path, "nested more than %d deep", maxDepth)
 		return n
@@ -299,6 +320,7 @@ func (r *reader) mapping(n *node, values []*ast.MappingValueNode, path string) *
 	first := make(map[string]Position, len(values))
 	for _, kv := range values {
 		tk := kv.Key.GetToken()
+		r.used[tk] = true
 		var name string
 		switch k := kv.Key.(type) {
 		case *ast.StringNode:
