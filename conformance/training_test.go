@@ -22,6 +22,7 @@ import (
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/core/train"
+	"github.com/seedbed/seedbed/plugins/backends/cpu"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/seedbed/seedbed/plugins/models/gpt"
 	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
@@ -111,8 +112,11 @@ var goldenTraining = map[string]struct {
 func TestTrainingAgreesWithPyTorch(t *testing.T) {
 	const steps, lr, epsilon, gradient = 5, 1e-3, 1e-8, 16 * 0x1p-24
 	for name, g := range goldenTraining {
-		for _, cut := range []struct{ grainRows, grains, shards int }{{g.batch, 1, 1}, {1, g.batch, 1}, {1, g.batch, g.batch}} {
-			t.Run(fmt.Sprintf("%s, %d grains, %d shards", name, cut.grains, cut.shards), func(t *testing.T) {
+		for _, cut := range []struct {
+			grainRows, grains, shards int
+			backend                   string
+		}{{g.batch, 1, 1, "reference"}, {1, g.batch, 1, "reference"}, {1, g.batch, g.batch, "reference"}, {g.batch, 1, 1, "cpu"}} {
+			t.Run(fmt.Sprintf("%s, %d grains, %d shards, %s", name, cut.grains, cut.shards, cut.backend), func(t *testing.T) {
 				dir := filepath.FromSlash("../../shared/golden/models/" + name)
 				weights, io := goldenFile(t, filepath.Join(dir, "model.safetensors")), goldenFile(t, filepath.Join(dir, "io.safetensors"))
 				rows := memoryRows{columns: []string{"labels", "tokens"}}
@@ -126,6 +130,9 @@ func TestTrainingAgreesWithPyTorch(t *testing.T) {
 				}
 				c := golden(t, g.config, cut.grainRows, g.sequence-1, rows)
 				c.GrainRows, c.Grains, c.Shards = cut.grainRows, cut.grains, cut.shards
+				if cut.backend == "cpu" {
+					c.Backend = newCPU(t, "", 2)
+				}
 				c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: epsilon, WeightDecay: 0.01}
 				c.Schedule = schedule.Schedule{Name: "constant", Peak: lr, Steps: steps}
 				for i := range c.Module.Parameters {
@@ -214,7 +221,8 @@ func golden(t *testing.T, config string, batch, sequence int, rows memoryRows) t
 	return train.Config{Module: m, Binding: b, Rows: rows, Seed: 1, Backend: reference.Backend{}}
 }
 
-// A run's bits depend on neither prefetching nor on having been stopped.
+// A run's bits depend on neither the backend, nor its instruction set or
+// threads, nor on prefetching, nor on having been stopped.
 func TestTrainingIsIdentical(t *testing.T) {
 	const sequence, steps = 6, 4
 	var rows memoryRows
@@ -227,9 +235,9 @@ func TestTrainingIsIdentical(t *testing.T) {
 		rows.rows = append(rows.rows, row)
 	}
 	ctx := context.Background()
-	start := func(prefetch int) *train.Trainer {
+	start := func(prefetch int, backend plugin.Backend) *train.Trainer {
 		c := golden(t, `{"vocab_size": 11, "n_positions": 6, "n_embd": 8, "n_layer": 1, "n_head": 2, "resid_pdrop": 0.2}`, 1, sequence, rows)
-		c.GrainRows, c.Grains, c.Shards, c.Prefetch = 1, 6, 3, prefetch
+		c.GrainRows, c.Grains, c.Shards, c.Prefetch, c.Backend = 1, 6, 3, prefetch, backend
 		c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, MaxGradNorm: 1}
 		c.Schedule = schedule.Schedule{Name: "cosine", Peak: 0.01, Warmup: 2, Steps: steps}
 		x, err := train.New(ctx, c)
@@ -253,19 +261,41 @@ func TestTrainingIsIdentical(t *testing.T) {
 		}))
 		return s
 	}
-	whole := start(1)
+	whole := start(1, reference.Backend{})
 	losses, want := run(whole, steps), state(whole)
 	assert.Less(t, losses[steps-1], losses[0])
 
-	ahead := start(5)
+	ahead := start(5, reference.Backend{})
 	assert.Equal(t, losses, run(ahead, steps))
 	assert.Equal(t, want, state(ahead))
 
-	first := start(2)
+	first := start(2, reference.Backend{})
 	run(first, 2)
 	saved := state(first)
-	resumed := start(3)
+	resumed := start(3, newCPU(t, "", 2))
 	require.NoError(t, resumed.Restore(ctx, 2, func(name string, _ ir.Type) ([]byte, error) { return saved[name], nil }))
 	assert.Equal(t, losses[2:], run(resumed, 2))
 	assert.Equal(t, want, state(resumed))
+
+	for _, path := range []string{"portable", "avx2", "avx512"} {
+		for threads := 1; threads <= 3; threads++ {
+			t.Run(fmt.Sprintf("cpu %s, %d threads", path, threads), func(t *testing.T) {
+				x := start(2, newCPU(t, path, threads))
+				assert.Equal(t, losses, run(x, steps))
+				assert.Equal(t, want, state(x))
+			})
+		}
+	}
+}
+
+// newCPU returns a cpu backend, or skips where the machine cannot run path.
+func newCPU(t *testing.T, path string, threads int) plugin.Backend {
+	t.Setenv("SEEDBED_CPU", path)
+	b, err := cpu.New(cpu.Options{Threads: threads, Path: path})
+	if err != nil && (path == "avx2" || path == "avx512") {
+		t.Skipf("not on this machine: %v", err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	return b
 }
