@@ -92,7 +92,7 @@ func choosePath(name string) (isa.Path, error) {
 	return isa.Portable, fmt.Errorf("cpu: path %q is unknown; use portable, avx2 or avx512, or leave it empty for %s", name, best)
 }
 
-// Info lists the dtypes and primitives that the backend runs.
+// Info lists the dtypes and ops that the backend runs.
 func (b *Backend) Info() plugin.BackendInfo {
 	ops := map[string]int{}
 	for _, name := range slices.Sorted(maps.Keys(lowerings)) {

@@ -19,6 +19,8 @@ type step struct {
 	run func(r *run) error
 	// inPlace says that element i of the output depends on elements i of inputs of the output's size alone.
 	inPlace bool
+	// pairs gives, by output of a step with several, the one input whose memory it may take.
+	pairs map[int]int
 }
 
 // compiler turns a function of primitives into steps over stores.

@@ -1,6 +1,6 @@
 package cpu
 
-// lowerings are the primitives that the backend runs.
+// lowerings are the primitives and composites that the backend runs.
 var lowerings = map[string]lowering{}
 
 func init() {
@@ -34,6 +34,9 @@ func init() {
 		"argmax":            argmax,
 		"rng_bit_generator": rngBitGenerator,
 		"dot_general":       dotGeneral,
+		"softmax":           softmax,
+		"layer_norm":        layerNorm,
+		"adamw":             adamW,
 	} {
 		lowerings[name] = l
 	}

@@ -65,7 +65,7 @@ func (e *executable) plan(extra int) {
 	for k := range e.results {
 		s := &e.stores[e.results[k].ref]
 		if s.kind == inResult && s.index == k {
-			e.results[k].donor = e.donor(s, taken)
+			e.results[k].donor = e.donor(e.results[k].ref, taken)
 		}
 		if d := e.results[k].donor; d != none {
 			taken[d] = true
@@ -106,10 +106,13 @@ func (e *executable) place() {
 }
 
 // donor returns a parameter of the store's size that nothing reads once the store is written.
-func (e *executable) donor(s *store, taken []bool) int {
+func (e *executable) donor(ref int, taken []bool) int {
+	s := &e.stores[ref]
+	maker := &e.steps[s.def]
 	for p := range e.params {
 		q := &e.stores[p] // the parameters' stores come first
-		dead := q.last < s.def || q.last == s.def && e.steps[s.def].inPlace
+		own, paired := maker.pairs[ref]
+		dead := q.last < s.def || q.last == s.def && (maker.inPlace || paired && own == p)
 		if dead && !taken[p] && q.size == s.size && s.size > 0 {
 			return p
 		}

@@ -73,6 +73,19 @@ func optimizer(t *testing.T) *ir.Func {
 
 func TestProgramsAreTheReferences(t *testing.T) {
 	ps := []program{newProgram(t, 1, 0, block(t), nil), newProgram(t, 2, 0.01, block(t), nil), newProgram(t, 3, 0.05, optimizer(t), nil)}
+	for i, shape := range [][]int{{33}, {70, 301}, {3, 0}, {0, 3}, {2, 5000}} {
+		x := ir.T(ir.F32, shape...)
+		ps = append(ps, newProgram(t, uint64(i), 0, single(t, "softmax", []ir.Type{x}), nil), newProgram(t, uint64(i), 0.02, single(t, "softmax", []ir.Type{x}), nil))
+		b := ir.NewBuilder("norm")
+		row := x.With(shape[len(shape)-1])
+		out := b.Op("layer_norm", []ir.Value{b.Param("x", x), b.Param("w", row), b.Param("b", row)}, ir.FloatAttr("epsilon", 1e-5))
+		b.Return("y", out[0])
+		b.Return("mean", out[1])
+		b.Return("rstd", out[2])
+		f, err := b.Func()
+		require.NoError(t, err)
+		ps = append(ps, newProgram(t, uint64(i), 0.001, f, nil))
+	}
 	backends(t, func(t *testing.T, b *Backend) {
 		for _, p := range ps {
 			p.run(t, b)
@@ -165,4 +178,13 @@ func TestErrors(t *testing.T) {
 	t.Setenv(isa.EnvVar, "sse")
 	_, err = New(Options{})
 	assert.ErrorContains(t, err, "SEEDBED_CPU")
+}
+
+func TestOptimizerStepNeedsNoMemory(t *testing.T) {
+	b, err := New(Options{Threads: 1})
+	require.NoError(t, err)
+	defer b.Close()
+	e, err := b.Compile(t.Context(), optimizer(t))
+	require.NoError(t, err)
+	assert.Equal(t, plugin.Memory{}, e.Memory())
 }
