@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -95,15 +94,18 @@ func choosePath(name string) (isa.Path, error) {
 // Info lists the dtypes and ops that the backend runs.
 func (b *Backend) Info() plugin.BackendInfo {
 	ops := map[string]int{}
-	for _, name := range slices.Sorted(maps.Keys(lowerings)) {
+	for name := range lowerings {
 		ops[name] = ir.LookupOp(name).Version
 	}
 	return plugin.BackendInfo{
 		Info:   plugin.Info{Name: "cpu", Version: "0.1.0", Doc: "Runs functions on the processor (" + b.path.String() + " kernels)."},
-		DTypes: []ir.DType{ir.F32, ir.I32, ir.U32, ir.Bool},
+		DTypes: slices.Clone(known),
 		Ops:    ops,
 	}
 }
+
+// known are the dtypes that the backend computes with.
+var known = []ir.DType{ir.F32, ir.I32, ir.U32, ir.Bool}
 
 var errClosed = errors.New("cpu: the backend is closed")
 
@@ -141,8 +143,7 @@ func checkType(t ir.Type) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
-	switch t.DType {
-	case ir.F32, ir.I32, ir.U32, ir.Bool:
+	if slices.Contains(known, t.DType) {
 		return nil
 	}
 	return fmt.Errorf("the cpu backend does not know dtype %v; it knows f32, i32, u32 and bool", t.DType)

@@ -55,7 +55,7 @@ func (b Backend) Compile(_ context.Context, f *ir.Func) (plugin.Executable, erro
 		}
 	}
 	// Composites are run as their decompositions, whoever expands them.
-	expanded, err := ir.Expand(f, func(*ir.Op) bool { return false })
+	expanded, err := expand(f)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (e *executable) Execute(ctx context.Context, args []plugin.Argument) ([]plu
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(fmt.Errorf("func %s was not run", e.f.Name), err)
 	}
-	out, err := Eval(e.f, in)
+	out, err := eval(e.f, in)
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,20 @@ import (
 // returns its results in order. It errs where an argument does not have the
 // parameter's type, and where a dtype or op is not known to it.
 func Eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
-	f, err := ir.Expand(f, func(*ir.Op) bool { return false })
+	f, err := expand(f)
 	if err != nil {
 		return nil, err
 	}
+	return eval(f, args)
+}
+
+// expand replaces every composite by its decomposition.
+func expand(f *ir.Func) (*ir.Func, error) {
+	return ir.Expand(f, func(*ir.Op) bool { return false })
+}
+
+// eval is Eval for a function of primitives.
+func eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
 	if len(args) != len(f.Params) {
 		return nil, fmt.Errorf("func %s takes %d arguments, is given %d", f.Name, len(f.Params), len(args))
 	}
