@@ -3,32 +3,14 @@
 package main
 
 import (
-	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
-
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
-	"github.com/mmcloughlin/avo/reg"
+	"github.com/seedbed/seedbed/tools/kernels/internal/amd64"
 )
 
-func main() {
-	dir := flag.String("dir", ".", "folder to write to")
-	flag.Parse()
-	files, err := generate()
-	for name, text := range files {
-		if err == nil {
-			err = os.WriteFile(filepath.Join(*dir, name), text, 0o644)
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "gemm:", err)
-		os.Exit(1)
-	}
-}
+func main() { amd64.Main("gemm", generate) }
 
 // generate returns the files by name.
 func generate() (map[string][]byte, error) {
@@ -69,21 +51,7 @@ func program(v variant) (*ir.File, error) {
 		return nil, err
 	}
 	if !e.wide() {
-		err = onlyVEX(file)
+		err = amd64.OnlyVEX(file)
 	}
 	return file, err
-}
-
-// onlyVEX rejects the vector registers 16 to 31, which the allocator hands out when it runs short and only AVX-512 can encode.
-func onlyVEX(file *ir.File) error {
-	for _, f := range file.Functions() {
-		for _, i := range f.Instructions() {
-			for _, r := range i.Registers() {
-				if p, ok := r.(reg.Physical); ok && r.Kind() == reg.KindVector && p.PhysicalIndex() > 15 {
-					return fmt.Errorf("%s needs more than 16 vector registers", f.Name)
-				}
-			}
-		}
-	}
-	return nil
 }

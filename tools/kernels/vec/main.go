@@ -4,11 +4,8 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"go/format"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/mmcloughlin/avo/build"
@@ -16,27 +13,10 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
-	"github.com/mmcloughlin/avo/reg"
+	"github.com/seedbed/seedbed/tools/kernels/internal/amd64"
 )
 
-func main() {
-	dir := flag.String("dir", ".", "folder to write to")
-	flag.Parse()
-	for name, text := range must(generate()) {
-		if err := os.WriteFile(filepath.Join(*dir, name), text, 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, "vec:", err)
-			os.Exit(1)
-		}
-	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "vec:", err)
-		os.Exit(1)
-	}
-	return v
-}
+func main() { amd64.Main("vec", generate) }
 
 // generate returns the files by name.
 func generate() (map[string][]byte, error) {
@@ -95,21 +75,7 @@ func program(wide bool) (*ir.File, error) {
 		return nil, err
 	}
 	if !wide {
-		err = onlyVEX(file)
+		err = amd64.OnlyVEX(file)
 	}
 	return file, err
-}
-
-// onlyVEX rejects the vector registers 16 to 31, which the allocator hands out when it runs short and only AVX-512 can encode.
-func onlyVEX(file *ir.File) error {
-	for _, f := range file.Functions() {
-		for _, i := range f.Instructions() {
-			for _, r := range i.Registers() {
-				if p, ok := r.(reg.Physical); ok && r.Kind() == reg.KindVector && p.PhysicalIndex() > 15 {
-					return fmt.Errorf("%s needs more than 16 vector registers", f.Name)
-				}
-			}
-		}
-	}
-	return nil
 }
