@@ -31,6 +31,27 @@ type BackendInfo struct {
 	Ops map[string]int
 }
 
+// StatsReporter is a Backend that says what it holds. It is for people and for
+// planning memory; it decides no result.
+type StatsReporter interface {
+	Stats(ctx context.Context) (Stats, error)
+}
+
+// Stats says what a backend is and holds. A zero stands for what it does not
+// know.
+type Stats struct {
+	Device      string  // such as "cpu avx512"
+	Workers     int     // that run at the same time
+	PeakFLOPS   float64 // of f32 fused multiply-adds (2 each) a second, all workers together, measured
+	BufferBytes int64   // of all buffers now
+	Buffers     int
+	Executables int
+	PeakBytes   int64 // most that buffers, scratch and constants took together
+	FreeBytes   int64 // that the device may still hand out
+	Runs        int64
+	RunNanos    int64 // wall clock of all runs
+}
+
 // Buffer is a tensor on the device.
 type Buffer interface {
 	Type() ir.Type

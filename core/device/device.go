@@ -1,0 +1,76 @@
+// Package device is a backend as the host uses it: work is queued and runs in
+// order, and the host waits only for what it reads. Package core/plugins gives
+// devices that live in a process of their own; Local makes one of a backend in
+// this process.
+//
+// It imports abi. Start reading at Device.
+package device
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+)
+
+// Device runs programs one after the other in the order in which they are
+// queued. It is for one goroutine, but Run.Wait may be called by another.
+//
+// After an error of a run, the runs queued after it have failed too, and the
+// device can only be closed.
+type Device interface {
+	Info() plugin.BackendInfo
+	// Upload copies a dense, row-major, little-endian tensor of t.Bytes() bytes
+	// to the device.
+	Upload(ctx context.Context, t ir.Type, data []byte) (plugin.Buffer, error)
+	// Compile prepares a function whose ops the device runs (Lower). The results
+	// named in host come to the host when a run ends; each is at most
+	// MaxHostBytes. The others stay on the device.
+	Compile(ctx context.Context, f *ir.Func, host []string) (Program, error)
+	Stats(ctx context.Context) (plugin.Stats, error)
+	// Close releases everything that the device holds.
+	Close() error
+}
+
+// MaxHostBytes bounds a result that comes to the host with its run.
+const MaxHostBytes = 64 << 10
+
+// Program is a compiled function.
+type Program interface {
+	// Memory says what a run needs besides its arguments.
+	Memory() plugin.Memory
+	// Queue asks for a run on one argument for each parameter. Arguments may be
+	// results of runs that have not ended. Those that are donated are gone with
+	// the call. The bytes of an argument's Data stay unchanged until Wait.
+	Queue(ctx context.Context, args []plugin.Argument) (Run, error)
+	Release()
+}
+
+// Run is a run of a program that was queued.
+type Run interface {
+	// Results holds a buffer for each result of the function, nil for those that
+	// come to the host. They can be used before the run has ended; Download
+	// waits for it.
+	Results() []plugin.Buffer
+	// Wait returns when the run has ended, with the bytes of the host's results
+	// in the order in which Compile named them.
+	Wait(ctx context.Context) ([][]byte, error)
+}
+
+// Lower replaces the composites that a backend does not claim by their
+// decompositions. It is an error, an *ir.Error, if the backend does not run one
+// of the ops that are left.
+func Lower(f *ir.Func, info plugin.BackendInfo) (*ir.Func, error) {
+	claimed := func(op *ir.Op) bool { v, ok := info.Ops[op.Name]; return ok && v == op.Version }
+	f, err := ir.Expand(f, claimed)
+	if err != nil {
+		return nil, err
+	}
+	for i := range f.Ops {
+		if op := &f.Ops[i]; !claimed(op) {
+			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: fmt.Sprintf("backend %s does not run version %d of the op", info.Name, op.Version)}
+		}
+	}
+	return f, nil
+}
