@@ -67,5 +67,5 @@ type localRun struct {
 	host    [][]byte
 }
 
-func (r localRun) Results() []plugin.Buffer                 { return r.results }
+func (r localRun) Results() []plugin.Buffer               { return r.results }
 func (r localRun) Wait(context.Context) ([][]byte, error) { return r.host, nil }
