@@ -2,13 +2,13 @@ package tokens
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,6 +20,7 @@ import (
 //
 //	corpora/KEY/    one corpus: manifest.json, tokenizer.json and shards; KEY is a hash of all documents and of what was asked
 //	index/KEY       which corpus a list of files was; KEY is a hash of their names, sizes and times and of what was asked
+//	lock            held by the run that is publishing a corpus
 //	tmp-*           corpora being made
 //
 // A corpus is made under a temporary name, synced, and renamed, so that what has a good name is whole. Runs that make the same
@@ -62,41 +63,63 @@ func (c *cache) temporary() (string, error) {
 	return dir, nil
 }
 
-// publish gives a finished folder its name. A good corpus of that name is left as it is; any other is replaced.
-func (c *cache) publish(temporary, key string, good func(dir string) (bool, error)) error {
+// publish gives a finished folder its name. A good corpus of that name is left as it is; any other is replaced. One run at a time
+// looks and replaces: two that found the same damage would otherwise throw away each other's corpus.
+func (c *cache) publish(ctx context.Context, temporary, key string, good func(dir string) (bool, error)) error {
 	if err := syncDir(temporary); err != nil {
 		return err
 	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	final := c.corpus(key)
-	for attempt := 0; ; attempt++ {
-		err := os.Rename(temporary, final)
-		if err == nil {
-			return syncDir(filepath.Dir(final))
-		}
-		if _, statErr := os.Stat(final); statErr != nil || attempt == 3 {
-			return fmt.Errorf("publish tokens: %w", err)
-		}
+	if _, err := os.Lstat(final); err == nil {
 		if ok, err := good(final); err != nil {
 			return err
 		} else if ok {
 			return os.RemoveAll(temporary)
 		}
-		if err := c.discard(key); err != nil {
+		if err := c.discard(final); err != nil {
 			return err
+		}
+	}
+	if err := os.Rename(temporary, final); err != nil {
+		return fmt.Errorf("publish tokens: %w", err)
+	}
+	return syncDir(filepath.Dir(final))
+}
+
+// lock makes this run the only one that publishes, until unlock is called or the process ends.
+func (c *cache) lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cache_dir: %w", err)
+	}
+	for {
+		if ok, err := tryLock(f); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("cache_dir: cannot lock %s: %w", f.Name(), err)
+		} else if ok {
+			return func() { f.Close() }, nil
+		}
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
 		}
 	}
 }
 
-// discard takes a corpus that is not good out of the way.
-func (c *cache) discard(key string) error {
-	trash, err := os.MkdirTemp(c.dir, "tmp-*")
+// discard takes a corpus that is not good out of the way at once: removing it file by file would show others half of it.
+func (c *cache) discard(dir string) error {
+	trash, err := c.temporary()
 	if err != nil {
-		return fmt.Errorf("cache_dir: %w", err)
+		return err
 	}
-	err = os.Rename(c.corpus(key), filepath.Join(trash, "corpus"))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // another run was faster
-	}
+	err = os.Rename(dir, filepath.Join(trash, "corpus"))
 	os.RemoveAll(trash)
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,7 +45,7 @@ func TestPublish(t *testing.T) {
 			dir, err := c.temporary()
 			require.NoError(t, err)
 			put(dir, "new")
-			assert.ErrorIs(t, c.publish(dir, key, tt.good), tt.err)
+			assert.ErrorIs(t, c.publish(context.Background(), dir, key, tt.good), tt.err)
 			got, err := os.ReadFile(filepath.Join(c.corpus(key), "x"))
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, string(got))
@@ -52,6 +54,56 @@ func TestPublish(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPublishAtOnce: of many runs that all found the same damage, one publishes, and the others take what it made.
+func TestPublishAtOnce(t *testing.T) {
+	key := strings.Repeat("ab", 32)
+	c, err := openCache(t.TempDir())
+	require.NoError(t, err)
+	put := func(dir, content string) {
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), []byte(content), 0o644))
+	}
+	put(c.corpus(key), "damaged")
+	var damaged, whole atomic.Int32
+	var group sync.WaitGroup
+	for range 16 {
+		dir, err := c.temporary()
+		require.NoError(t, err)
+		put(dir, "good")
+		group.Go(func() {
+			assert.NoError(t, c.publish(context.Background(), dir, key, func(dir string) (bool, error) {
+				got, err := os.ReadFile(filepath.Join(dir, "x"))
+				if string(got) == "good" {
+					whole.Add(1)
+					return true, err
+				}
+				damaged.Add(1)
+				return false, err
+			}))
+		})
+	}
+	group.Wait()
+	assert.Equal(t, []int32{1, 15}, []int32{damaged.Load(), whole.Load()})
+	got, err := os.ReadFile(filepath.Join(c.corpus(key), "x"))
+	require.NoError(t, err)
+	assert.Equal(t, "good", string(got))
+}
+
+func TestCanceledWhileAnotherPublishes(t *testing.T) {
+	c, err := openCache(t.TempDir())
+	require.NoError(t, err)
+	unlock, err := c.lock(context.Background())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = c.lock(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+	unlock()
+	unlock, err = c.lock(context.Background())
+	require.NoError(t, err)
+	unlock()
 }
 
 func TestIndex(t *testing.T) {

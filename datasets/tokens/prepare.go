@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -348,21 +347,10 @@ func (p *preparation) make(ctx context.Context) (*Corpus, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := p.cache.publish(dir, p.key, good); err != nil {
+	if err := p.cache.publish(ctx, dir, p.key, good); err != nil {
 		return nil, err
 	}
-	for wait := time.Millisecond; ; wait *= 2 {
-		corpus, err := p.open(ctx, p.cache.corpus(p.key))
-		if !errors.Is(err, fs.ErrNotExist) || wait > time.Second {
-			return corpus, err
-		}
-		// Another run that found the damaged corpus is putting its own in the place of this one.
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	return p.open(ctx, p.cache.corpus(p.key))
 }
 
 func (p *preparation) makeIn(ctx context.Context, dir string) error {
