@@ -1,0 +1,73 @@
+package conformance
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/conformance/backend"
+	"github.com/seedbed/seedbed/conformance/suite"
+	"github.com/seedbed/seedbed/plugins/backends/cpu"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the receipts of the reference anew")
+
+func referenceTarget() backend.Target {
+	return backend.InProcess(func(int) (plugin.Backend, error) { return reference.Backend{}, nil })
+}
+
+func cpuTarget() backend.Target {
+	return backend.InProcess(func(threads int) (plugin.Backend, error) { return cpu.New(cpu.Options{Threads: threads}) })
+}
+
+func TestReference(t *testing.T) {
+	profiles := []string{"smoke"}
+	if *update {
+		profiles = []string{"smoke", "core", "full"}
+	}
+	for _, p := range profiles {
+		rep := RunBackend(t, referenceTarget(), Options{Profile: p})
+		require.NotEmpty(t, rep.Receipt, rep.NoReceipt)
+		if *update {
+			f, err := os.Create(filepath.Join("receipts", p+".txt"))
+			require.NoError(t, err)
+			require.NoError(t, WriteReceipt(f, rep))
+			require.NoError(t, f.Close())
+		}
+	}
+}
+
+func TestCPU(t *testing.T) {
+	f, err := os.Open("testdata/cpu_skips.json")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, f.Close()) }()
+	skips, err := suite.ReadSkips(f, time.Now())
+	require.NoError(t, err)
+	RunBackend(t, cpuTarget(), Options{Skips: skips})
+}
+
+// A backend that claims nothing passes nothing.
+func TestABackendThatClaimsNothingFails(t *testing.T) {
+	rep, err := Backend(t.Context(), backend.InProcess(func(int) (plugin.Backend, error) { return claimless{}, nil }), Options{})
+	require.NoError(t, err)
+	assert.False(t, rep.Passed())
+	assert.Empty(t, rep.Receipt)
+	for _, u := range rep.Units {
+		// dropout at rate 0 needs no op at all.
+		if u.Op != "dropout" {
+			assert.Equal(t, u.Cases, u.Failed+u.Skipped, u.Name)
+		}
+	}
+}
+
+type claimless struct{ reference.Backend }
+
+func (claimless) Info() plugin.BackendInfo {
+	return plugin.BackendInfo{Info: plugin.Info{Name: "claimless"}}
+}

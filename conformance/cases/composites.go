@@ -1,0 +1,137 @@
+package cases
+
+import (
+	"math"
+
+	"github.com/seedbed/seedbed/abi/ir"
+)
+
+func init() {
+	rowsOf := func(r *source) []int {
+		s := r.shape(1, 3)
+		return s
+	}
+	generate("softmax", cell{make: func(r *source, d ir.DType) app {
+		s := rowsOf(r)
+		a := app{operands: one(d, s, anyValue)}
+		if len(s) > 1 {
+			a.rows = []int{0}
+		}
+		return a
+	}})
+	epsilon := func(r *source) ir.Attr { return ir.FloatAttr("epsilon", pick(r, 0, 1e-5, 1e-6, 1e-12)) }
+	norm := func(r *source, s []int, d ir.DType, weights int, attrs ...ir.Attr) app {
+		a := app{operands: one(d, s, anyValue), attrs: attrs}
+		for range weights {
+			a.operands = append(a.operands, operand{ir.T(d, s[len(s)-1]), anyValue})
+		}
+		if len(s) > 1 {
+			a.rows = []int{0}
+		}
+		return a
+	}
+	generate("layer_norm", cell{make: func(r *source, d ir.DType) app { return norm(r, rowsOf(r), d, 2, epsilon(r)) }})
+	generate("rms_norm", cell{make: func(r *source, d ir.DType) app { return norm(r, rowsOf(r), d, 1, epsilon(r)) }})
+	normGrad := func(statistics int) cell {
+		return cell{make: func(r *source, d ir.DType) app {
+			s := rowsOf(r)
+			last := len(s) - 1
+			a := app{operands: append(twice(d, s, anyValue), operand{ir.T(d, s[last]), anyValue})}
+			for range statistics {
+				a.operands = append(a.operands, operand{ir.T(d, s[:last]...), anyValue})
+			}
+			return a
+		}}
+	}
+	generate("layer_norm_grad", normGrad(2))
+	generate("rms_norm_grad", normGrad(1))
+	generate("rotary_embedding", cell{make: func(r *source, d ir.DType) app {
+		b, s, h, half := r.small(), r.small(), r.some(), min(r.size(), 70)
+		angle := operand{ir.T(d, b, s, half), between(-1, 1)}
+		return app{operands: []operand{{ir.T(d, b, s, h, 2*half), anyValue}, angle, angle}, rows: []int{0, 1, 2}}
+	}})
+	generate("dropout", cell{make: func(r *source, d ir.DType) app {
+		return app{operands: []operand{{ir.T(d, r.shape(0, 3)...), anyValue}, {ir.T(ir.U32, 4), randomState(r)}},
+			attrs: []ir.Attr{ir.FloatAttr("rate", pick(r, 0, 0.1, 0.5, 0.9999, 1e-12)), ir.IntAttr("stream", int(r.bits()))}}
+	}})
+	var attend, attendGrad []cell
+	for _, c := range []struct {
+		name             string
+		causal, segments bool
+		groups           int
+	}{{"plain", false, false, 1}, {"causal", true, false, 1}, {"segments", false, true, 1}, {"causal segments", true, true, 1}, {"grouped causal", true, false, 3}, {"grouped segments", false, true, 2}} {
+		attend = append(attend, cell{name: c.name, make: func(r *source, d ir.DType) app { return attention(r, d, c.causal, c.segments, c.groups, false) }})
+		attendGrad = append(attendGrad, cell{name: c.name, make: func(r *source, d ir.DType) app { return attention(r, d, c.causal, c.segments, c.groups, true) }})
+	}
+	generate("scaled_dot_product_attention", attend...)
+	generate("scaled_dot_product_attention_grad", attendGrad...)
+	var losses, lossGrads []cell
+	for _, z := range []float64{0, 1e-4} {
+		name := "plain"
+		if z != 0 {
+			name = "z-loss"
+		}
+		losses = append(losses, cell{name: name, make: func(r *source, d ir.DType) app { return crossEntropy(r, d, z, false) }})
+		lossGrads = append(lossGrads, cell{name: name, make: func(r *source, d ir.DType) app { return crossEntropy(r, d, z, true) }})
+	}
+	generate("linear_cross_entropy", losses...)
+	generate("linear_cross_entropy_grad", lossGrads...)
+	generate("adamw", cell{make: func(r *source, d ir.DType) app {
+		return optimizer(r, d, 4, 5, ir.FloatAttr("beta1", pick(r, 0.9, 0, 0.5)), ir.FloatAttr("beta2", pick(r, 0.999, 0.95)), ir.FloatAttr("epsilon", pick(r, 1e-8, 0, 1e-3)))
+	}})
+	generate("sgd", cell{make: func(r *source, d ir.DType) app {
+		return optimizer(r, d, 3, 4, ir.FloatAttr("momentum", pick(r, 0, 0.9)))
+	}})
+}
+
+// attention queries [B,S,H,D], keys [B,T,G,D] and values [B,T,G,E] of moderate
+// size. With grad, the cotangent comes before them and the saved result,
+// maximum and sum after.
+func attention(r *source, d ir.DType, causal, segments bool, groups int, grad bool) app {
+	b, s, t, g := r.in(1, 2), min(r.size(), 40), pick(r, 1, 2, 5, 8, 9, 16, 17, 33), r.in(1, 2)
+	dim, out := pick(r, 1, 4, 8, 15), pick(r, 1, 4, 7, 16)
+	h := g * groups
+	small := between(-1.5, 1.5)
+	a := app{operands: []operand{{ir.T(d, b, s, h, dim), small}, {ir.T(d, b, t, g, dim), small}, {ir.T(d, b, t, g, out), finiteSmall}},
+		attrs: []ir.Attr{ir.BoolAttr("causal", causal), ir.FloatAttr("scale", 1/math.Sqrt(float64(dim)))}}
+	if grad {
+		result := operand{ir.T(d, b, s, h, out), small}
+		rows := ir.T(d, b, g, groups, s)
+		a.operands = append([]operand{result}, a.operands...)
+		a.operands = append(a.operands, result, operand{rows, between(8, 10)}, operand{rows, between(0.5, 9)})
+	}
+	if segments {
+		a.operands = append(a.operands, operand{ir.T(ir.I32, b, s), between(0, 2)}, operand{ir.T(ir.I32, b, t), between(0, 1)})
+	}
+	for i := range a.operands {
+		a.rows = append(a.rows, i)
+	}
+	return a
+}
+
+// finiteSmall is what a sum of some products does not overflow on.
+var finiteSmall = between(-100, 100)
+
+func crossEntropy(r *source, d ir.DType, z float64, grad bool) app {
+	n, e, v := min(r.size(), 70), pick(r, 1, 3, 8, 17), pick(r, 1, 2, 5, 16, 17, 65)
+	small := between(-2, 2)
+	a := app{operands: []operand{{ir.T(d, n, e), small}, {ir.T(d, v, e), small}, {ir.T(ir.I32, n), between(-1, float64(v))}},
+		attrs: []ir.Attr{ir.IntAttr("ignore_index", pick(r, -1, 0)), ir.FloatAttr("z_loss", z)}, rows: []int{0, 2}}
+	if grad {
+		a.operands = append([]operand{{ir.T(d, n), small}}, a.operands...)
+		a.rows = nil // the weight's gradient sums over rows
+	}
+	return a
+}
+
+func optimizer(r *source, d ir.DType, tensors, scalars int, attrs ...ir.Attr) app {
+	a := app{attrs: attrs}
+	s := r.shape(0, 3)
+	for range tensors {
+		a.operands = append(a.operands, operand{ir.T(d, s...), anyValue})
+	}
+	for range scalars {
+		a.operands = append(a.operands, operand{ir.T(d), between(0.001, 2)})
+	}
+	return a
+}

@@ -1,0 +1,121 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/seedbed/seedbed/conformance/backend"
+	"github.com/seedbed/seedbed/conformance/report"
+	"github.com/seedbed/seedbed/conformance/suite"
+)
+
+// Options choose what is run. The zero value is the smoke profile.
+type Options struct {
+	// Profile is smoke, core, full or exact; empty means smoke.
+	Profile string
+	// Seed makes the cases; 0 means 1, that of the committed receipts.
+	Seed uint64
+	// Only is a regular expression over the names of cases, such as "^ops/add/".
+	Only string
+	// Skips excuse cases from passing; ReadSkips reads them from a file.
+	Skips []suite.Skip
+	// Workers is how many sessions of the target run at once; 0 means one a
+	// processor.
+	Workers int
+	// Progress, where set, is told now and then how far the run is.
+	Progress func(suite.Progress)
+}
+
+// suiteOptions checks the options and fills in the usual values.
+func (o *Options) suiteOptions() (suite.Options, error) {
+	if o.Profile == "" {
+		o.Profile = "smoke"
+	}
+	if o.Seed == 0 {
+		o.Seed = receiptSeed
+	}
+	s := suite.Options{Workers: o.Workers, Skips: o.Skips, Progress: o.Progress}
+	if o.Only != "" {
+		re, err := regexp.Compile(o.Only)
+		if err != nil {
+			return s, fmt.Errorf("the pattern of cases: %w", err)
+		}
+		s.Only = re
+	}
+	return s, nil
+}
+
+// Backend runs the backend suites against a target. The report tells what
+// failed; the error that the suite could not be run.
+func Backend(ctx context.Context, t backend.Target, o Options) (*report.Report, error) {
+	so, err := o.suiteOptions()
+	if err != nil {
+		return nil, err
+	}
+	p, err := backend.ProfileByName(o.Profile)
+	if err != nil {
+		return nil, err
+	}
+	s, err := backend.New(t, backend.Options{Profile: p, Seed: o.Seed})
+	if err != nil {
+		return nil, err
+	}
+	rep := &report.Report{Kind: "backend", Target: s.Describe(ctx), Profile: o.Profile, Seed: o.Seed}
+	err = suite.Run(ctx, rep, s.Units, so)
+	if closed := s.Close(); err == nil {
+		err = closed
+	}
+	holdToReceipt(rep)
+	return rep, err
+}
+
+// RunBackend runs the backend suites as a Go test: every unit is a subtest,
+// and the receipt is logged.
+func RunBackend(t *testing.T, target backend.Target, o Options) *report.Report {
+	t.Helper()
+	return tell(t)(Backend(t.Context(), target, o))
+}
+
+// tell turns a report into subtests.
+func tell(t *testing.T) func(rep *report.Report, err error) *report.Report {
+	return func(rep *report.Report, err error) *report.Report {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		failures := map[string][]report.Failure{}
+		for _, f := range rep.Failures {
+			failures[f.Suite+"/"+f.Unit] = append(failures[f.Suite+"/"+f.Unit], f)
+		}
+		for _, u := range rep.Units {
+			name := u.Suite + "/" + u.Name
+			if u.Failed > 0 {
+				t.Run(name, func(t *testing.T) {
+					t.Errorf("%d of %d cases failed", u.Failed, u.Cases)
+					for _, f := range failures[name] {
+						t.Errorf("%s: %s", f.Case, f.Message)
+					}
+				})
+			}
+			delete(failures, name)
+		}
+		for _, l := range failures {
+			for _, f := range l {
+				t.Errorf("%s %s: %s", f.Suite, f.Case, f.Message)
+			}
+		}
+		c := rep.Total()
+		if c.Passed == 0 {
+			t.Error("no case passed")
+		}
+		t.Logf("%s: %d cases, %d passed, %d failed, %d skipped in %.1f s", rep.Target, c.Cases, c.Passed, c.Failed, c.Skipped, rep.Seconds)
+		if rep.Receipt != "" {
+			t.Log(rep.Receipt)
+		} else {
+			t.Logf("no receipt: %s", rep.NoReceipt)
+		}
+		return rep
+	}
+}
