@@ -76,7 +76,7 @@ func TestStepsFollowThePapers(t *testing.T) {
 		"sgd momentum":  {Name: "sgd", Momentum: 0.9, WeightDecay: 0.1, MaxGradNorm: 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			update, err := step.Update(m, o)
+			update, err := step.Update(m, first, o)
 			require.NoError(t, err)
 			values := map[string]reference.Tensor{"bias": f32(nil, 0), "weight": f32([]int{width}, 1, 1, 1)}
 			for _, slot := range o.Slots() {
@@ -127,12 +127,12 @@ func TestStepsFollowThePapers(t *testing.T) {
 				for _, q := range m.Parameters {
 					values[grad.Prefix+q.Name] = sums[grad.Prefix+q.Name]
 				}
-				values[step.HostPrefix+step.Weight] = sums[step.Weight]
+				values[step.SumPrefix+step.Weight], values[step.SumPrefix+step.Loss] = sums[step.Weight], sums[step.Loss]
 				for k, v := range o.Scalars(lr, uint64(n)) {
 					values[step.HostPrefix+k] = f32(nil, v)
 				}
 				out := call(t, update, values)
-				assert.InEpsilon(t, norm, out[step.HostPrefix+"grad_norm"].F32[0], 1e-5)
+				assert.InEpsilon(t, norm, out[step.GradNorm].F32[0], 1e-5)
 				for k, v := range out {
 					values[k] = v
 				}
@@ -236,7 +236,7 @@ func TestLinkRefuses(t *testing.T) {
 		_, err := step.Link(m, loss, batch)
 		assert.ErrorContains(t, err, want)
 	}
-	m, _, _ := regression(t, 4, 2)
-	_, err := step.Update(m, step.Optimizer{Name: "adam"})
+	m, loss, _ := regression(t, 4, 2)
+	_, err := step.Update(m, loss, step.Optimizer{Name: "adam"})
 	assert.ErrorContains(t, err, `unknown optimizer "adam"; there are adamw and sgd`)
 }

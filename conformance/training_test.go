@@ -18,6 +18,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/safetensors"
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
@@ -131,7 +132,7 @@ func TestTrainingAgreesWithPyTorch(t *testing.T) {
 				c := golden(t, g.config, cut.grainRows, g.sequence-1, rows)
 				c.GrainRows, c.Grains, c.Shards = cut.grainRows, cut.grains, cut.shards
 				if cut.backend == "cpu" {
-					c.Backend = newCPU(t, "", 2)
+					c.Device = device.Local(newCPU(t, "", 2))
 				}
 				c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: epsilon, WeightDecay: 0.01}
 				c.Schedule = schedule.Schedule{Name: "constant", Peak: lr, Steps: steps}
@@ -156,7 +157,7 @@ func TestTrainingAgreesWithPyTorch(t *testing.T) {
 				worstGradient, worstWeight, worstLoss := 0.0, 0.0, 0.0
 				largest := map[string]float64{}
 				for n := range steps {
-					m, err := trainer.Step(ctx)
+					m, err := trainer.Next(ctx, uint64(n)+1)
 					require.NoError(t, err)
 					worstLoss = max(worstLoss, math.Abs(m.Loss-io["losses"][n]))
 					if n > 0 {
@@ -218,11 +219,11 @@ func golden(t *testing.T, config string, batch, sequence int, rows memoryRows) t
 		Inputs: m.Inputs(), Outputs: outputs, Rows: rows.Schema(),
 	})
 	require.NoError(t, err)
-	return train.Config{Module: m, Binding: b, Rows: rows, Seed: 1, Backend: reference.Backend{}}
+	return train.Config{Module: m, Binding: b, Rows: rows, Seed: 1, Device: device.Local(reference.Backend{})}
 }
 
 // A run's bits depend on neither the backend, nor its instruction set or
-// threads, nor on prefetching, nor on having been stopped.
+// threads, nor on how far the host is ahead, nor on having been stopped.
 func TestTrainingIsIdentical(t *testing.T) {
 	const sequence, steps = 6, 4
 	var rows memoryRows
@@ -235,19 +236,25 @@ func TestTrainingIsIdentical(t *testing.T) {
 		rows.rows = append(rows.rows, row)
 	}
 	ctx := context.Background()
-	start := func(prefetch int, backend plugin.Backend) *train.Trainer {
+	begin := func(prefetch, inFlight int, d device.Device) *train.Trainer {
 		c := golden(t, `{"vocab_size": 11, "n_positions": 6, "n_embd": 8, "n_layer": 1, "n_head": 2, "resid_pdrop": 0.2}`, 1, sequence, rows)
-		c.GrainRows, c.Grains, c.Shards, c.Prefetch, c.Backend = 1, 6, 3, prefetch, backend
+		c.GrainRows, c.Grains, c.Shards, c.Prefetch, c.InFlight, c.Device = 1, 6, 3, prefetch, inFlight, d
 		c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, MaxGradNorm: 1}
 		c.Schedule = schedule.Schedule{Name: "cosine", Peak: 0.01, Warmup: 2, Steps: steps}
 		x, err := train.New(ctx, c)
 		require.NoError(t, err)
 		t.Cleanup(x.Close)
+		require.NoError(t, x.Initialize(ctx))
 		return x
 	}
+	start := func(prefetch int, b plugin.Backend) *train.Trainer { return begin(prefetch, 1, device.Local(b)) }
+	queued := func(prefetch, inFlight int) *train.Trainer {
+		return begin(prefetch, inFlight, newQueueDevice(t, reference.Backend{}))
+	}
 	run := func(x *train.Trainer, n int) (losses []float64) {
+		until := x.Step() + uint64(n)
 		for range n {
-			m, err := x.Step(ctx)
+			m, err := x.Next(ctx, until)
 			require.NoError(t, err)
 			losses = append(losses, m.Loss)
 		}
@@ -265,9 +272,13 @@ func TestTrainingIsIdentical(t *testing.T) {
 	losses, want := run(whole, steps), state(whole)
 	assert.Less(t, losses[steps-1], losses[0])
 
-	ahead := start(5, reference.Backend{})
-	assert.Equal(t, losses, run(ahead, steps))
-	assert.Equal(t, want, state(ahead))
+	for prefetch := 1; prefetch <= 5; prefetch++ {
+		for inFlight := 1; inFlight <= 3; inFlight++ {
+			x := queued(prefetch, inFlight)
+			assert.Equal(t, losses, run(x, steps), "prefetch %d, %d steps in flight", prefetch, inFlight)
+			assert.Equal(t, want, state(x), "prefetch %d, %d steps in flight", prefetch, inFlight)
+		}
+	}
 
 	first := start(2, reference.Backend{})
 	run(first, 2)

@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -30,9 +31,17 @@ func (o Optimizer) Slots() []string {
 	return []string{"exp_avg", "exp_avg_sq"}
 }
 
-// HostPrefix begins the names of an update's operands and results that are not
-// a parameter's: the weight, the scalars, the norm.
+// HostPrefix begins the names of an update's operands and results that are the
+// host's: the scalars, the norm.
 const HostPrefix = "step."
+
+// SumPrefix begins the names of an update's operands and results that hold
+// what the loss returned, summed over the step.
+const SumPrefix = "sum."
+
+// GradNorm is the result of an update that holds the norm of the mean gradient
+// over all parameters, before clipping, f32[].
+const GradNorm = HostPrefix + "grad_norm"
 
 // SlotName names a parameter's tensor in a slot, as checkpoints do.
 func SlotName(slot, parameter string) string { return slot + "." + parameter }
@@ -60,12 +69,13 @@ func (o Optimizer) ScalarNames() []string {
 	return []string{"correction", "decay", "step_size"}
 }
 
-// Update returns the function that ends a step. It takes every parameter, its
-// slots (SlotName), every gradient sum (grad.Prefix + name), the sum of weights
-// (HostPrefix + Weight) and the scalars (HostPrefix + name); it gives the new
-// parameters and slots under their names, and HostPrefix + "grad_norm": the
-// norm of the mean gradient before clipping, f32[].
-func Update(m *plugin.Module, o Optimizer) (*ir.Func, error) {
+// Update returns the function that ends a step, whose grains gave the results
+// of first (Grain). It takes every parameter, its slots (SlotName), every
+// gradient sum (grad.Prefix + name), the sums of what the loss returned
+// (SumPrefix + name), and the scalars (HostPrefix + name); it gives the new
+// parameters and slots under their names, then GradNorm and the sums of the
+// loss as they are, which are for the host (HostResults).
+func Update(m *plugin.Module, first *ir.Func, o Optimizer) (*ir.Func, error) {
 	if o.Name != "adamw" && o.Name != "sgd" {
 		return nil, fmt.Errorf("unknown optimizer %q; there are adamw and sgd", o.Name)
 	}
@@ -88,7 +98,14 @@ func Update(m *plugin.Module, o Optimizer) (*ir.Func, error) {
 	for i, p := range m.Parameters {
 		states[i].g = b.Param(grad.Prefix+p.Name, p.Type)
 	}
-	weight := b.Param(HostPrefix+Weight, scalar)
+	sums := map[string]ir.Value{}
+	for _, name := range HostResults(first)[1:] {
+		sums[name] = b.Param(name, scalar)
+	}
+	weight, ok := sums[SumPrefix+Weight]
+	if !ok {
+		return nil, fmt.Errorf("func %s gives no %q", first.Name, Weight)
+	}
 	in := map[string]ir.Value{}
 	for _, n := range o.ScalarNames() {
 		in[n] = b.Param(HostPrefix+n, scalar)
@@ -135,6 +152,21 @@ func Update(m *plugin.Module, o Optimizer) (*ir.Func, error) {
 			b.Return(SlotName(slot, p.Name), results[SlotName(slot, p.Name)])
 		}
 	}
-	b.Return(HostPrefix+"grad_norm", norm)
+	b.Return(GradNorm, norm)
+	for _, name := range HostResults(first)[1:] {
+		b.Return(name, sums[name])
+	}
 	return b.Func()
+}
+
+// HostResults lists the scalars among the results of an update that the host
+// reads: GradNorm, then what the loss returned, in its order.
+func HostResults(first *ir.Func) []string {
+	names := []string{GradNorm}
+	for _, r := range first.Results {
+		if !strings.HasPrefix(r.Name, grad.Prefix) {
+			names = append(names, SumPrefix+r.Name)
+		}
+	}
+	return names
 }

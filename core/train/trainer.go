@@ -2,24 +2,23 @@ package train
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
+	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
-	"github.com/seedbed/seedbed/core/grad"
+	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/initial"
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/datasets"
 )
 
-// Config is everything that a run's result depends on, the backend and
-// Prefetch excepted, which change nothing.
+// Config is everything that a run's result depends on, and, from Device on,
+// what changes nothing of it.
 type Config struct {
 	Module    *plugin.Module
 	Binding   plugin.Binding
@@ -33,42 +32,39 @@ type Config struct {
 	// of equal length (rule 9); it divides Grains. Default 1.
 	Shards int
 
-	Backend plugin.Backend
-	// Prefetch is how many batches wait ready. Default 2.
+	Device device.Device
+	// Prefetch is how many batches may be made ahead of their use. Default 2.
 	Prefetch int
+	// InFlight is how many steps may be queued on the device: with 2, the
+	// default, it goes on with the next step while the host reads the results
+	// of the last.
+	InFlight int
+	// NewFields gives the memory of batches, of which there are
+	// Prefetch + InFlight * Grains at a time. Default: the heap.
+	NewFields NewFields
 }
 
-// Metrics are what a step tells.
-type Metrics struct {
-	Step     uint64  // counted from 0
-	Loss     float64 // mean over the step's weight
-	Weight   float64 // what Loss is a mean over, such as tokens
-	GradNorm float64 // of the mean gradient, before clipping
-	LR       float64
-	// Sums are the other results of the loss, summed over the step.
-	Sums map[string]float64
-}
-
-// Trainer holds a run's state on the backend. It is for one goroutine.
+// Trainer holds a run's state on the device. It is for one goroutine.
 type Trainer struct {
 	c       Config
-	step    uint64
-	state   map[string]plugin.Buffer // parameters and optimizer slots
-	names   []string                 // of state: parameters, then slots, in order
+	state   tensors  // parameters and optimizer slots
+	names   []string // of state: parameters, then slots, in order
 	types   map[string]ir.Type
+	host    []string // scalars that the host gets of a step
+	grad    *ir.Func // of one grain
 	batches *batches
 
 	first, next, combine, update *program
+
+	queued, done uint64 // steps: queued on the device, and returned by Next
+	ready        bool   // the state has values
+	err          error  // after which the trainer can only be closed
+
+	pipeline
 }
 
-// program is a compiled function and the names of what it takes and gives.
-type program struct {
-	plugin.Executable
-	params, results []string
-}
-
-// New compiles the run's programs and uploads the first values of its
-// parameters.
+// New compiles the run's programs. Before the first step, Initialize or
+// Restore gives the state its values.
 func New(ctx context.Context, c Config) (t *Trainer, err error) {
 	if c.Shards == 0 {
 		c.Shards = 1
@@ -76,9 +72,15 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 	if c.Prefetch == 0 {
 		c.Prefetch = 2
 	}
+	if c.InFlight == 0 {
+		c.InFlight = 2
+	}
+	if c.NewFields == nil {
+		c.NewFields = heapFields
+	}
 	switch {
-	case c.GrainRows < 1 || c.Grains < 1 || c.Prefetch < 0:
-		return nil, fmt.Errorf("train: %d rows a grain, %d grains, prefetch %d: must be positive", c.GrainRows, c.Grains, c.Prefetch)
+	case c.GrainRows < 1 || c.Grains < 1 || c.Prefetch < 1 || c.InFlight < 1:
+		return nil, fmt.Errorf("train: %d rows a grain, %d grains, prefetch %d, %d steps in flight: must be positive", c.GrainRows, c.Grains, c.Prefetch, c.InFlight)
 	case c.Shards < 1 || c.Grains%c.Shards != 0:
 		return nil, fmt.Errorf("train: %d shards do not divide the %d grains of a step", c.Shards, c.Grains)
 	}
@@ -97,11 +99,23 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	update, err := step.Update(c.Module, c.Optimizer)
+	update, err := step.Update(c.Module, first, c.Optimizer)
 	if err != nil {
 		return nil, err
 	}
-	t = &Trainer{c: c, state: map[string]plugin.Buffer{}, types: map[string]ir.Type{}}
+	t = &Trainer{c: c, state: tensors{}, types: map[string]ir.Type{}, host: step.HostResults(first), grad: first}
+	for _, p := range c.Module.Parameters {
+		t.names = append(t.names, p.Name)
+		t.types[p.Name] = p.Type
+	}
+	for _, slot := range c.Optimizer.Slots() {
+		for _, p := range c.Module.Parameters {
+			name := step.SlotName(slot, p.Name)
+			t.names = append(t.names, name)
+			t.types[name] = p.Type
+		}
+	}
+	t.start()
 	defer func() {
 		if err != nil {
 			t.Close()
@@ -110,245 +124,281 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 	for _, p := range []struct {
 		to     **program
 		f      *ir.Func
+		host   []string
 		needed bool
-	}{{&t.first, first, true}, {&t.next, next, c.Grains > c.Shards}, {&t.combine, combine, c.Shards > 1}, {&t.update, update, true}} {
+	}{
+		{&t.first, first, nil, true},
+		{&t.next, next, nil, c.Grains > c.Shards},
+		{&t.combine, combine, nil, c.Shards > 1},
+		{&t.update, update, t.host, true},
+	} {
 		if !p.needed {
 			continue
 		}
-		if *p.to, err = compile(ctx, c.Backend, p.f); err != nil {
+		if *p.to, err = compile(ctx, c.Device, p.f, p.host); err != nil {
 			return nil, err
-		}
-	}
-	for i, p := range c.Module.Parameters {
-		values, err := initial.Values(p, i, c.Seed)
-		if err != nil {
-			return nil, err
-		}
-		if err := t.put(ctx, p.Name, p.Type, bytesOf(values)); err != nil {
-			return nil, err
-		}
-	}
-	for _, slot := range c.Optimizer.Slots() {
-		for _, p := range c.Module.Parameters {
-			if err := t.put(ctx, step.SlotName(slot, p.Name), p.Type, make([]byte, p.Type.Bytes())); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return t, nil
 }
 
-// compile replaces the composites that a backend does not claim by their
-// decompositions.
-func compile(ctx context.Context, b plugin.Backend, f *ir.Func) (*program, error) {
-	info := b.Info()
-	claimed := func(op *ir.Op) bool { v, ok := info.Ops[op.Name]; return ok && v == op.Version }
-	f, err := ir.Expand(f, claimed)
+// Step is the number of the step that Next returns next.
+func (t *Trainer) Step() uint64 { return t.done }
+
+// Queued is the number of the first step that is not queued yet: the state,
+// as Visit and Evaluate see it, is the one before that step.
+func (t *Trainer) Queued() uint64 { return t.queued }
+
+// Next returns the metrics of step number Step(). Before it waits for them it
+// queues steps below until, so that up to InFlight are on the device. A caller
+// that wants to see the state between two steps stops there first: until is
+// the number of the second, and Step() has reached it.
+//
+// After an error, which is that of the first step that failed, the trainer can
+// only be closed.
+func (t *Trainer) Next(ctx context.Context, until uint64) (Metrics, error) {
+	if err := t.usable(); err != nil {
+		return Metrics{}, err
+	}
+	for !t.broken && t.queued < until && t.queued-t.done < uint64(t.c.InFlight) {
+		t.queue(ctx)
+	}
+	if t.done == t.queued {
+		return Metrics{}, fmt.Errorf("train: there is no step to wait for: step %d is next, steps below %d are to be queued", t.done, until)
+	}
+	m, err := t.wait(ctx)
 	if err != nil {
-		return nil, err
+		t.err = fmt.Errorf("step %d: %w", t.done, err)
+		return m, t.err
 	}
-	for i := range f.Ops {
-		if op := &f.Ops[i]; !claimed(op) {
-			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: fmt.Sprintf("backend %s does not run version %d of the op", info.Name, op.Version)}
-		}
-	}
-	e, err := b.Compile(ctx, f)
-	if err != nil {
-		return nil, fmt.Errorf("backend %s: %w", info.Name, err)
-	}
-	p := &program{Executable: e}
-	for _, x := range f.Params {
-		p.params = append(p.params, x.Name)
-	}
-	for _, r := range f.Results {
-		p.results = append(p.results, r.Name)
-	}
-	return p, nil
+	t.done++
+	return m, nil
 }
 
-// run executes a program on arguments found by name.
-func (p *program) run(ctx context.Context, args func(name string) plugin.Argument) (map[string]plugin.Buffer, error) {
-	in := make([]plugin.Argument, len(p.params))
-	for i, name := range p.params {
-		in[i] = args(name)
+func (t *Trainer) usable() error {
+	switch {
+	case t.err != nil:
+		return fmt.Errorf("train: the run has failed, and can only be closed: %w", t.err)
+	case !t.ready:
+		return errors.New("train: the parameters have no values yet: Initialize or Restore comes first")
 	}
-	out, err := p.Execute(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	if len(out) != len(p.results) {
-		return nil, fmt.Errorf("the backend returned %d results of %d", len(out), len(p.results))
-	}
-	results := make(map[string]plugin.Buffer, len(out))
-	for i, name := range p.results {
-		results[name] = out[i]
-	}
-	return results, nil
-}
-
-func (t *Trainer) put(ctx context.Context, name string, typ ir.Type, data []byte) error {
-	b, err := t.c.Backend.Upload(ctx, typ, data)
-	if err != nil {
-		return fmt.Errorf("uploading %q: %w", name, err)
-	}
-	if old := t.state[name]; old != nil {
-		old.Release()
-	} else {
-		t.names = append(t.names, name)
-	}
-	t.state[name], t.types[name] = b, typ
 	return nil
 }
 
-// NextStep is the number of the step that Step runs next.
-func (t *Trainer) NextStep() uint64 { return t.step }
-
-// Step runs one step. After an error the trainer can only be closed.
-func (t *Trainer) Step(ctx context.Context) (Metrics, error) {
-	if t.batches == nil {
-		t.batches = newBatches(context.WithoutCancel(ctx), &t.c, t.step)
+// settled is usable for those who look at the state.
+func (t *Trainer) settled() error {
+	if err := t.usable(); err != nil {
+		return err
 	}
+	if t.broken {
+		return errors.New("train: a step has failed: Next says why")
+	}
+	return nil
+}
+
+// queue queues a step. An error of it comes out of wait, after those of the
+// steps before.
+func (t *Trainer) queue(ctx context.Context) {
+	if t.batches == nil {
+		t.batches = newBatches(t.background, t.source(), t.queued*uint64(t.c.Grains), t.c.Prefetch, t.c.InFlight*t.c.Grains)
+	}
+	n := t.queued
+	t.queued++
+	lr := t.c.Schedule.At(n)
 	sums, err := t.grains(ctx)
 	if err != nil {
-		return Metrics{}, err
+		t.fail(err)
+		return
 	}
-	lr := t.c.Schedule.At(t.step)
-	m := Metrics{Step: t.step, LR: lr, Sums: map[string]float64{}}
-	for name, b := range sums {
-		if strings.HasPrefix(name, grad.Prefix) {
-			continue
-		}
-		v, err := scalar(ctx, b)
-		if err != nil {
-			return m, err
-		}
-		switch name {
-		case step.Loss:
-			m.Loss = v
-		case step.Weight:
-			m.Weight = v
-		default:
-			m.Sums[name] = v
-		}
-	}
-	if !(m.Weight > 0) {
-		return m, fmt.Errorf("step %d: the batch has weight %v: nothing in it counts", t.step, m.Weight)
-	}
-	m.Loss /= m.Weight
-	scalars := t.c.Optimizer.Scalars(lr, t.step)
-	out, err := t.update.run(ctx, func(name string) plugin.Argument {
+	scalars := t.c.Optimizer.Scalars(lr, n)
+	asked := time.Now()
+	out, run, err := t.update.queue(ctx, func(name string) plugin.Argument {
 		if b, ok := t.state[name]; ok {
 			return plugin.Argument{Buffer: b, Donate: true}
 		}
-		host, ok := strings.CutPrefix(name, step.HostPrefix)
-		if !ok {
-			return plugin.Argument{Buffer: sums[name], Donate: true}
+		if host, ok := strings.CutPrefix(name, step.HostPrefix); ok {
+			return plugin.Argument{Data: bytesOf([]float32{scalars[host]})}
 		}
-		if host == step.Weight {
-			return plugin.Argument{Buffer: sums[step.Weight], Donate: true}
-		}
-		return plugin.Argument{Data: bytesOf([]float32{scalars[host]})}
+		return plugin.Argument{Buffer: sums[strings.TrimPrefix(name, step.SumPrefix)], Donate: true}
 	})
+	clear(t.state) // donated
 	if err != nil {
-		return m, fmt.Errorf("step %d: update: %w", t.step, err)
+		t.fail(fmt.Errorf("update: %w", err))
+		return
 	}
-	for name, b := range sums {
-		if name != step.Weight && !strings.HasPrefix(name, grad.Prefix) {
-			b.Release()
-		}
-	}
-	for name := range t.state {
-		t.state[name] = out[name]
-	}
-	norm := out[step.HostPrefix+"grad_norm"]
-	m.GradNorm, err = scalar(ctx, norm)
-	norm.Release()
-	t.step++
-	return m, err
+	t.state = out
+	t.follow(flight{run: run, asked: asked, what: "update", step: n, lr: lr, last: true})
 }
 
-// grains runs the chains of a step and combines them.
-func (t *Trainer) grains(ctx context.Context) (map[string]plugin.Buffer, error) {
+// grains queues the chains of a step and their combination.
+func (t *Trainer) grains(ctx context.Context) (tensors, error) {
 	var failed error
-	tree := numerics.NewTreeAcc(func(left, right map[string]plugin.Buffer) map[string]plugin.Buffer {
+	tree := numerics.NewTreeAcc(func(left, right tensors) tensors {
 		if failed != nil {
-			return left
+			left.release()
+			right.release()
+			return nil
 		}
-		var sum map[string]plugin.Buffer
-		sum, failed = t.combine.run(ctx, func(name string) plugin.Argument {
+		asked := time.Now()
+		sum, run, err := t.combine.queue(ctx, func(name string) plugin.Argument {
 			if l, ok := strings.CutPrefix(name, "left."); ok {
 				return plugin.Argument{Buffer: left[l], Donate: true}
 			}
 			return plugin.Argument{Buffer: right[strings.TrimPrefix(name, "right.")], Donate: true}
 		})
+		if err != nil {
+			failed = fmt.Errorf("combining chains: %w", err)
+			return nil
+		}
+		t.follow(flight{run: run, asked: asked, what: "combining chains"})
 		return sum
 	})
 	length := t.c.Grains / t.c.Shards
 	for chain := range t.c.Shards {
-		var sums map[string]plugin.Buffer
-		for i := range length {
-			var err error
-			if sums, err = t.grain(ctx, uint64(chain*length+i), sums); err != nil {
-				return nil, err
-			}
+		var sums tensors
+		for i := 0; i < length && failed == nil; i++ {
+			sums, failed = t.grain(ctx, chain*length+i, sums)
 		}
 		tree.Push(sums)
 		if failed != nil {
-			return nil, fmt.Errorf("step %d: combining chains: %w", t.step, failed)
+			break
 		}
 	}
 	sum, _ := tree.Result()
 	if failed != nil {
-		return nil, fmt.Errorf("step %d: combining chains: %w", t.step, failed)
+		sum.release()
+		return nil, failed
 	}
 	return sum, nil
 }
 
-// grain adds one grain to the sums of its chain; sums is nil for the first.
-func (t *Trainer) grain(ctx context.Context, grain uint64, sums map[string]plugin.Buffer) (map[string]plugin.Buffer, error) {
-	at := plugin.Position{Seed: t.c.Seed, Step: t.step, Grain: grain}
-	batch, err := t.batches.next(ctx, at)
-	if err != nil {
-		return nil, err
+// grain queues a grain, which is added to the sums of its chain; sums is nil
+// for the first of a chain.
+func (t *Trainer) grain(ctx context.Context, grain int, sums tensors) (tensors, error) {
+	x, err := t.batches.next(ctx)
+	if err == nil && x == nil {
+		err = errors.New("the batches have ended")
 	}
-	defer t.batches.giveBack(batch)
-	fields := map[string][]byte{}
-	for i, p := range t.c.Binding.Batch() {
-		fields[p.Name] = batch.fields[i]
+	if err != nil {
+		sums.release()
+		return nil, fmt.Errorf("grain %d: %w", grain, err)
 	}
 	p := t.next
 	if sums == nil {
 		p = t.first
 	}
-	out, err := p.run(ctx, func(name string) plugin.Argument {
-		if b, ok := t.state[name]; ok {
-			return plugin.Argument{Buffer: b}
-		}
-		if data, ok := fields[name]; ok {
-			return plugin.Argument{Data: data}
-		}
-		if name == step.State {
-			return plugin.Argument{Data: stateBytes(at)}
-		}
+	asked := time.Now()
+	out, run, err := p.queue(ctx, grainArguments(t.state, t.c.Binding.Batch(), x, func(name string) plugin.Argument {
 		return plugin.Argument{Buffer: sums[strings.TrimPrefix(name, step.AccPrefix)], Donate: true}
-	})
+	}))
+	what := fmt.Sprintf("grain %d", grain)
 	if err != nil {
-		return nil, fmt.Errorf("step %d, grain %d: %w", t.step, grain, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
+	t.follow(flight{run: run, asked: asked, what: what, batch: x, to: t.batches})
 	return out, nil
 }
 
-func stateBytes(at plugin.Position) []byte {
-	var b []byte
-	for _, v := range []uint32{uint32(at.Seed), uint32(at.Seed >> 32), uint32(at.Step), uint32(at.Grain)} {
-		b = binary.LittleEndian.AppendUint32(b, v)
+// grainArguments finds the arguments of a linked function: parameters, fields
+// of the batch and step.State; other has the rest.
+func grainArguments(parameters tensors, fields []ir.Param, x *batch, other func(name string) plugin.Argument) func(name string) plugin.Argument {
+	data := map[string][]byte{step.State: stateBytes(x.at)}
+	for i, p := range fields {
+		data[p.Name] = x.fields[i]
 	}
-	return b
+	return func(name string) plugin.Argument {
+		if b, ok := parameters[name]; ok {
+			return plugin.Argument{Buffer: b}
+		}
+		if d, ok := data[name]; ok {
+			return plugin.Argument{Data: d}
+		}
+		return other(name)
+	}
+}
+
+// source: sample number step * batch + grain * rows + i of the run is the i-th
+// row of a grain.
+func (t *Trainer) source() source {
+	order := datasets.Order{Seed: t.c.Seed, Len: t.c.Rows.Len(), Shuffle: true}
+	return source{binding: t.c.Binding, rows: t.c.Rows, newFields: t.c.NewFields, grain: func(n uint64) (plugin.Position, []int64) {
+		rows := make([]int64, t.c.GrainRows)
+		for i := range rows {
+			_, rows[i] = order.At(int64(n)*int64(t.c.GrainRows) + int64(i))
+		}
+		return plugin.Position{Seed: t.c.Seed, Step: n / uint64(t.c.Grains), Grain: n % uint64(t.c.Grains)}, rows
+	}}
+}
+
+// Initialize gives the state its first values: those of the parameters are
+// drawn, the optimizer's are zero. The run begins with step 0.
+func (t *Trainer) Initialize(ctx context.Context) error {
+	index := map[string]int{}
+	for i, p := range t.c.Module.Parameters {
+		index[p.Name] = i
+	}
+	return t.set(ctx, 0, func(name string, typ ir.Type) ([]byte, error) {
+		i, ok := index[name]
+		if !ok {
+			return make([]byte, typ.Bytes()), nil
+		}
+		values, err := initial.Values(t.c.Module.Parameters[i], i, t.c.Seed)
+		return bytesOf(values), err
+	})
+}
+
+// Restore puts the run to where Visit found it before the given step. data
+// returns each tensor by its name. Metrics of steps that Next has not returned
+// are lost.
+func (t *Trainer) Restore(ctx context.Context, next uint64, data func(name string, typ ir.Type) ([]byte, error)) error {
+	return t.set(ctx, next, data)
+}
+
+func (t *Trainer) set(ctx context.Context, next uint64, data func(name string, typ ir.Type) ([]byte, error)) error {
+	if t.err != nil {
+		return t.usable()
+	}
+	for t.done < t.queued {
+		if _, err := t.wait(ctx); err != nil {
+			t.err = fmt.Errorf("step %d: %w", t.done, err)
+			return t.err
+		}
+		t.done++
+	}
+	t.ready = false
+	for _, name := range t.names {
+		typ := t.types[name]
+		x, err := data(name, typ)
+		if err != nil {
+			return fmt.Errorf("restoring %q: %w", name, err)
+		}
+		if len(x) != typ.Bytes() {
+			return fmt.Errorf("restoring %q: %v has %d bytes, is given %d", name, typ, typ.Bytes(), len(x))
+		}
+		if old := t.state[name]; old != nil {
+			old.Release()
+			delete(t.state, name)
+		}
+		b, err := t.c.Device.Upload(ctx, typ, x)
+		if err != nil {
+			return fmt.Errorf("uploading %q: %w", name, err)
+		}
+		t.state[name] = b
+	}
+	t.stopBatches()
+	t.queued, t.done, t.ready = next, next, true
+	t.pause()
+	return nil
 }
 
 // Visit calls f with every parameter, then every tensor of the optimizer, in
-// name order within each. data belongs to f until it returns.
+// name order within each, as they are before step Queued(). data belongs to f
+// until it returns.
 func (t *Trainer) Visit(ctx context.Context, f func(name string, typ ir.Type, data []byte) error) error {
+	if err := t.settled(); err != nil {
+		return err
+	}
+	defer t.pause()
 	var data []byte
 	for _, name := range t.names {
 		typ := t.types[name]
@@ -366,25 +416,10 @@ func (t *Trainer) Visit(ctx context.Context, f func(name string, typ ir.Type, da
 	return nil
 }
 
-// Restore puts the run back to where Visit found it before the given step.
-// data returns each tensor by its name.
-func (t *Trainer) Restore(ctx context.Context, next uint64, data func(name string, typ ir.Type) ([]byte, error)) error {
-	for _, name := range t.names {
-		x, err := data(name, t.types[name])
-		if err != nil {
-			return fmt.Errorf("restoring %q: %w", name, err)
-		}
-		if len(x) != t.types[name].Bytes() {
-			return fmt.Errorf("restoring %q: %v has %d bytes, is given %d", name, t.types[name], t.types[name].Bytes(), len(x))
-		}
-		if err := t.put(ctx, name, t.types[name], x); err != nil {
-			return err
-		}
-	}
-	t.stopBatches()
-	t.step = next
-	return nil
-}
+// Parameter returns a parameter or slot as it is before step Queued(), nil if
+// there is none of the name. It is the trainer's, and gone with the next step
+// queued.
+func (t *Trainer) Parameter(name string) plugin.Buffer { return t.state[name] }
 
 func (t *Trainer) stopBatches() {
 	if t.batches != nil {
@@ -393,35 +428,19 @@ func (t *Trainer) stopBatches() {
 	}
 }
 
-// Close frees what the run holds on the backend, which stays open.
+// Close frees what the run holds on the device, which stays open. Runs that
+// are queued go on, and nothing is known of how they end.
 func (t *Trainer) Close() {
+	t.stop()
 	t.stopBatches()
-	for _, b := range t.state {
-		if b != nil {
-			b.Release()
-		}
-	}
-	clear(t.state)
+	t.state.release()
 	for _, p := range []*program{t.first, t.next, t.combine, t.update} {
 		if p != nil {
 			p.Release()
 		}
 	}
-}
-
-func scalar(ctx context.Context, b plugin.Buffer) (float64, error) {
-	if b == nil || !b.Type().Equal(ir.T(ir.F32)) {
-		return 0, errors.New("a result that should be f32[] is not")
+	t.first, t.next, t.combine, t.update = nil, nil, nil, nil
+	if t.err == nil {
+		t.err = errors.New("it was closed")
 	}
-	var data [4]byte
-	err := b.Download(ctx, data[:])
-	return float64(math.Float32frombits(binary.LittleEndian.Uint32(data[:]))), err
-}
-
-func bytesOf(x []float32) []byte {
-	b := make([]byte, 0, 4*len(x))
-	for _, v := range x {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
 }

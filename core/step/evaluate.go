@@ -1,0 +1,43 @@
+package step
+
+import (
+	"slices"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/core/grad"
+)
+
+// WithoutDropout returns f with every dropout op replaced by its operand: what
+// a model computes when it is evaluated or used. The op is the one way in which
+// a module says that something is for training only; its other random draws
+// stay. State is no parameter of the result if nothing draws any more.
+func WithoutDropout(f *ir.Func) (*ir.Func, error) {
+	used := func(v ir.Value) bool {
+		return slices.ContainsFunc(f.Results, func(r ir.Result) bool { return r.Value == v }) ||
+			slices.ContainsFunc(f.Ops, func(op ir.Op) bool { return op.Name != "dropout" && slices.Contains(op.Operands, v) })
+	}
+	b := ir.NewBuilder(f.Name)
+	m := make([]ir.Value, 0, f.NumValues())
+	for i, p := range f.Params {
+		if p.Name == State && !used(ir.Value(i)) {
+			m = append(m, ir.NoValue)
+			continue
+		}
+		m = append(m, b.Param(p.Name, p.Type))
+	}
+	for i := range f.Ops {
+		if op := &f.Ops[i]; op.Name == "dropout" {
+			m = append(m, m[op.Operands[0]])
+		} else {
+			m = append(m, b.CopyOp(op, m)...)
+		}
+	}
+	for _, r := range f.Results {
+		b.Return(r.Name, m[r.Value])
+	}
+	g, err := b.Func()
+	if err != nil {
+		return nil, err
+	}
+	return grad.Prune(g)
+}
