@@ -61,7 +61,7 @@ func TestDotFollowsRule5(t *testing.T) {
 		}
 		sameBits(t, want, acc.Sum(), "DotAcc of %d", n)
 		require.Equal(t, Dot64(to64(a[:n]), to64(b[:n])), acc64.Sum())
-		require.InDelta(t, acc64.Sum(), float64(want), 1e-3)
+		require.InDelta(t, float64(want), acc64.Sum(), 1e-3)
 		acc.Reset()
 		sameBits(t, 0, acc.Sum(), "after Reset")
 	}

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -148,7 +149,7 @@ func (d *Difference) compare(a, b *safetensors.File) error {
 			f   *safetensors.File
 			buf []byte
 		}{{a, bufA}, {b, bufB}} {
-			if _, err := s.f.ReadAt(d.Name, s.buf[:n], off); err != nil && err != io.EOF {
+			if _, err := s.f.ReadAt(d.Name, s.buf[:n], off); err != nil && !errors.Is(err, io.EOF) {
 				return err
 			}
 			canonicalNaN(dtype, s.buf[:n])

@@ -67,7 +67,7 @@ func writeUint64(h hash.Hash, n uint64) {
 
 func writeLengthPrefixed(h hash.Hash, s string) {
 	writeUint64(h, uint64(len(s)))
-	io.WriteString(h, s)
+	h.Write([]byte(s))
 }
 
 // canonical passes the bytes of a tensor on with every NaN replaced by the canonical one (rule 3 of the Exact profile). Pieces may be

@@ -1,5 +1,3 @@
-// Package initial draws the first values of a module's parameters: on the
-// host, so that every backend starts from the same bits. It imports abi only.
 package initial
 
 import (

@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -193,7 +192,7 @@ func TestPluginErrorsHaveAPlace(t *testing.T) {
 	assert.NoError(t, r.PluginError("model", nil))
 	wrapped := r.Errorf("backend.plugin", "no such plugin: %w", io.EOF)
 	assert.EqualError(t, wrapped, "r.yaml: backend.plugin: no such plugin: EOF")
-	assert.True(t, errors.Is(wrapped, io.EOF))
+	assert.ErrorIs(t, wrapped, io.EOF)
 }
 
 func TestCheckRefusesWhatParseWould(t *testing.T) {

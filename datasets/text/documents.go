@@ -58,7 +58,7 @@ func Documents(ctx context.Context, files []File, opts Options, skipped func(Fil
 				}
 			}
 			if err != nil {
-				if err != errStop {
+				if !errors.Is(err, errStop) {
 					yield(Document{}, err)
 				}
 				return

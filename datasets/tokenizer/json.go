@@ -141,7 +141,7 @@ func eachField(data []byte, f func(name string, dec *json.Decoder) error) error 
 }
 
 func unexpectedEnd(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -59,7 +59,7 @@ func TestOps(t *testing.T) {
 			require.Len(t, got.F32, len(c.want))
 			for i := range c.want {
 				if c.want[i] != c.want[i] {
-					assert.True(t, got.F32[i] != got.F32[i], "element %d is %v, not NaN", i, got.F32[i])
+					assert.True(t, math.IsNaN(float64(got.F32[i])), "element %d is %v, not NaN", i, got.F32[i])
 					continue
 				}
 				assert.Equal(t, math.Float32bits(c.want[i]), math.Float32bits(got.F32[i]), "element %d is %v, not %v", i, got.F32[i], c.want[i])

@@ -116,7 +116,7 @@ func (g goldenModel) logits(t *testing.T, config string) (got, want []float64, b
 		args[p.Name] = weights[p.Name].data
 	}
 	hidden, embedding := eval(t, m, args)
-	require.Equal(t, io["out.logits"].shape, []int{ids.shape[0], ids.shape[1], embedding.Type.Shape[0]})
+	require.Equal(t, []int{ids.shape[0], ids.shape[1], embedding.Type.Shape[0]}, io["out.logits"].shape)
 
 	// The product is in float64, so that what is measured is the error of hidden.
 	e := hidden.Type.Shape[2]

@@ -11,6 +11,7 @@ const EnvVar = "SEEDBED_CPU"
 // Path names a family of kernels. All paths give the same bits.
 type Path uint8
 
+// The paths, from the slowest to the fastest.
 const (
 	Portable Path = iota // plain Go, every machine
 	AVX2                 // x86-64 with AVX2, FMA and BMI2

@@ -68,16 +68,11 @@ func TestCallerWaitsForSleepyWorkers(t *testing.T) {
 }
 
 func TestManyLoopsOnBusyCores(t *testing.T) {
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	var hogs sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {
 		hogs.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		})
 	}
@@ -86,7 +81,7 @@ func TestManyLoopsOnBusyCores(t *testing.T) {
 	for range 50 {
 		require.NoError(t, p.For(10, func(_, i int) { sum.Add(int64(i)) }))
 	}
-	close(stop)
+	stop.Store(true)
 	hogs.Wait()
 	assert.EqualValues(t, 50*45, sum.Load())
 }
