@@ -26,9 +26,8 @@ const (
 )
 
 var (
-	anyValue = domain{}
+	anyValue = domain{kind: anything}
 	finite   = domain{kind: finiteOnly}
-	withBits = domain{kind: noNaN}
 )
 
 func between(lo, hi float64) domain { return domain{within, lo, hi} }
