@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s: %w; see host %[1]s --help", cmd.Name(), err)
 	})
-	root.AddCommand(newCheckpoint(), newRecipe(), newTokenizer(), newVersion())
+	root.AddCommand(newCheckpoint(), newConformance(), newRecipe(), newTokenizer(), newVersion())
 	return root
 }
 
