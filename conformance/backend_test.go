@@ -59,8 +59,9 @@ func TestABackendThatClaimsNothingFails(t *testing.T) {
 	assert.False(t, rep.Passed())
 	assert.Empty(t, rep.Receipt)
 	for _, u := range rep.Units {
-		// dropout at rate 0 needs no op at all.
-		if u.Op != "dropout" {
+		// dropout at rate 0 needs no op at all, and the verifier is not the
+		// backend's.
+		if u.Suite == "ops" && u.Op != "dropout" {
 			assert.Equal(t, u.Cases, u.Failed+u.Skipped, u.Name)
 		}
 	}

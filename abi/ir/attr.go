@@ -82,6 +82,22 @@ func (a Attr) Equal(b Attr) bool {
 		math.Float64bits(a.Float) == math.Float64bits(b.Float) && a.Str == b.Str
 }
 
+// pure returns the attribute without the fields that its kind does not name.
+func (a Attr) pure() Attr {
+	p := Attr{Name: a.Name, Kind: a.Kind}
+	switch a.Kind {
+	case AttrInt, AttrBool, AttrDType:
+		p.Int = a.Int
+	case AttrInts:
+		p.Ints = a.Ints
+	case AttrFloat:
+		p.Float = a.Float
+	case AttrString, AttrBytes:
+		p.Str = a.Str
+	}
+	return p
+}
+
 // Attrs are the attributes of an op, sorted by name.
 type Attrs []Attr
 

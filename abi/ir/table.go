@@ -140,6 +140,9 @@ func (d *OpDef) checkAttrs(attrs Attrs) error {
 		if a.Kind != ad.Kind {
 			return fmt.Errorf("attribute %q is of kind %v, not %v", a.Name, ad.Kind, a.Kind)
 		}
+		if !a.Equal(a.pure()) {
+			return fmt.Errorf("attribute %q holds more than its kind", a.Name)
+		}
 		if ad.Words != nil && !slices.Contains(ad.Words, a.Str) {
 			return fmt.Errorf("attribute %q is %q, not one of %s", a.Name, a.Str, strings.Join(ad.Words, ", "))
 		}

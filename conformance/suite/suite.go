@@ -67,6 +67,7 @@ type Recorder struct {
 	matched  map[int]int // and those that they matched
 	hash     hash.Hash
 	whole    bool
+	omitted  bool
 	done     *atomic.Int64
 	failed   *atomic.Int64
 	stop     context.CancelFunc
@@ -112,6 +113,10 @@ func (r *Recorder) Case(name string, result []byte, err error) {
 		r.stop()
 	}
 }
+
+// Omit leaves the unit out of the report: an optional one that the target does
+// not have.
+func (r *Recorder) Omit() { r.omitted = true }
 
 // Fail records that the rest of the unit could not be run.
 func (r *Recorder) Fail(err error) { r.Case(r.unit.Suite+"/"+r.unit.Name, nil, err) }
@@ -214,7 +219,7 @@ func collect(rep *report.Report, units []Unit, recorders []*Recorder, o *Options
 		for k, n := range r.matched {
 			matched[k] += n
 		}
-		if r.out.Cases == 0 && o.Only != nil {
+		if r.omitted || r.out.Cases == 0 && o.Only != nil {
 			continue
 		}
 		if r.out.Cases == 0 {
