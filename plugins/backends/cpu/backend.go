@@ -36,7 +36,8 @@ type Backend struct {
 	pool   *pool.Pool
 	gemm   *gemm.Engine
 	path   isa.Path
-	arena  []byte // intermediates; executables share it
+	arena  []byte     // intermediates; executables share it
+	heads  []headWork // by worker
 	closed bool
 }
 
@@ -68,7 +69,7 @@ func New(o Options) (*Backend, error) {
 		p.Close()
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	return &Backend{pool: p, gemm: g, path: path}, nil
+	return &Backend{pool: p, gemm: g, path: path, heads: make([]headWork, p.Workers())}, nil
 }
 
 func choosePath(name string) (isa.Path, error) {

@@ -42,7 +42,7 @@ func (b *Backend) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, e
 	if err := cmp.Or(ctx.Err(), b.check()); err != nil {
 		return nil, err
 	}
-	f, err := ir.Expand(f, func(op *ir.Op) bool { return lowerings[op.Name] != nil })
+	f, err := ir.Expand(f, func(op *ir.Op) bool { return lowerings[op.Name] != nil && !tooLong(op) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -20,6 +21,17 @@ func (r *run) split(n, size int, body func(lo, hi int)) error {
 		return nil
 	}
 	return r.b.pool.For(parts, func(_, i int) { body(i*size, min(n, (i+1)*size)) })
+}
+
+// each calls body for each i in [0, n) on all workers and returns the first worker's first error.
+func (r *run) each(n int, body func(worker, i int) error) error {
+	errs := make([]error, r.b.pool.Workers())
+	err := r.b.pool.For(n, func(worker, i int) {
+		if errs[worker] == nil {
+			errs[worker] = body(worker, i)
+		}
+	})
+	return cmp.Or(err, cmp.Or(errs...))
 }
 
 func fill[T any](r *run, dst []T, x T) error {

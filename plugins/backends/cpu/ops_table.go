@@ -1,5 +1,7 @@
 package cpu
 
+import "github.com/seedbed/seedbed/abi/ir"
+
 // lowerings are the primitives and composites that the backend runs.
 var lowerings = map[string]lowering{}
 
@@ -36,8 +38,26 @@ func init() {
 		"dot_general":       dotGeneral,
 		"softmax":           softmax,
 		"layer_norm":        layerNorm,
+		"layer_norm_grad":   layerNormGrad,
 		"adamw":             adamW,
+
+		"scaled_dot_product_attention":      scaledDotProductAttention,
+		"scaled_dot_product_attention_grad": scaledDotProductAttentionGrad,
+		"linear_cross_entropy":              linearCrossEntropy,
+		"linear_cross_entropy_grad":         linearCrossEntropyGrad,
 	} {
 		lowerings[name] = l
 	}
+}
+
+// tooLong says that a composite sums over more rows than its lowering can, so that its decomposition runs.
+func tooLong(op *ir.Op) bool {
+	switch op.Name {
+	case "scaled_dot_product_attention_grad":
+		q, k := op.Results[0].Shape, op.Results[1].Shape
+		return q[1]*(q[2]/k[2]) > maxQueries
+	case "linear_cross_entropy_grad":
+		return op.Results[1].Shape[0] > maxQueries
+	}
+	return false
 }

@@ -146,6 +146,21 @@ type PackedB struct {
 
 // PackB packs b [k, n] for use by any number of products, into reuse's memory if that is not nil and large enough.
 func (e *Engine) PackB(k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.shared.packB(k, n, b, reuse)
+}
+
+// PackBOn is PackB on the calling goroutine, as RunOn is Run.
+func (e *Engine) PackBOn(worker, k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
+	if worker < 0 || worker >= len(e.lanes) {
+		return nil, fmt.Errorf("gemm: worker %d of %d", worker, len(e.lanes))
+	}
+	return e.lanes[worker].packB(k, n, b, reuse)
+}
+
+func (l *lane) packB(k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
+	e := l.e
 	if k < 0 || n < 0 {
 		return nil, fmt.Errorf("gemm: sizes K=%d N=%d; none may be negative", k, n)
 	}
@@ -165,9 +180,7 @@ func (e *Engine) PackB(k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
 	}
 	reuse.data = grow(reuse.data, roundUp(n, e.nr)*k)
 	reuse.path, reuse.k, reuse.n = e.path, k, n
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err := e.shared.packAll(reuse, b); err != nil {
+	if err := l.packAll(reuse, b); err != nil {
 		return nil, err
 	}
 	return reuse, nil

@@ -348,7 +348,7 @@ func TestBadProblems(t *testing.T) {
 		"size overflows":     {func(p *Problem) { p.K = math.MaxInt }, fmt.Sprintf("gemm: A is 2x%d at offset 0 with strides 4 and 1, which does not fit in its slice of 8 elements (item 0)", math.MaxInt)},
 		"batch out of range": {func(p *Problem) { p.Batch = []Offsets{{}, {B: 1}} }, "gemm: B is 4x3 at offset 1 with strides 3 and 1, which does not fit in its slice of 12 elements (item 1)"},
 		"negative offset":    {func(p *Problem) { p.Batch = []Offsets{{C: -1}} }, "gemm: C has offset -1, row stride 3, column stride 1; none may be negative (item 0)"},
-		"packed otherwise":   {func(p *Problem) { p.PackedB, p.N, p.CRow, p.C = packed, 4, 4, x(8) }, "gemm: B was packed as [4, 3]; this product needs [4, 4]"},
+		"packed otherwise":   {func(p *Problem) { p.PackedB, p.N, p.CRow, p.C = packed, 4, 4, x(8) }, "gemm: B was packed as [4, 3]; this product needs [4, 4] from row 0"},
 		"packed elsewhere":   {func(p *Problem) { p.PackedB = &other }, "gemm: B was packed for avx512; this engine runs portable"},
 		"packed batch":       {func(p *Problem) { p.PackedB, p.Batch = packed, []Offsets{{}} }, "gemm: a packed B serves single products; this is a batch of 1"},
 	} {

@@ -142,7 +142,7 @@ func (l *lane) block() error {
 func (l *lane) operands() error {
 	depth := l.k1 - l.k0
 	if b := l.p.PackedB; b != nil {
-		l.bPanels = panels{data: b.data[min(l.n0*b.k+l.k0*l.e.nr, len(b.data)):], panel: b.k * l.e.nr} // n0 begins a panel
+		l.bPanels = panels{data: b.data[min(l.n0*b.k+(l.p.Row0+l.k0)*l.e.nr, len(b.data)):], panel: b.k * l.e.nr} // n0 begins a panel
 	} else {
 		l.b = grow(l.b, roundUp(l.n1-l.n0, l.e.nr)*depth)
 		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
@@ -226,7 +226,7 @@ func (l *lane) tile(worker, i int) {
 	row1, col1 := min(row0+l.tileRows, l.m1), min(col0+l.tileCols, l.n1)
 	c := l.c0[row0*p.CRow+col0:]
 	rows := row1 - row0
-	if p.K == 0 {
+	if p.K == 0 && !p.Accumulate {
 		for r := range rows {
 			clear(c[r*p.CRow:][:col1-col0])
 		}
@@ -236,7 +236,7 @@ func (l *lane) tile(worker, i int) {
 	full, rest := rows/e.mr, rows%e.mr
 	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
 	for k := 0; k < l.k1-l.k0; k += numerics.ChunkK {
-		t.k, t.first = min(numerics.ChunkK, l.k1-l.k0-k), k == 0
+		t.k, t.first = min(numerics.ChunkK, l.k1-l.k0-k), k == 0 && !p.Accumulate
 		for j := col0; j < col1; j += e.nr {
 			t.b = l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel+k*e.nr:]
 			into, cols := c[j-col0:], min(e.nr, col1-j)

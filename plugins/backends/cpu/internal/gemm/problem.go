@@ -3,6 +3,8 @@ package gemm
 import (
 	"fmt"
 	"math/bits"
+
+	"github.com/seedbed/seedbed/abi/numerics"
 )
 
 // Operand is a matrix in a slice: element (i, j) is Data[i*RowStride + j*ColStride]. A transposed matrix has its strides swapped; a
@@ -20,10 +22,15 @@ type Problem struct {
 	M, N, K int
 	A       Operand
 	B       Operand   // unused if PackedB is set
-	PackedB *PackedB  // B as PackB of an engine with the same path left it; not with Batch
+	PackedB *PackedB  // B as PackB of an engine with the same path left it: N of its columns and K of its rows; not with Batch
+	Row0    int       // the first of those rows
 	C       []float32 // C's element (i, j) is C[i*CRow + j]; nothing else is written
 	CRow    int       // at least N, unless M <= 1
 	Batch   []Offsets // one product for each; nil for a single one at offset 0. The C of different items must not overlap.
+
+	// Accumulate adds to what C holds instead of +0: chunks of a longer contraction, given one after the other, make its chain. K is
+	// at most a super-chunk, and so must be the whole contraction; all but the last are multiples of a chunk.
+	Accumulate bool
 
 	// Epilogue, if not nil, is called once for every tile of C, by whoever computed it, when the tile is final and in its
 	// cache. The tiles partition C. It may change the tile in place. Nothing is called for an empty C.
@@ -54,6 +61,9 @@ func (p *Problem) check(e *Engine) error {
 	if p.M == 0 || p.N == 0 {
 		return nil
 	}
+	if p.Accumulate && p.K > numerics.SuperChunkK {
+		return fmt.Errorf("gemm: K=%d is more than the %d that can be added to C at a time", p.K, numerics.SuperChunkK)
+	}
 	if p.M > 1 && p.CRow < p.N {
 		return fmt.Errorf("gemm: rows of C are %d elements apart but N is %d; they would overlap", p.CRow, p.N)
 	}
@@ -61,8 +71,8 @@ func (p *Problem) check(e *Engine) error {
 		switch {
 		case p.Batch != nil:
 			return fmt.Errorf("gemm: a packed B serves single products; this is a batch of %d", len(p.Batch))
-		case b.k != p.K || b.n != p.N:
-			return fmt.Errorf("gemm: B was packed as [%d, %d]; this product needs [%d, %d]", b.k, b.n, p.K, p.N)
+		case p.Row0 < 0 || p.Row0 > b.k || b.k-p.Row0 < p.K || b.n < p.N:
+			return fmt.Errorf("gemm: B was packed as [%d, %d]; this product needs [%d, %d] from row %d", b.k, b.n, p.K, p.N, p.Row0)
 		case b.path != e.path:
 			return fmt.Errorf("gemm: B was packed for %s; this engine runs %s", b.path, e.path)
 		}

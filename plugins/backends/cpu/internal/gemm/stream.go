@@ -36,7 +36,7 @@ func (l *lane) streamStrip(worker, i int) {
 	cols := col1 - col0
 	for k, slab := 0, 0; k < p.K; slab++ {
 		end := min(k+numerics.SuperChunkK, p.K)
-		for first := true; k < end; first = false {
+		for first := !p.Accumulate; k < end; first = false {
 			n := min(numerics.ChunkK, end-k)
 			l.gatherA(w, k, n)
 			if p.B.ColStride == 1 {

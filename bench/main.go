@@ -1,0 +1,38 @@
+// Command bench measures the project beside others on the machine at hand:
+//
+//	go run ./bench peers gpt_small         training steps, PyTorch and the project in turn
+//	go run ./bench step gpt_small          the project's steps alone
+//	go run ./bench gemm                    matrix products on one core
+//
+// README.md beside it says what the figures mean. Start reading at peers.go.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "bench",
+		Short:         "Measure the project beside others on this machine",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newPeers(), newStep(), newGEMM())
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// printJSON writes one line.
+func printJSON(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
