@@ -1,5 +1,230 @@
 package main
 
-import "github.com/spf13/cobra"
-func newPeers() *cobra.Command { return &cobra.Command{Use:"peers"} }
-func newGEMM() *cobra.Command { return &cobra.Command{Use:"gemm"} }
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// peersOptions are what both sides are run with.
+type peersOptions struct {
+	scripts, python      string
+	pairs, steps, warmup int
+	threads              int
+	strongest, json      bool
+}
+
+func newPeers() *cobra.Command {
+	o := peersOptions{}
+	c := &cobra.Command{
+		Use:   "peers MODEL...",
+		Short: "Run training steps of PyTorch and of the project in turn and print their ratio",
+		Long: "Installs PyTorch and transformers from PyPI into a virtual environment in the user's cache folder (once), then runs the peer's\n" +
+			"script and the project in turn, each in processes of its own, and prints the ratio of their step times. A ratio above 1 means\n" +
+			"that the project is faster.",
+		Example: "  go run ./bench peers gpt_small\n  go run ./bench peers gpt_small gpt2 --pairs 7 --strongest --json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range args {
+				if _, err := findModel(name); err != nil {
+					return err
+				}
+			}
+			if o.pairs < 1 || o.steps < 1 {
+				return fmt.Errorf("%d pairs of %d steps: at least one of each", o.pairs, o.steps)
+			}
+			return runPeers(cmd.Context(), args, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.scripts, "peers", filepath.FromSlash("../shared/peers"), "folder of the peers' scripts")
+	f.StringVar(&o.python, "python", "", "Python interpreter that has torch and transformers; default one in a virtual environment made for it")
+	f.IntVar(&o.pairs, "pairs", 5, "how often both sides run")
+	f.IntVar(&o.steps, "steps", 5, "steps that each run times; their median counts")
+	f.IntVar(&o.warmup, "warmup", 2, "steps before them")
+	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads of each side")
+	f.BoolVar(&o.strongest, "strongest", false, "also PyTorch with its MKL let onto the widest vectors (needs cc), eager and compiled")
+	f.BoolVar(&o.json, "json", false, "print one JSON object a comparison")
+	return c
+}
+
+// comparison is what a model's pairs gave. Times are in seconds, medians over pairs.
+type comparison struct {
+	Model   string `json:"model"`
+	Peer    string `json:"peer"`
+	CPU     string `json:"cpu"`
+	Threads int    `json:"threads"`
+	Torch   string `json:"torch"`
+
+	Ratio     float64   `json:"ratio"` // of the peer's step time to the project's
+	Ratios    []float64 `json:"ratios"`
+	PeerStep  float64   `json:"peer_step_s"`
+	Step      float64   `json:"step_s"`
+	PeakFLOPS float64   `json:"peak_flops"` // of fused multiply-adds, all threads
+	PeerShare float64   `json:"peer_peak_share"`
+	Share     float64   `json:"peak_share"`
+	// Peak resident bytes of all processes of a side together.
+	PeerBytes int64 `json:"peer_peak_bytes"`
+	Bytes     int64 `json:"peak_bytes"`
+}
+
+// variant is a way to run the peer.
+type variant struct {
+	name string
+	args []string
+	env  []string
+}
+
+func runPeers(ctx context.Context, names []string, o peersOptions) error {
+	script := filepath.Join(o.scripts, "torch_train.py")
+	if _, err := os.Stat(script); err != nil {
+		return fmt.Errorf("the peers' script: %w; name its folder by --peers", err)
+	}
+	python := o.python
+	if python == "" {
+		var err error
+		if python, err = environment(ctx); err != nil {
+			return err
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	variants := []variant{{name: "PyTorch as installed"}}
+	if o.strongest {
+		preload, remove, err := mklPreload(ctx, o.scripts)
+		if err != nil {
+			return err
+		}
+		defer remove()
+		env := []string{"LD_PRELOAD=" + preload}
+		variants = append(variants, variant{"PyTorch, MKL let onto the widest vectors", nil, env},
+			variant{"PyTorch compiled, MKL let onto the widest vectors", []string{"--mode", "compile"}, env})
+	}
+	common := []string{"--threads", strconv.Itoa(o.threads), "--steps", strconv.Itoa(o.steps), "--warmup", strconv.Itoa(o.warmup)}
+	for _, name := range names {
+		m := models[name]
+		for _, v := range variants {
+			c := comparison{Model: name, Peer: v.name, CPU: processorName(), Threads: o.threads}
+			var peerSteps, steps, peaks []float64
+			for range o.pairs {
+				args := slices.Concat([]string{script, name, "--batch", strconv.Itoa(m.batch), "--seq", strconv.Itoa(m.seq)}, common, v.args)
+				peer, peerBytes, err := runSide(ctx, python, args, v.env)
+				if err != nil {
+					return fmt.Errorf("%s: %s: %w", name, v.name, err)
+				}
+				own, bytes, err := runSide(ctx, self, slices.Concat([]string{"step", name}, common), nil)
+				if err != nil {
+					return fmt.Errorf("%s: the project: %w", name, err)
+				}
+				c.Torch = peer.Torch
+				c.Ratios = append(c.Ratios, peer.Median/own.Median)
+				peerSteps, steps, peaks = append(peerSteps, peer.Median), append(steps, own.Median), append(peaks, own.Peak)
+				c.PeerBytes, c.Bytes = max(c.PeerBytes, peerBytes), max(c.Bytes, bytes)
+			}
+			c.Ratio, c.PeerStep, c.Step, c.PeakFLOPS = median(c.Ratios), median(peerSteps), median(steps), slices.Max(peaks)
+			c.PeerShare, c.Share = m.flops()/c.PeerStep/c.PeakFLOPS, m.flops()/c.Step/c.PeakFLOPS
+			if err := c.print(o.json); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *comparison) print(asJSON bool) error {
+	if asJSON {
+		return printJSON(c)
+	}
+	const mib = 1 << 20
+	fmt.Printf("%s on %s, %d threads, peak %.0f GFLOP/s, torch %s\n", c.Model, c.CPU, c.Threads, c.PeakFLOPS/1e9, c.Torch)
+	fmt.Printf("  %-52s %8s %10s %10s\n", "", "s/step", "% of peak", "peak MiB")
+	fmt.Printf("  %-52s %8.3f %10.1f %10d\n", c.Peer, c.PeerStep, 100*c.PeerShare, c.PeerBytes/mib)
+	fmt.Printf("  %-52s %8.3f %10.1f %10d\n", "Seedbed", c.Step, 100*c.Share, c.Bytes/mib)
+	_, err := fmt.Printf("  ratio of step times: median %.2f, from %.2f to %.2f over %d pairs\n\n", c.Ratio, slices.Min(c.Ratios), slices.Max(c.Ratios), len(c.Ratios))
+	return err
+}
+
+// side is what one run of either side prints.
+type side struct {
+	measured
+	Torch string `json:"torch"`
+}
+
+// runSide runs a command whose last line is a JSON object, and returns with it the most memory that it and its children held.
+func runSide(ctx context.Context, name string, args, env []string) (*side, int64, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Start(); err != nil {
+		return nil, 0, err
+	}
+	memory := watchMemory(cmd.Process.Pid)
+	err := cmd.Wait()
+	peak := memory()
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), err, strings.TrimSpace(problems.String()))
+	}
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	var s side
+	if err := json.Unmarshal(lines[len(lines)-1], &s); err != nil {
+		return nil, 0, fmt.Errorf("%s printed no JSON object: %w", filepath.Base(name), err)
+	}
+	if !(s.Median > 0) {
+		return nil, 0, fmt.Errorf("%s told no step time: %s", filepath.Base(name), lines[len(lines)-1])
+	}
+	return &s, peak, nil
+}
+
+// environment returns the interpreter of a virtual environment with PyTorch and transformers, which it makes if need be.
+func environment(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "seedbed", "peers")
+	python := filepath.Join(dir, "bin", "python")
+	if runtime.GOOS == "windows" {
+		python = filepath.Join(dir, "Scripts", "python.exe")
+	}
+	if exec.CommandContext(ctx, python, "-c", "import torch, transformers").Run() == nil {
+		return python, nil
+	}
+	fmt.Fprintf(os.Stderr, "bench: installing PyTorch and transformers into %s\n", dir)
+	for _, c := range [][]string{{"python3", "-m", "venv", dir}, {python, "-m", "pip", "install", "--quiet", "torch", "transformers"}} {
+		cmd := exec.CommandContext(ctx, c[0], c[1:]...)
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return "", fmt.Errorf("installing the peers: %s: %w", strings.Join(c, " "), err)
+		}
+	}
+	return python, nil
+}
+
+// mklPreload builds the library that makes MKL take the processor for Intel's.
+func mklPreload(ctx context.Context, scripts string) (library string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	library = filepath.Join(dir, "mkl_as_intel.so")
+	if out, err := exec.CommandContext(ctx, "cc", "-shared", "-fPIC", "-o", library, filepath.Join(scripts, "mkl_as_intel.c")).CombinedOutput(); err != nil {
+		remove()
+		return "", nil, errors.Join(fmt.Errorf("building the library for --strongest: %w", err), errors.New(string(out)))
+	}
+	return library, remove, nil
+}

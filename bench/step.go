@@ -33,7 +33,9 @@ type measured struct {
 	Min     float64   `json:"min_s"`
 	FLOPs   float64   `json:"flops"`
 	Loss    float64   `json:"loss"`
-	Start   float64   `json:"start_s,omitempty"` // compiling and the first weights
+	Peak    float64   `json:"peak_flops,omitempty"` // of fused multiply-adds, all threads
+	Start   float64   `json:"start_s,omitempty"`    // compiling and the first weights
+	CPU     float64   `json:"cpu_step_s,omitempty"` // processor time of a step, all threads
 	Steps   []float64 `json:"steps_s,omitempty"`
 }
 
@@ -75,13 +77,18 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		return nil, fmt.Errorf("%d steps after %d: at least one must be timed", o.steps, o.warmup)
 	}
 	start := time.Now()
-	t, done, err := m.trainer(ctx, o)
+	t, backend, err := m.trainer(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer backend.Close()
+	defer t.Close()
 	out := &measured{Model: name, Threads: o.threads, FLOPs: m.flops(), Start: time.Since(start).Seconds()}
+	var before float64
 	for i := range o.warmup + o.steps {
+		if i == o.warmup {
+			before = processorTime()
+		}
 		if i == o.warmup && o.profile != "" {
 			f, err := os.Create(o.profile)
 			if err != nil {
@@ -103,12 +110,18 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		}
 		out.Loss = metrics.Loss
 	}
+	stats, err := backend.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Peak = stats.PeakFLOPS
+	out.CPU = (processorTime() - before) / float64(o.steps)
 	out.Median, out.Min = median(out.Steps), slices.Min(out.Steps)
 	return out, nil
 }
 
 // trainer makes a run in this process.
-func (m model) trainer(ctx context.Context, o stepOptions) (t *train.Trainer, done func(), err error) {
+func (m model) trainer(ctx context.Context, o stepOptions) (*train.Trainer, *cpu.Backend, error) {
 	dims := map[string]int{"batch": m.batch, "sequence": m.seq}
 	module, err := gpt.Model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(m.config), Role: "causal_lm", Dims: dims})
 	if err != nil {
@@ -131,7 +144,7 @@ func (m model) trainer(ctx context.Context, o stepOptions) (t *train.Trainer, do
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err = train.New(ctx, train.Config{
+	t, err := train.New(ctx, train.Config{
 		Module: module, Binding: binding, Rows: rows, Seed: 1, GrainRows: m.batch, Grains: 1, Backend: backend,
 		Optimizer: step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.1},
 		Schedule:  schedule.Schedule{Name: "constant", Peak: 1e-4, Steps: 1 << 20},
@@ -140,7 +153,7 @@ func (m model) trainer(ctx context.Context, o stepOptions) (t *train.Trainer, do
 		backend.Close()
 		return nil, nil, err
 	}
-	return t, func() { t.Close(); backend.Close() }, nil
+	return t, backend, nil
 }
 
 // randomRows are rows of random tokens; row i is always the same.

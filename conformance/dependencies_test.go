@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"core":        {"abi", "datasets", "core"},
 	"conformance": {"abi", "plugins", "datasets", "core", "conformance"},
 	"cmd":         {"abi", "plugins", "datasets", "core", "conformance", "cmd"},
+	"bench":       {"abi", "plugins", "datasets", "core", "bench"},
 }
 
 func TestDependencyDirection(t *testing.T) {

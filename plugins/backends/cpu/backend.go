@@ -15,6 +15,7 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/gemm"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/pages"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/pool"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
@@ -36,9 +37,11 @@ type Backend struct {
 	pool   *pool.Pool
 	gemm   *gemm.Engine
 	path   isa.Path
+	pages  pages.Allocator
 	arena  []byte     // intermediates; executables share it
 	heads  []headWork // by worker
 	closed bool
+	stats  counts
 }
 
 var _ plugin.Backend = (*Backend)(nil)
@@ -121,7 +124,10 @@ func (b *Backend) Upload(ctx context.Context, t ir.Type, data []byte) (plugin.Bu
 	if err := checkData(t, data); err != nil {
 		return nil, fmt.Errorf("cpu: upload: %w", err)
 	}
-	x := &buffer{backend: b, t: ir.Type{DType: t.DType, Shape: slices.Clone(t.Shape)}, data: alignedBytes(len(data))}
+	x, err := b.buffer(ir.Type{DType: t.DType, Shape: slices.Clone(t.Shape)})
+	if err != nil {
+		return nil, fmt.Errorf("cpu: upload: %w", err)
+	}
 	copy(x.data, data)
 	return x, nil
 }
@@ -135,8 +141,13 @@ func (b *Backend) check() error {
 
 // Close ends the workers. Buffers can still be read.
 func (b *Backend) Close() error {
-	b.closed, b.arena = true, nil
+	b.closed = true
 	b.pool.Close()
+	if b.arena != nil {
+		b.pages.Put(b.arena)
+		b.arena = nil
+	}
+	b.pages.Trim()
 	return nil
 }
 
@@ -164,6 +175,27 @@ func checkData(t ir.Type, data []byte) error {
 	return nil
 }
 
+// growArena makes the arena at least n bytes long; nothing in it is kept.
+func (b *Backend) growArena(n int) (err error) {
+	if len(b.arena) >= n {
+		return nil
+	}
+	if b.arena != nil {
+		b.pages.Put(b.arena)
+	}
+	b.arena, err = b.pages.Get(n)
+	return err
+}
+
+// buffer returns a buffer whose contents are not defined.
+func (b *Backend) buffer(t ir.Type) (*buffer, error) {
+	data, err := b.pages.Get(t.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return &buffer{backend: b, t: t, data: data}, nil
+}
+
 type buffer struct {
 	backend  *Backend
 	t        ir.Type
@@ -186,7 +218,12 @@ func (x *buffer) Download(ctx context.Context, dst []byte) error {
 	return nil
 }
 
-func (x *buffer) Release() { x.released, x.data = true, nil }
+func (x *buffer) Release() {
+	if !x.released && x.data != nil {
+		x.backend.pages.Put(x.data)
+	}
+	x.released, x.data = true, nil
+}
 
 const cacheLine = 64
 

@@ -74,6 +74,7 @@ func (b *Backend) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, e
 	}
 	e.stores, e.steps = c.stores, c.steps
 	e.plan(c.extra)
+	b.stats.executables++
 	return e, nil
 }
 

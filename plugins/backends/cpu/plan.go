@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/seedbed/seedbed/abi/ir"
@@ -122,7 +123,12 @@ func (e *executable) donor(ref int, taken []bool) int {
 
 func (e *executable) Memory() plugin.Memory { return e.memory }
 
-func (e *executable) Release() { *e = executable{backend: e.backend, name: e.name} }
+func (e *executable) Release() {
+	if e.mem != nil {
+		e.backend.stats.executables--
+	}
+	*e = executable{backend: e.backend, name: e.name}
+}
 
 // Execute runs the steps in order.
 func (e *executable) Execute(ctx context.Context, args []plugin.Argument) ([]plugin.Buffer, error) {
@@ -133,7 +139,10 @@ func (e *executable) Execute(ctx context.Context, args []plugin.Argument) ([]plu
 			}
 		}
 	}()
+	start := time.Now()
 	out, err := e.execute(ctx, args)
+	e.backend.stats.runs++
+	e.backend.stats.nanos += time.Since(start).Nanoseconds()
 	clear(e.mem)
 	if err != nil {
 		return nil, fmt.Errorf("cpu: func %s: %w", e.name, err)
@@ -153,16 +162,27 @@ func (e *executable) execute(ctx context.Context, args []plugin.Argument) ([]plu
 		return nil, err
 	}
 	b := e.backend
-	if len(b.arena) < e.arena {
-		b.arena = alignedBytes(e.arena)
+	if err := b.growArena(e.arena); err != nil {
+		return nil, err
 	}
-	out := make([]*buffer, len(e.results))
+	out, moved := make([]*buffer, len(e.results)), make([]*buffer, len(e.results))
+	done := false
+	defer func() {
+		for k, x := range out {
+			switch {
+			case moved[k] != nil && done:
+				moved[k].data = nil // the result's now
+			case moved[k] == nil && x != nil && !done:
+				x.Release()
+			}
+		}
+	}()
 	for k, r := range e.results {
-		out[k] = &buffer{backend: b, t: r.t}
 		if d := r.donor; d != none && args[d].Donate && args[d].Buffer != nil && once(args, d) {
-			out[k].data = given[d]
-		} else {
-			out[k].data = alignedBytes(r.t.Bytes())
+			moved[k] = args[d].Buffer.(*buffer)
+			out[k] = &buffer{backend: b, t: r.t, data: given[d]}
+		} else if out[k], err = b.buffer(r.t); err != nil {
+			return nil, err
 		}
 	}
 	for i := range e.stores {
@@ -195,6 +215,7 @@ func (e *executable) execute(ctx context.Context, args []plugin.Argument) ([]plu
 		}
 		bufs[k] = out[k]
 	}
+	done = true
 	return bufs, nil
 }
 

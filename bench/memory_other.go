@@ -1,0 +1,10 @@
+//go:build !linux
+
+package main
+
+import "runtime"
+
+// watchMemory knows nothing here.
+func watchMemory(int) (stop func() int64) { return func() int64 { return 0 } }
+
+func processorName() string { return runtime.GOARCH }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package cpu
+
+func freeBytes() int64 { return 0 }
