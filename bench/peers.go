@@ -119,6 +119,7 @@ func runPeers(ctx context.Context, names []string, o peersOptions) error {
 		for _, v := range variants {
 			c := comparison{Model: name, Peer: v.name, CPU: processorName(), Threads: o.threads}
 			var peerSteps, steps, peaks []float64
+			var flops float64
 			for range o.pairs {
 				args := slices.Concat([]string{script, name, "--batch", strconv.Itoa(m.batch), "--seq", strconv.Itoa(m.seq)}, common, v.args)
 				peer, peerBytes, err := runSide(ctx, python, args, v.env)
@@ -129,13 +130,13 @@ func runPeers(ctx context.Context, names []string, o peersOptions) error {
 				if err != nil {
 					return fmt.Errorf("%s: the project: %w", name, err)
 				}
-				c.Torch = peer.Torch
+				c.Torch, flops = peer.Torch, own.FLOPs
 				c.Ratios = append(c.Ratios, peer.Median/own.Median)
 				peerSteps, steps, peaks = append(peerSteps, peer.Median), append(steps, own.Median), append(peaks, own.Peak)
 				c.PeerBytes, c.Bytes = max(c.PeerBytes, peerBytes), max(c.Bytes, bytes)
 			}
 			c.Ratio, c.PeerStep, c.Step, c.PeakFLOPS = median(c.Ratios), median(peerSteps), median(steps), slices.Max(peaks)
-			c.PeerShare, c.Share = m.flops()/c.PeerStep/c.PeakFLOPS, m.flops()/c.Step/c.PeakFLOPS
+			c.PeerShare, c.Share = flops/c.PeerStep/c.PeakFLOPS, flops/c.Step/c.PeakFLOPS
 			if err := c.print(o.json); err != nil {
 				return err
 			}

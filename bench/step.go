@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/cost"
+	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/core/train"
@@ -73,8 +76,8 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 	if err != nil {
 		return nil, err
 	}
-	if o.steps < 1 || o.warmup < 0 {
-		return nil, fmt.Errorf("%d steps after %d: at least one must be timed", o.steps, o.warmup)
+	if o.steps < 1 || o.warmup < 1 {
+		return nil, fmt.Errorf("%d steps after %d: at least one of each", o.steps, o.warmup)
 	}
 	start := time.Now()
 	t, backend, err := m.trainer(ctx, o)
@@ -83,41 +86,61 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 	}
 	defer backend.Close()
 	defer t.Close()
-	out := &measured{Model: name, Threads: o.threads, FLOPs: m.flops(), Start: time.Since(start).Seconds()}
+	if err := t.Initialize(ctx); err != nil {
+		return nil, err
+	}
+	flops, err := cost.Count(t.Gradient())
+	if err != nil {
+		return nil, err
+	}
+	out := &measured{Model: name, Threads: o.threads, FLOPs: float64(flops.Contractions), Start: time.Since(start).Seconds()}
+	// Steps stay queued behind the last that is timed, as in the middle of a run.
+	total := o.warmup + o.steps
+	var last time.Time
 	var before float64
-	for i := range o.warmup + o.steps {
+	for i := range total {
 		if i == o.warmup {
-			before = processorTime()
-		}
-		if i == o.warmup && o.profile != "" {
-			f, err := os.Create(o.profile)
-			if err != nil {
-				return nil, err
+			if o.profile != "" {
+				stop, err := profile(o.profile)
+				if err != nil {
+					return nil, err
+				}
+				defer stop()
 			}
-			defer f.Close()
-			if err := pprof.StartCPUProfile(f); err != nil {
-				return nil, err
-			}
-			defer pprof.StopCPUProfile()
+			before, last = processorTime(), time.Now()
 		}
-		start := time.Now()
-		metrics, err := t.Step(ctx)
+		metrics, err := t.Next(ctx, uint64(total+queuedBehind))
 		if err != nil {
 			return nil, err
 		}
 		if i >= o.warmup {
-			out.Steps = append(out.Steps, time.Since(start).Seconds())
+			out.Steps = append(out.Steps, time.Since(last).Seconds())
+			last = time.Now()
 		}
 		out.Loss = metrics.Loss
 	}
+	out.CPU = (processorTime() - before) / float64(o.steps)
 	stats, err := backend.Stats(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out.Peak = stats.PeakFLOPS
-	out.CPU = (processorTime() - before) / float64(o.steps)
 	out.Median, out.Min = median(out.Steps), slices.Min(out.Steps)
 	return out, nil
+}
+
+const queuedBehind = 8 // more than are ever in flight
+
+// profile writes one of the processor's time until stop is called.
+func profile(path string) (stop func(), err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }
 
 // trainer makes a run in this process.
@@ -145,7 +168,7 @@ func (m model) trainer(ctx context.Context, o stepOptions) (*train.Trainer, *cpu
 		return nil, nil, err
 	}
 	t, err := train.New(ctx, train.Config{
-		Module: module, Binding: binding, Rows: rows, Seed: 1, GrainRows: m.batch, Grains: 1, Backend: backend,
+		Module: module, Binding: binding, Rows: rows, Seed: 1, GrainRows: m.batch, Grains: 1, Device: device.Local(backend),
 		Optimizer: step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.1},
 		Schedule:  schedule.Schedule{Name: "constant", Peak: 1e-4, Steps: 1 << 20},
 	})
