@@ -1,10 +1,3 @@
-// Command bench measures the project beside others on the machine at hand:
-//
-//	go run ./bench peers gpt_small         training steps, PyTorch and the project in turn
-//	go run ./bench step gpt_small          the project's steps alone
-//	go run ./bench gemm                    matrix products on one core
-//
-// README.md beside it says what the figures mean. Start reading at peers.go.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -20,26 +21,30 @@ func (d draw) pick(what string, from ...int) int {
 }
 
 func checkComposite(t *testing.T, checks int, build func(d draw, b *ir.Builder) (fixed map[string]func(r *rand.Rand, t ir.Type) []byte)) {
-	backends(t, func(t *testing.T, be *Backend) {
-		count := 0
-		rapid.Check(t, func(rt *rapid.T) {
-			if count++; count > checks { // rapid's own number of checks is a flag of the whole test binary
-				return
+	var programs []program
+	rapid.Check(t, func(rt *rapid.T) {
+		if len(programs) == checks { // rapid's own number of checks is a flag of the whole test binary
+			return
+		}
+		d := draw{rt}
+		b := ir.NewBuilder("composite")
+		makers := build(d, b)
+		f, err := b.Func()
+		require.NoError(t, err)
+		seed := rapid.Uint64().Draw(rt, "seed")
+		r, fixed := rand.New(rand.NewPCG(seed, 3)), map[string][]byte{}
+		for _, p := range f.Params {
+			if m := makers[p.Name]; m != nil {
+				fixed[p.Name] = m(r, p.Type)
 			}
-			d := draw{rt}
-			b := ir.NewBuilder("composite")
-			makers := build(d, b)
-			f, err := b.Func()
-			require.NoError(t, err)
-			seed := rapid.Uint64().Draw(rt, "seed")
-			r, fixed := rand.New(rand.NewPCG(seed, 3)), map[string][]byte{}
-			for _, p := range f.Params {
-				if m := makers[p.Name]; m != nil {
-					fixed[p.Name] = m(r, p.Type)
-				}
-			}
-			newProgram(t, seed, []float64{0, 0, 0.002, 0.1}[d.n("special", 0, 3)], f, fixed).run(t, be)
-		})
+		}
+		programs = append(programs, newProgram(t, seed, []float64{0, 0, 0.002, 0.1}[d.n("special", 0, 3)], f, fixed))
+	})
+	backends(t, func(t *testing.T, b *Backend) {
+		for i, p := range programs {
+			p.name = fmt.Sprintf("program %d of %v", i, p.f.Params)
+			p.run(t, b)
+		}
 	})
 }
 
@@ -68,7 +73,7 @@ func runs(r *rand.Rand, t ir.Type) []byte {
 }
 
 func TestAttentionIsItsDecomposition(t *testing.T) {
-	checkComposite(t, 25, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+	checkComposite(t, 60, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		batch, g, r := d.n("batch", 0, 2), d.n("groups", 1, 2), d.n("heads a group", 1, 3)
 		s := d.pick("queries", 0, 1, 2, 5, 9, 33, 100)
 		keys := d.pick("keys", s, s, s, 0, 1, 7, 40, 101)
@@ -103,7 +108,7 @@ func TestAttentionIsItsDecomposition(t *testing.T) {
 }
 
 func TestCrossEntropyIsItsDecomposition(t *testing.T) {
-	checkComposite(t, 20, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+	checkComposite(t, 40, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		n, v, e := d.pick("rows", 0, 1, 3, 20, 130, 515), d.pick("vocabulary", 1, 2, 15, 50), d.pick("width", 0, 1, 6, 17)
 		if d.n("wide", 0, 19) == 0 {
 			n, v, e = 3, 4100, 2
@@ -121,7 +126,7 @@ func TestCrossEntropyIsItsDecomposition(t *testing.T) {
 }
 
 func TestNormGradientsAreTheirDecompositions(t *testing.T) {
-	checkComposite(t, 15, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+	checkComposite(t, 40, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		shape := []int{d.pick("outer", 0, 1, 2, 3), d.pick("rows", 0, 1, 5, 31, 32, 70), d.pick("columns", 0, 1, 7, 8, 40, 129)}
 		if d.n("long", 0, 9) == 0 {
 			shape = []int{2, 2100, 3}
