@@ -1,0 +1,106 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// maxBytes bounds the JSON text of a configuration.
+const maxBytes = 1 << 16
+
+// object is a JSON object, its names in order.
+type object struct {
+	values map[string]json.RawMessage
+	order  []string
+}
+
+// parseObject splits a JSON object into its fields. Unlike encoding/json's own
+// decoding into structs it refuses a field that is given twice and knows upper
+// from lower case.
+func parseObject(raw json.RawMessage) (object, error) {
+	o := object{values: map[string]json.RawMessage{}}
+	fail := func(err error) (object, error) {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return o, fmt.Errorf("the configuration: %w", err)
+	}
+	if len(raw) > maxBytes {
+		return fail(fmt.Errorf("%d bytes are more than %d", len(raw), maxBytes))
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return o, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return fail(errors.Join(errors.New("must be a JSON object"), err))
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return fail(err)
+		}
+		name, _ := t.(string) // the decoder lets nothing else be a name
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			return fail(fmt.Errorf("field %q: %w", clip(name), err))
+		}
+		if _, twice := o.values[name]; twice {
+			return o, Wrong(clip(name), "is given twice")
+		}
+		o.values[name] = v
+		o.order = append(o.order, name)
+	}
+	if _, err := d.Token(); err != nil {
+		return fail(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fail(errors.New("something follows the JSON object"))
+	}
+	return o, nil
+}
+
+// clip shortens text from outside for an error message.
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		s = s[:most] + "..."
+	}
+	if q := strconv.QuoteToASCII(s); q[1:len(q)-1] != s {
+		return q
+	}
+	return s
+}
+
+// nearest returns the word with the smallest edit distance (Levenshtein 1966)
+// to s, the first of several.
+func nearest(s string, words []string) string {
+	s = s[:min(len(s), 64)]
+	best, least := "", -1
+	for _, w := range words {
+		row := make([]int, len(w)+1)
+		for j := range row {
+			row[j] = j
+		}
+		for i := range len(s) {
+			diagonal := row[0]
+			row[0] = i + 1
+			for j := range len(w) {
+				change := diagonal
+				if s[i] != w[j] {
+					change++
+				}
+				diagonal = row[j+1]
+				row[j+1] = min(change, row[j]+1, diagonal+1)
+			}
+		}
+		if d := row[len(w)]; least < 0 || d < least {
+			best, least = w, d
+		}
+	}
+	return best
+}

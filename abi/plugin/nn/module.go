@@ -1,0 +1,156 @@
+package nn
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+)
+
+// maxParameters bounds the elements of all parameters of a module.
+const maxParameters = 1 << 40
+
+// Net is a network that is being written.
+type Net struct {
+	*ir.Builder
+	// Epsilon is what norms add to the variance.
+	Epsilon float64
+
+	inputs     map[string]ir.Value
+	parameters map[string]plugin.Parameter
+	// values are those of the parameters; nil while they are being collected.
+	values map[string]ir.Value
+	state  ir.Value
+	draws  bool // whether state is used
+	total  int
+}
+
+// stateName is the input that holds the state of random draws; the host fills
+// it.
+const stateName = "state"
+
+// Module writes the function of a role. body is called twice: once to learn
+// which parameters there are, and once with their values. It must do the same
+// both times, and returns the role's outputs by Return. State is not among
+// inputs: it becomes one if the network draws random bits.
+func Module(role string, config json.RawMessage, inputs []ir.Param, body func(n *Net)) (*plugin.Module, error) {
+	first := &Net{Builder: ir.NewBuilder(role), parameters: map[string]plugin.Parameter{}}
+	first.declare(inputs, true)
+	body(first)
+	if _, err := first.Func(); err != nil {
+		return nil, err
+	}
+	m := &plugin.Module{Config: config}
+	for _, p := range first.parameters {
+		m.Parameters = append(m.Parameters, p)
+	}
+	slices.SortFunc(m.Parameters, func(a, b plugin.Parameter) int { return strings.Compare(a.Name, b.Name) })
+
+	n := &Net{Builder: ir.NewBuilder(role), parameters: first.parameters, values: map[string]ir.Value{}}
+	for _, p := range m.Parameters {
+		n.values[p.Name] = n.Param(p.Name, p.Type)
+	}
+	n.declare(inputs, first.draws)
+	body(n)
+	var err error
+	if m.Forward, err = n.Func(); err != nil {
+		return nil, err
+	}
+	return m, m.Check()
+}
+
+func (n *Net) declare(inputs []ir.Param, state bool) {
+	n.inputs = map[string]ir.Value{}
+	for _, p := range inputs {
+		n.inputs[p.Name] = n.Param(p.Name, p.Type)
+	}
+	n.state = ir.NoValue
+	if state {
+		n.state = n.Param(stateName, ir.T(ir.U32, 4))
+	}
+}
+
+// Input returns an input of the role.
+func (n *Net) Input(name string) ir.Value {
+	v, ok := n.inputs[name]
+	if !ok {
+		return n.Fail("there is no input %q", name)
+	}
+	return v
+}
+
+// Weight returns the parameter called name, f32 of the given shape. Weight
+// decay spares those of rank 0 and 1. The same name may be used again with the
+// same shape: the parameter is shared.
+func (n *Net) Weight(name string, init plugin.Init, shape ...int) ir.Value {
+	p := plugin.Parameter{Name: name, Type: ir.T(ir.F32, shape...), Init: init, NoDecay: len(shape) < 2}
+	if known, ok := n.parameters[name]; ok {
+		if !known.Type.Equal(p.Type) || known.Init != init {
+			return n.Fail("parameter %q is %v with %v, and %v with %v elsewhere", name, p.Type, init, known.Type, known.Init)
+		}
+	} else if n.values != nil {
+		return n.Fail("parameter %q was not there at first", name)
+	} else {
+		n.parameters[name] = p
+		if err := p.Type.Check(); err != nil {
+			return n.Fail("parameter %q: %v", name, err)
+		}
+		if n.total += p.Type.Elements(); n.total > maxParameters {
+			return n.Fail("the parameters have more than %d elements", maxParameters)
+		}
+	}
+	if n.values == nil {
+		return n.Zeros(p.Type) // stands for it while parameters are collected
+	}
+	return n.values[name]
+}
+
+// Ones, Zeros and Normal are the usual first values.
+func Ones() plugin.Init { return plugin.Init{Kind: plugin.InitOnes} }
+
+// Zeros begins with 0.
+func Zeros() plugin.Init { return plugin.Init{Kind: plugin.InitZeros} }
+
+// Normal has mean 0 and the given standard deviation.
+func Normal(deviation float64) plugin.Init {
+	return plugin.Init{Kind: plugin.InitNormal, Scale: deviation}
+}
+
+// Uniform is uniform in [-bound, bound).
+func Uniform(bound float64) plugin.Init { return plugin.Init{Kind: plugin.InitUniform, Scale: bound} }
+
+// CheckRole reports a role that a plugin does not play.
+func CheckRole(info plugin.Info, role string) error {
+	if !slices.Contains(info.Roles, role) {
+		return fmt.Errorf("%s: the role %q is not one of its own: %s", info.Name, role, strings.Join(info.Roles, ", "))
+	}
+	return nil
+}
+
+// maxDim bounds one dimension of a request.
+const maxDim = 1 << 20
+
+// Dims takes the dimensions called names, in order, from those of a request,
+// which must have them all, positive, and no others.
+func Dims(owner string, given map[string]int, names ...string) ([]int, error) {
+	out := make([]int, len(names))
+	for i, name := range names {
+		if out[i] = given[name]; out[i] < 1 || out[i] > maxDim {
+			return nil, fmt.Errorf("%s: dimension %q must be 1 to %d, is %d", owner, name, maxDim, out[i])
+		}
+	}
+	if len(given) != len(names) {
+		var unknown []string
+		for name := range given {
+			if !slices.Contains(names, name) {
+				unknown = append(unknown, name)
+			}
+		}
+		slices.Sort(unknown)
+		return nil, fmt.Errorf("%s: unknown dimensions %q; it has %s", owner, unknown, strings.Join(names, ", "))
+	}
+	return out, nil
+}
