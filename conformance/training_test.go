@@ -213,6 +213,14 @@ func TestTrainingIsIdentical(t *testing.T) {
 	assert.Equal(t, losses[2:], run(resumed, 2))
 	assert.Equal(t, want, state(resumed))
 
+	// Back to the middle, with a step in flight.
+	again := queued(3, 3)
+	_, err := again.Next(ctx, steps)
+	require.NoError(t, err)
+	require.NoError(t, again.Restore(ctx, 2, func(name string, _ ir.Type) ([]byte, error) { return saved[name], nil }))
+	assert.Equal(t, losses[2:], run(again, 2))
+	assert.Equal(t, want, state(again))
+
 	for _, path := range []string{"portable", "avx2", "avx512"} {
 		for threads := 1; threads <= 3; threads++ {
 			t.Run(fmt.Sprintf("cpu %s, %d threads", path, threads), func(t *testing.T) {
