@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/generate"
@@ -147,28 +148,54 @@ func TestGenerationEnds(t *testing.T) {
 	}
 }
 
-func TestGenerationRefusesModels(t *testing.T) {
+// Of tokens that are equally likely the n-th choice is where the n-th number of
+// the seed's stream falls.
+func TestGenerationDraws(t *testing.T) {
+	const vocab = 64
 	d := device.Local(reference.Backend{})
+	typ := ir.T(ir.F32, vocab, 2)
+	zeros, err := d.Upload(t.Context(), typ, make([]byte, typ.Bytes()))
+	require.NoError(t, err)
+	g, err := generate.New(t.Context(), generate.Config{
+		Device: d, Context: 7, Parameter: func(string) plugin.Buffer { return zeros },
+		Build: func(_ context.Context, sequence int) (*plugin.Module, error) { return bigrams(t, vocab, sequence), nil },
+	})
+	require.NoError(t, err)
+	defer g.Close()
+	got := collect(t, g, []int32{1}, generate.Options{Sampling: generate.Sampling{Temperature: 1}, Seed: 9, MaxTokens: 30, Stop: -1})
+	stream := numerics.Stream{Seed: 9, Step: 1<<32 - 3}
+	for n, id := range got {
+		assert.EqualValues(t, int(stream.UniformAt(uint64(n))*vocab), id)
+	}
+}
+
+// bigrams is a model whose logits depend on the last token alone.
+func bigrams(t *testing.T, vocab, sequence int) *plugin.Module {
 	b := ir.NewBuilder("forward")
-	w := b.Param("w", ir.T(ir.F32, 5, 2))
-	ids := b.Param("input_ids", ir.T(ir.I32, 1, 8))
-	b.Return("hidden", b.Gather(0, w, ids))
+	typ := ir.T(ir.F32, vocab, 2)
+	w := b.Param("w", typ)
+	b.Return("hidden", b.Gather(0, w, b.Param("input_ids", ir.T(ir.I32, 1, sequence))))
 	b.Return("output_embedding", w)
 	f, err := b.Func()
 	require.NoError(t, err)
-	good := plugin.Module{Forward: f, Parameters: []plugin.Parameter{{Name: "w", Type: ir.T(ir.F32, 5, 2), Init: plugin.Init{Kind: plugin.InitOnes}}}}
+	return &plugin.Module{Forward: f, Parameters: []plugin.Parameter{{Name: "w", Type: typ, Init: plugin.Init{Kind: plugin.InitOnes}}}}
+}
+
+func TestGenerationRefusesModels(t *testing.T) {
+	d := device.Local(reference.Backend{})
+	good := bigrams(t, 5, 8)
 	fails := errors.New("no such model")
 	for want, c := range map[string]generate.Config{
 		"a context of 0 tokens": {Context: 0},
 		"no such model":         {Context: 8, Build: func(context.Context, int) (*plugin.Module, error) { return nil, fails }},
 		`no values for parameter "w"`: {Context: 8, Parameter: func(string) plugin.Buffer { return nil },
-			Build: func(context.Context, int) (*plugin.Module, error) { return &good, nil }},
+			Build: func(context.Context, int) (*plugin.Module, error) { return good, nil }},
 		`the input "input_ids" is i32[1,8], must be i32[1,7]`: {Context: 7,
-			Build: func(context.Context, int) (*plugin.Module, error) { return &good, nil }},
+			Build: func(context.Context, int) (*plugin.Module, error) { return good, nil }},
 		"one is not there": {Context: 8, Build: func(context.Context, int) (*plugin.Module, error) {
-			m, f := good, *good.Forward
-			f.Results, m.Forward = f.Results[:1], &f
-			return &m, nil
+			m := bigrams(t, 5, 8)
+			m.Forward.Results = m.Forward.Results[:1]
+			return m, nil
 		}},
 	} {
 		c.Device = d

@@ -60,6 +60,13 @@ func TestChooseByShare(t *testing.T) {
 	}
 }
 
+// A part that tokens have exactly is enough.
+func TestTopPOfEquals(t *testing.T) {
+	for p, want := range map[float64]int{0.25: 1, 0.26: 2, 0.5: 2, 0.75: 3, 0.76: 4} {
+		assert.Len(t, Sampling{Temperature: 1, TopP: p}.shares(make([]float32, 4), 0), want, p)
+	}
+}
+
 func TestChooseRefuses(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for want, logits := range map[string][]float32{

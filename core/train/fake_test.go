@@ -69,10 +69,9 @@ func (b *fakeBuffer) Type() ir.Type { return b.typ }
 func (b *fakeBuffer) Release() {
 	b.d.mu.Lock()
 	defer b.d.mu.Unlock()
-	if !b.gone {
-		b.gone = true
-		b.d.alive--
-	}
+	assert.False(b.d.t, b.gone, "release of a buffer that is gone")
+	b.gone = true
+	b.d.alive--
 }
 func (b *fakeBuffer) Download(ctx context.Context, dst []byte) error {
 	assert.False(b.d.t, b.gone, "download of a buffer that is gone")

@@ -264,12 +264,8 @@ func (t *Trainer) grains(ctx context.Context) (tensors, error) {
 			break
 		}
 	}
-	sum, _ := tree.Result()
-	if failed != nil {
-		sum.release()
-		return nil, failed
-	}
-	return sum, nil
+	sum, _ := tree.Result() // nil if one has failed
+	return sum, failed
 }
 
 // grain queues a grain, which is added to the sums of its chain; sums is nil

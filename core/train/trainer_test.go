@@ -220,6 +220,8 @@ func TestErrors(t *testing.T) {
 			"step 2: update: queue: the fake failed", errFake},
 		"queueing a combination": {func(c *Config, d *fakeDevice, _ *fakeBinding) { c.Shards = 3; d.failQueue = 6*1 + 2 }, 1,
 			"step 1: combining chains: queue: the fake failed", errFake},
+		"queueing a grain when others are combined": {func(c *Config, d *fakeDevice, _ *fakeBinding) { c.Shards = 3; d.failQueue = 6*1 + 3 }, 1,
+			"step 1: grain 2: queue: the fake failed", errFake},
 		"the objective": {func(_ *Config, _ *fakeDevice, b *fakeBinding) {
 			b.fail = func(at plugin.Position) error {
 				if at.Step == 2 && at.Grain == 2 {
