@@ -54,3 +54,23 @@ type Position struct {
 	Step  uint64 // optimizer step, from 0
 	Grain uint64 // within the step
 }
+
+// Configured is a Binding that says its whole configuration, defaults
+// included, as a JSON object. Of one that does not, it is what Bind was given.
+type Configured interface {
+	Config() json.RawMessage
+}
+
+// Measured is a Binding that says what its metrics are: the results of Loss
+// beside "loss" and "weight", in order. Metrics that are not described are
+// sums over the step.
+type Measured interface {
+	Metrics() []Metric
+}
+
+// Metric is a quantity that is reported and not learned from.
+type Metric struct {
+	Name      string // of the result of Loss that holds its sum over a grain
+	Doc       string // what people read; at most 256 bytes
+	PerWeight bool   // reported divided by the sum of "weight", as the loss is
+}

@@ -173,7 +173,10 @@ type CompileResponse struct {
 	// outputs, in bytes.
 	ScratchBytes uint64 `protobuf:"varint,4,opt,name=scratch_bytes,json=scratchBytes,proto3" json:"scratch_bytes,omitempty"`
 	// How long compiling took, in nanoseconds of wall clock.
-	CompileNs     uint64 `protobuf:"varint,5,opt,name=compile_ns,json=compileNs,proto3" json:"compile_ns,omitempty"`
+	CompileNs uint64 `protobuf:"varint,5,opt,name=compile_ns,json=compileNs,proto3" json:"compile_ns,omitempty"`
+	// Most memory that the results of one of its functions take beside what
+	// donated inputs make room for, in bytes.
+	ResultBytes   uint64 `protobuf:"varint,6,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,6 +242,13 @@ func (x *CompileResponse) GetScratchBytes() uint64 {
 func (x *CompileResponse) GetCompileNs() uint64 {
 	if x != nil {
 		return x.CompileNs
+	}
+	return 0
+}
+
+func (x *CompileResponse) GetResultBytes() uint64 {
+	if x != nil {
+		return x.ResultBytes
 	}
 	return 0
 }
@@ -1306,7 +1316,11 @@ type StatsResponse struct {
 	// Functions that have run since the plugin's start.
 	Runs uint64 `protobuf:"varint,10,opt,name=runs,proto3" json:"runs,omitempty"`
 	// Sum of their ExecuteResponse.run_ns.
-	RunNs         uint64 `protobuf:"varint,11,opt,name=run_ns,json=runNs,proto3" json:"run_ns,omitempty"`
+	RunNs uint64 `protobuf:"varint,11,opt,name=run_ns,json=runNs,proto3" json:"run_ns,omitempty"`
+	// Most floating point operations a second that all workers together can do,
+	// measured: f32 fused multiply-adds, each counted as 2. 0 where that is not
+	// known; finite and not negative.
+	PeakFlopsPerS float64 `protobuf:"fixed64,12,opt,name=peak_flops_per_s,json=peakFlopsPerS,proto3" json:"peak_flops_per_s,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1418,6 +1432,13 @@ func (x *StatsResponse) GetRunNs() uint64 {
 	return 0
 }
 
+func (x *StatsResponse) GetPeakFlopsPerS() float64 {
+	if x != nil {
+		return x.PeakFlopsPerS
+	}
+	return 0
+}
+
 // Inline asks for a result in the response.
 type ExecuteOutput_Inline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1467,14 +1488,15 @@ const file_abi_v1_backend_proto_rawDesc = "" +
 	"executable\x18\x03 \x01(\x04R\n" +
 	"executable\x121\n" +
 	"\aprogram\x18\x04 \x01(\v2\x17.seedbed.abi.v1.ProgramR\aprogram\x121\n" +
-	"\aprofile\x18\x05 \x01(\x0e2\x17.seedbed.abi.v1.ProfileR\aprofile\"\xb6\x01\n" +
+	"\aprofile\x18\x05 \x01(\x0e2\x17.seedbed.abi.v1.ProfileR\aprofile\"\xd9\x01\n" +
 	"\x0fCompileResponse\x12\x1b\n" +
 	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
 	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\x12%\n" +
 	"\x0eprogram_sha256\x18\x03 \x01(\fR\rprogramSha256\x12#\n" +
 	"\rscratch_bytes\x18\x04 \x01(\x04R\fscratchBytes\x12\x1d\n" +
 	"\n" +
-	"compile_ns\x18\x05 \x01(\x04R\tcompileNs\"\xcd\x01\n" +
+	"compile_ns\x18\x05 \x01(\x04R\tcompileNs\x12!\n" +
+	"\fresult_bytes\x18\x06 \x01(\x04R\vresultBytes\"\xcd\x01\n" +
 	"\rUploadRequest\x12\x1b\n" +
 	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
 	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\x126\n" +
@@ -1543,7 +1565,7 @@ const file_abi_v1_backend_proto_rawDesc = "" +
 	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\"H\n" +
 	"\fStatsRequest\x12\x1b\n" +
 	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
-	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\"\xc3\x02\n" +
+	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\"\xec\x02\n" +
 	"\rStatsResponse\x12\x1b\n" +
 	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
 	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\x12\x16\n" +
@@ -1558,7 +1580,8 @@ const file_abi_v1_backend_proto_rawDesc = "" +
 	"free_bytes\x18\t \x01(\x04R\tfreeBytes\x12\x12\n" +
 	"\x04runs\x18\n" +
 	" \x01(\x04R\x04runs\x12\x15\n" +
-	"\x06run_ns\x18\v \x01(\x04R\x05runNs*5\n" +
+	"\x06run_ns\x18\v \x01(\x04R\x05runNs\x12'\n" +
+	"\x10peak_flops_per_s\x18\f \x01(\x01R\rpeakFlopsPerS*5\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPROFILE_EXACT\x10\x012\xd3\x03\n" +

@@ -174,7 +174,7 @@ type BindResponse struct {
 	// divided by the sum of weight. Required.
 	Loss *Program `protobuf:"bytes,4,opt,name=loss,proto3" json:"loss,omitempty"`
 	// The fields that Transform fills: the model's inputs and whatever else the
-	// loss takes, sorted by name. At most 256.
+	// loss takes, sorted by name, none without elements. At most 256.
 	Batch []*Field `protobuf:"bytes,5,rep,name=batch,proto3" json:"batch,omitempty"`
 	// What the loss returns beside "loss" and "weight", in order. At most 64.
 	Metrics       []*Metric `protobuf:"bytes,6,rep,name=metrics,proto3" json:"metrics,omitempty"`
@@ -711,7 +711,9 @@ type TransformResponse_Slot struct {
 type TransformResponse_ArrowBatch struct {
 	// An Arrow IPC stream of one record batch with one row: a column of the
 	// extension type arrow.fixed_shape_tensor for each field of
-	// BindResponse.batch, in order. At most 60 MiB.
+	// BindResponse.batch, in order, without compression. Arrow has neither
+	// bfloat16 nor bools of a byte: bf16 is kept as uint16, bool as uint8. At
+	// most 60 MiB.
 	ArrowBatch []byte `protobuf:"bytes,6,opt,name=arrow_batch,json=arrowBatch,proto3,oneof"`
 }
 

@@ -68,3 +68,22 @@ func Lower(f *ir.Func, info plugin.BackendInfo) (*ir.Func, error) {
 	}
 	return f, nil
 }
+
+// HostResults returns the indices of the results of a function that come to the
+// host. It is an error if there is none of a name, or if it is larger than
+// MaxHostBytes.
+func HostResults(f *ir.Func, host []string) ([]int, error) {
+	types := f.Types()
+	out := make([]int, len(host))
+	for k, name := range host {
+		i := f.Result(name)
+		if i < 0 {
+			return nil, fmt.Errorf("func %s has no result %q for the host", f.Name, name)
+		}
+		if t := types[f.Results[i].Value]; t.Bytes() > MaxHostBytes {
+			return nil, fmt.Errorf("func %s: result %q %v is larger than the %d bytes that a run gives to the host", f.Name, name, t, MaxHostBytes)
+		}
+		out[k] = i
+	}
+	return out, nil
+}

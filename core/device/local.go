@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -22,19 +21,11 @@ func (l local) Stats(ctx context.Context) (plugin.Stats, error) {
 }
 
 func (l local) Compile(ctx context.Context, f *ir.Func, host []string) (Program, error) {
-	p := localProgram{}
-	types := f.Types()
-	for _, name := range host {
-		i := f.Result(name)
-		if i < 0 {
-			return nil, fmt.Errorf("func %s has no result %q for the host", f.Name, name)
-		}
-		if t := types[f.Results[i].Value]; t.Bytes() > MaxHostBytes {
-			return nil, fmt.Errorf("func %s: result %q %v is larger than the %d bytes that a run gives to the host", f.Name, name, t, MaxHostBytes)
-		}
-		p.host = append(p.host, i)
+	results, err := HostResults(f, host)
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	p := localProgram{host: results}
 	p.Executable, err = l.Backend.Compile(ctx, f)
 	return p, err
 }

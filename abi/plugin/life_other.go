@@ -1,0 +1,7 @@
+//go:build !unix
+
+package plugin
+
+import "os"
+
+func closeOnExec(*os.File) {}

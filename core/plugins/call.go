@@ -1,0 +1,115 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	abiv1 "github.com/seedbed/seedbed/abi/v1"
+
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/rpc"
+)
+
+// call makes a call that ends with its context and within the time limit; a
+// plugin that does not answer is ended.
+func (p *Plugin) call(ctx context.Context, name string, f func(ctx context.Context) error) error {
+	defer p.limit(name)()
+	return p.explain(ctx, name, f(ctx))
+}
+
+// hold makes a call during which the plugin may touch a slot. It is not given
+// up while the plugin might: when its context ends, the plugin has settleTime
+// to finish and is ended otherwise.
+func (p *Plugin) hold(ctx context.Context, name string, f func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer p.limit(name)()
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(settleTime):
+			p.condemn(ErrHung, fmt.Sprintf("%s was given up and did not end within %v", name, settleTime))
+		case <-inner.Done():
+		}
+	})
+	defer stop()
+	return p.explain(ctx, name, f(inner))
+}
+
+// limit ends the plugin unless the function returned is called in time.
+func (p *Plugin) limit(name string) (stop func() bool) {
+	if p.timeout < 0 {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(p.timeout, func() { p.overtime(name) }).Stop
+}
+
+func (p *Plugin) overtime(name string) {
+	p.condemn(ErrHung, fmt.Sprintf("%s took more than %v, and the plugin was ended; raise the time limit if it may", name, p.timeout))
+}
+
+// explain turns what a call returned into what the caller should know.
+func (p *Plugin) explain(ctx context.Context, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var answer *rpc.AnswerError
+	if errors.As(err, &answer) {
+		return fmt.Errorf("plugin %s: %s: %w", p.info.Name, name, err)
+	}
+	s, ok := status.FromError(err)
+	if !ok && !errors.Is(err, errCut) {
+		return err // this side's
+	}
+	lost := !ok || s.Code() == codes.Unavailable
+	if p.verdict.Load() != nil && (lost || s.Code() == codes.Canceled) {
+		return p.final(name)
+	}
+	if lost && p.process.waitExit(3*time.Second) {
+		return p.final(name)
+	}
+	if !ok {
+		return fmt.Errorf("plugin %s: %w", p.info.Name, err)
+	}
+	switch s.Code() {
+	case codes.Canceled, codes.DeadlineExceeded:
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	case codes.InvalidArgument:
+		for _, d := range s.Details() {
+			if c, ok := d.(*abiv1.ConfigError); ok {
+				return &plugin.ConfigError{Field: c.Field, Msg: c.Message}
+			}
+		}
+		return errors.New(s.Message())
+	case codes.Internal:
+		return errors.New(s.Message())
+	}
+	return fmt.Errorf("plugin %s: %s: %v: %s", p.info.Name, name, s.Code(), s.Message())
+}
+
+// errCut says that a stream ended where an answer was due.
+var errCut = errors.New("the plugin ended the stream early")
+
+// final is the error of a process that has ended or is about to.
+func (p *Plugin) final(during string) error {
+	how, last := p.process.ending()
+	e := Error{Plugin: p.info.Name, Err: ErrDied, Msg: how}
+	if v := p.verdict.Load(); v != nil {
+		e = *v
+	} else if during != "" {
+		e.Msg += ", during " + during
+	}
+	if !errors.Is(&e, errClosed) {
+		e.Stderr = last
+	}
+	return &e
+}

@@ -1,0 +1,59 @@
+package plugins
+
+import (
+	"bytes"
+	"log/slog"
+	"sync"
+)
+
+// Bounds on what is kept of a plugin's standard error.
+const (
+	maxLines = 20
+	maxLine  = 400
+)
+
+// lines logs what a plugin writes line by line and keeps the last.
+type lines struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	rest []byte // of a line that has not ended
+	kept []string
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(b)
+	for len(b) > 0 {
+		line, after, ended := bytes.Cut(b, []byte("\n"))
+		l.rest = append(l.rest, line[:min(len(line), maxLine-len(l.rest))]...)
+		if !ended {
+			break
+		}
+		l.end()
+		b = after
+	}
+	return n, nil
+}
+
+func (l *lines) end() {
+	line := string(bytes.ToValidUTF8(bytes.TrimRight(l.rest, "\r"), []byte("?")))
+	l.rest = l.rest[:0]
+	if line == "" {
+		return
+	}
+	l.log.Debug(line)
+	if l.kept = append(l.kept, line); len(l.kept) > maxLines {
+		l.kept = l.kept[1:]
+	}
+}
+
+func (l *lines) last() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.rest) > 0 {
+		l.end()
+	}
+	return append([]string(nil), l.kept...)
+}
