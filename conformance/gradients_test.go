@@ -82,9 +82,78 @@ var gradientCases = map[string]struct {
 	"cross-entropy, z-loss": {[][]int{{3, 3}, {5, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
 		return b.LinearCrossEntropy(x[0], x[1], indices(b, 2, 2, -100), -100, 0.25)
 	}},
+	"dynamic_slice": {[][]int{{4, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.DynamicSlice(x[0], indices(b, 3, -1), 2, 3) // both starts are clamped
+	}},
+	"dynamic_update_slice": {[][]int{{4, 5}, {2, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.DynamicUpdateSlice(x[0], x[1], indices(b, 1, 9))
+	}},
+	"reverse":   {[][]int{{2, 3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reverse(x[0], 0, 2) }},
+	"remainder": {[][]int{{6}, {6}}, 1, 2, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Op("remainder", x)[0] }},
+	"clamp": {[][]int{{}, {9}, {}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Clamp(b.Min(x[0], b.Const(ir.F64, -0.3)), x[1], b.Max(x[2], b.Const(ir.F64, 0.3)))
+	}},
+	"clamp, bounds":   {[][]int{{9}, {9}, {9}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Clamp(x[0], x[1], x[2]) }},
+	"cumsum":          {[][]int{{2, 4, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Cumsum(x[0], 1, false) }},
+	"cumsum, reverse": {[][]int{{4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Cumsum(x[0], 0, true) }},
+	"sort": {[][]int{{3, 4}, {3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		k, v := b.SortPairs(x[0], x[1], 0, true)
+		return b.Concatenate(0, k, v)
+	}},
+	"top_k": {[][]int{{2, 3, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		v, _ := b.TopK(x[0], 2)
+		return v
+	}},
+	"reduce_window": {[][]int{{2, 7, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.ReduceWindow("sum", x[0], ir.Window{
+			Size: []int{1, 3, 2}, Stride: []int{1, 2, 1}, Low: []int{0, 1, -1}, High: []int{0, 3, 2},
+			BaseDilation: []int{1, 2, 1}, Dilation: []int{1, 2, 1},
+		})
+	}},
+	"max pool": {[][]int{{2, 7, 6, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.MaxPool(x[0], pool(3, 2, 1)) }},
+	"min pool": {[][]int{{2, 7, 6, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.ReduceWindow("min", x[0], pool(2, 1, 0).Spatial())
+	}},
+	"average pool": {[][]int{{1, 5, 6, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.AvgPool(x[0], pool(3, 2, 1), false) }},
+	"convolution": {[][]int{{2, 5, 6, 3}, {3, 2, 3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Convolution(x[0], x[1], ir.Window{
+			Stride: []int{2, 1}, Low: []int{1, 0}, High: []int{2, 1}, BaseDilation: []int{1, 1}, Dilation: []int{1, 2},
+		}, 1)
+	}},
+	// A transposed convolution in two groups that leaves out some of the operand.
+	"convolution, dilated": {[][]int{{2, 5, 4}, {3, 2, 6}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Convolution(x[0], x[1], ir.Window{
+			Stride: []int{3}, Low: []int{-1}, High: []int{-2}, BaseDilation: []int{2}, Dilation: []int{2},
+		}, 2)
+	}},
+	"convolution, 3d": {[][]int{{1, 3, 2, 3, 2}, {2, 1, 2, 1, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		w := ir.NewWindow(2, 1, 2)
+		w.Low = []int{1, 0, 1}
+		return b.Convolution(x[0], x[1], w, 2)
+	}},
+	"conv2d": {[][]int{{2, 5, 5, 2}, {3, 3, 2, 3}, {3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.Conv2D(x[0], x[1], x[2], 2, 1, 1, 1)
+	}},
+	"batch_norm_training": {[][]int{{3, 2, 4}, {4}, {4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		y, _, _ := b.BatchNormTraining(x[0], x[1], x[2], 1e-3)
+		return y
+	}},
+	"batch_norm_inference": {[][]int{{3, 4}, {4}, {4}, {4}, {4}}, 0.5, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.BatchNormInference(x[0], x[1], x[2], x[3], x[4], 1e-3)
+	}},
+	"gumbel_softmax": {[][]int{{2, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.GumbelSoftmax(x[0], b.Full(ir.T(ir.U32, 4), 3), 0.7)
+	}},
 	"reduce sum": {[][]int{{2, 3, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceSum(x[0], 1) }},
 	"reduce max": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("max", x[0], 1) }},
 	"reduce min": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("min", x[0], 0) }},
+}
+
+// pool is a square window with padding on all sides.
+func pool(size, stride, padding int) ir.Window {
+	w := ir.NewWindow(size, size)
+	w.Stride, w.Low, w.High = []int{stride, stride}, []int{padding, padding}, []int{padding, padding}
+	return w
 }
 
 func indices(b *ir.Builder, v ...int32) ir.Value {

@@ -45,13 +45,28 @@ func (g *Gradient) ct(i int) Value {
 }
 
 // Decompose builds the normative decomposition of a composite op on the given
-// operands and returns its results, or nil for a primitive.
+// operands and returns its results, or nil for a primitive. Operands in bf16
+// or f16 are converted to f32 first, and the results back: a composite rounds
+// to 16 bits once (rule 15).
 func Decompose(b *Builder, op *Op, in []Value) []Value {
 	d := LookupOp(op.Name)
 	if d == nil || d.decompose == nil {
 		return nil
 	}
-	return d.decompose(b, op, in)
+	wide := make([]Value, len(in))
+	for i, v := range in {
+		wide[i] = v
+		if b.Type(v).DType.IsHalf() {
+			wide[i] = b.Convert(v, F32)
+		}
+	}
+	out := d.decompose(b, op, wide)
+	for i, v := range out {
+		if i < len(op.Results) && b.Err() == nil {
+			out[i] = b.Convert(v, op.Results[i].DType)
+		}
+	}
+	return out
 }
 
 // Expand returns f with every composite that keep does not want replaced by

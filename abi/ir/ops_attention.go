@@ -91,7 +91,7 @@ func (c *inference) attention(i int) (query, stats Type) {
 	c.require(g > 0 && h%g == 0, "%d key heads do not divide %d query heads", g, h)
 	c.sameAs(i+1, q.With(q.Shape[0], k.Shape[1], g, q.Shape[3]))
 	c.sameAs(i+2, q.With(q.Shape[0], k.Shape[1], g, v.Shape[3]))
-	return q, q.With(q.Shape[0], g, h/g, q.Shape[1])
+	return q, statistics(q.With(q.Shape[0], g, h/g, q.Shape[1]))
 }
 
 // segments checks the segment numbers, which start at operand i, against query

@@ -72,7 +72,7 @@ func init() {
 				c.require(t.Rank() > 0, "operand needs a last dimension")
 				c.sameAs(0, t)
 				c.sameAs(2, t.With(t.Shape[t.Rank()-1]))
-				c.sameAs(3, t.With(t.Shape[:t.Rank()-1]...))
+				c.sameAs(3, statistics(t.With(t.Shape[:t.Rank()-1]...)))
 				c.sameAs(4, c.in[3])
 				return []Type{t, c.in[2], c.in[2]}
 			},
@@ -121,7 +121,7 @@ func init() {
 				c.require(t.Rank() > 0, "operand needs a last dimension")
 				c.sameAs(0, t)
 				c.sameAs(2, t.With(t.Shape[t.Rank()-1]))
-				c.sameAs(3, t.With(t.Shape[:t.Rank()-1]...))
+				c.sameAs(3, statistics(t.With(t.Shape[:t.Rank()-1]...)))
 				return []Type{t, c.in[2]}
 			},
 			decompose: func(b *Builder, _ *Op, in []Value) []Value {
@@ -210,9 +210,8 @@ func (c *inference) normalized() Type {
 	t := c.float(0)
 	c.require(t.Rank() > 0, "operand needs a last dimension")
 	c.sameAs(1, t.With(t.Shape[t.Rank()-1]))
-	e := c.attrs.Float("epsilon")
-	c.require(e >= 0 && !math.IsInf(e, 0), "epsilon must be finite and not negative, is %v", e)
-	return t.With(t.Shape[:t.Rank()-1]...)
+	c.epsilon()
+	return statistics(t.With(t.Shape[:t.Rank()-1]...))
 }
 
 // onlyFirst refuses to differentiate through the saved statistics of an op.

@@ -138,16 +138,24 @@ func init() {
 					func() Value { return g.B.Mul(ct, g.In[0]) })
 			},
 		},
+		extreme("argmax", "largest"),
+		extreme("argmin", "smallest"),
 		&OpDef{
-			Name: "argmax", Group: "reduction",
-			Doc:      "The index of the largest element along a dimension, which the result lacks. The lowest index wins a tie; a NaN counts as largest.",
-			Numerics: "Exact (rule 4).",
+			Name: "cumsum", Group: "reduction",
+			Doc:      "Sums of the elements up to each one, itself included, along a dimension; from the end if reverse. Integers wrap.",
+			Numerics: "A chain of additions from +0 in the order of the elements, from the last if reverse; bf16 and f16 are chained in f32 and each sum is rounded once.",
 			Operands: []string{"operand"}, Results: []string{"result"},
-			Attrs: []AttrDef{{Name: "dimension", Kind: AttrInt, Doc: "dimension to search"}},
+			Attrs: []AttrDef{
+				{Name: "dimension", Kind: AttrInt, Doc: "dimension to sum along"},
+				{Name: "reverse", Kind: AttrBool, Doc: "whether to begin at the end"},
+			},
 			infer: func(c *inference) []Type {
-				d := c.dim("dimension", c.in[0].Rank())
-				c.require(c.in[0].DType != Bool && c.in[0].Shape[d] > 0, "cannot search dimension %d of %v", d, c.in[0])
-				return []Type{T(I32, slices.Delete(slices.Clone(c.in[0].Shape), d, d+1)...)}
+				c.require(c.in[0].DType != Bool, "is not defined for %v", c.in[0])
+				c.dim("dimension", c.in[0].Rank())
+				return []Type{c.in[0]}
+			},
+			grad: func(g *Gradient) []Value {
+				return []Value{g.B.Cumsum(g.Ct[0], g.Op.Attrs.Int("dimension"), !g.Op.Attrs.Bool("reverse"))}
 			},
 		},
 		&OpDef{
@@ -167,6 +175,22 @@ func init() {
 			},
 		},
 	)
+}
+
+// extreme is argmax or argmin.
+func extreme(name, which string) *OpDef {
+	return &OpDef{
+		Name: name, Group: "reduction",
+		Doc:      "The index (i32) of the " + which + " element along a dimension, which the result lacks. The lowest index wins a tie; a NaN counts as " + which + ".",
+		Numerics: "Exact (rule 4).",
+		Operands: []string{"operand"}, Results: []string{"result"},
+		Attrs: []AttrDef{{Name: "dimension", Kind: AttrInt, Doc: "dimension to search"}},
+		infer: func(c *inference) []Type {
+			d := c.dim("dimension", c.in[0].Rank())
+			c.require(c.in[0].DType != Bool && c.in[0].Shape[d] > 0, "cannot search dimension %d of %v", d, c.in[0])
+			return []Type{T(I32, slices.Delete(slices.Clone(c.in[0].Shape), d, d+1)...)}
+		},
+	}
 }
 
 func (c *inference) reduced(i int) Type {
@@ -254,6 +278,17 @@ func (b *Builder) ReduceDot(x, y Value, dims ...int) Value {
 // Argmax returns the index (i32) of the largest element along a dimension.
 func (b *Builder) Argmax(x Value, dimension int) Value {
 	return b.one("argmax", []Value{x}, IntAttr("dimension", dimension))
+}
+
+// Argmin returns the index (i32) of the smallest element along a dimension.
+func (b *Builder) Argmin(x Value, dimension int) Value {
+	return b.one("argmin", []Value{x}, IntAttr("dimension", dimension))
+}
+
+// Cumsum returns the sums up to each element along a dimension, from the end
+// if reverse.
+func (b *Builder) Cumsum(x Value, dimension int, reverse bool) Value {
+	return b.one("cumsum", []Value{x}, IntAttr("dimension", dimension), BoolAttr("reverse", reverse))
 }
 
 // RngBitGenerator draws u32 bits of the given shape from a stream; state is

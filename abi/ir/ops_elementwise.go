@@ -142,6 +142,58 @@ func init() {
 		pairwise("shift_left", "lhs shifted left by rhs bits; 0 where rhs is not below the width.", exactResult, integers, nil),
 		pairwise("shift_right_logical", "lhs shifted right by rhs bits, zeros coming in; 0 where rhs is not below the width.", exactResult, integers, nil),
 
+		pairwise("shift_right_arithmetic", "lhs shifted right by rhs bits, copies of the sign coming in: as many as fit where rhs is not below the width. For unsigned dtypes shift_right_logical.", exactResult, integers, nil),
+		pairwise("remainder", "lhs - rhs * trunc(lhs / rhs), which has the sign of lhs; NaN for an infinite lhs or a zero rhs, lhs for an infinite rhs. Integers: lhs where rhs is 0.", "Exact.", numbers, func(g *Gradient) (l, r func() Value) {
+			return func() Value { return g.Ct[0] }, func() Value {
+				return g.B.Negate(g.B.Mul(g.Ct[0], g.B.Div(g.B.Sub(g.In[0], g.Out[0]), g.In[1])))
+			}
+		}),
+
+		&OpDef{
+			Name: "is_finite", Group: "elementwise",
+			Doc:      "Whether x is neither infinite nor NaN.",
+			Numerics: exactResult,
+			Operands: []string{"operand"}, Results: []string{"result"},
+			infer: func(c *inference) []Type { return []Type{c.float(0).As(Bool)} },
+		},
+		&OpDef{
+			Name: "clamp", Group: "elementwise",
+			Doc:      "x brought into min to max, which have the type of x or are scalars. The gradient goes to x where min <= x <= max, else to the bound that x lies beyond.",
+			Numerics: "minimum(maximum(x, min), max) by rule 4: NaN in, NaN out; max where min > max.",
+			Operands: []string{"min", "operand", "max"}, Results: []string{"result"},
+			infer: func(c *inference) []Type {
+				x := c.in[1]
+				c.require(x.DType != Bool, "is not defined for %v", x)
+				for _, i := range []int{0, 2} {
+					if c.in[i].Rank() > 0 {
+						c.sameAs(i, x)
+					} else {
+						c.sameAs(i, T(x.DType))
+					}
+				}
+				return []Type{x}
+			},
+			decompose: func(b *Builder, _ *Op, in []Value) []Value {
+				s := b.Type(in[1]).Shape
+				return []Value{b.Min(b.Max(in[1], b.BroadcastTo(in[0], s...)), b.BroadcastTo(in[2], s...))}
+			},
+			grad: func(g *Gradient) []Value {
+				b, t := g.B, g.B.Type(g.In[1])
+				lo, hi, zero := b.BroadcastTo(g.In[0], t.Shape...), b.BroadcastTo(g.In[2], t.Shape...), b.Zeros(t)
+				over := b.Compare("gt", g.In[1], hi)
+				under := b.Compare("lt", g.In[1], lo)
+				bound := func(i int, x Value) Value {
+					if b.Type(g.In[i]).Rank() == 0 {
+						return b.ReduceSum(x, allDims(t.Rank())...)
+					}
+					return x
+				}
+				return g.wanted(
+					func() Value { return bound(0, b.Select(b.And(under, b.Compare("le", lo, hi)), g.Ct[0], zero)) },
+					func() Value { return b.Select(over, zero, b.Select(under, zero, g.Ct[0])) },
+					func() Value { return bound(2, b.Select(b.Compare("gt", b.Max(g.In[1], lo), hi), g.Ct[0], zero)) })
+			},
+		},
 		&OpDef{
 			Name: "compare", Group: "elementwise",
 			Doc:      "Compares as IEEE-754 does: a NaN is unequal to everything, +0 equals -0.",
@@ -250,6 +302,12 @@ func (b *Builder) And(x, y Value) Value { return b.one("and", []Value{x, y}) }
 
 // FMA returns x * y + z with one rounding; all have the same type.
 func (b *Builder) FMA(x, y, z Value) Value { return b.one("fma", []Value{x, y, z}) }
+
+// Or returns the bitwise or logical or; both have the same type.
+func (b *Builder) Or(x, y Value) Value { return b.one("or", []Value{x, y}) }
+
+// Clamp brings x into lo to hi, which have its type or are scalars.
+func (b *Builder) Clamp(lo, x, hi Value) Value { return b.one("clamp", []Value{lo, x, hi}) }
 
 // Compare returns bools; direction is eq, ne, lt, le, gt or ge.
 func (b *Builder) Compare(direction string, x, y Value) Value {

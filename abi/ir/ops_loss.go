@@ -16,12 +16,12 @@ func init() {
 		c.sameAs(hidden+2, T(I32, h.Shape[0]))
 		z := c.attrs.Float("z_loss")
 		c.require(z >= 0 && !math.IsInf(z, 0), "z_loss must be finite and not negative, is %v", z)
-		return h.With(h.Shape[0])
+		return statistics(h.With(h.Shape[0]))
 	}
 	define(
 		&OpDef{
 			Name: "linear_cross_entropy", Group: "loss",
-			Doc: "The cross-entropy of softmax(hidden weight^T) with the labels, row by row: log(sum(exp(x))) - x[label], for hidden [N,E], weight [V,E] and labels i32 [N]; gives [N]. " +
+			Doc: "The cross-entropy of softmax(hidden weight^T) with the labels, row by row: log(sum(exp(x))) - x[label], for hidden [N,E], weight [V,E] and labels i32 [N]; gives [N], in f32 for bf16 and f16. " +
 				"The logits x need not exist as a whole. A label outside 0 to V-1 that is not ignore_index counts as a logit of 0.",
 			Numerics: "Rules 5 and 8: (max - x[label]) + log(sum); with z_loss, z * (lse * lse) is added, lse = max + log(sum).",
 			Operands: []string{"hidden", "weight", "labels"}, Results: []string{"loss"},

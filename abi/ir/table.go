@@ -28,6 +28,8 @@ type OpDef struct {
 	decompose func(b *Builder, op *Op, in []Value) []Value
 	// grad builds the gradient; nil where no operand has one.
 	grad func(g *Gradient) []Value
+	// derived says that the gradient is that of the decomposition.
+	derived bool
 }
 
 // AttrDef describes one attribute of an op. Every attribute is required, so
@@ -43,7 +45,11 @@ type AttrDef struct {
 func (d *OpDef) IsComposite() bool { return d.decompose != nil }
 
 // IsDifferentiable reports whether gradients flow through the op.
-func (d *OpDef) IsDifferentiable() bool { return d.grad != nil }
+func (d *OpDef) IsDifferentiable() bool { return d.grad != nil || d.derived }
+
+// IsDerived reports whether the op's gradient is that of its decomposition:
+// reverse mode expands it first.
+func (d *OpDef) IsDerived() bool { return d.derived }
 
 var table = map[string]*OpDef{}
 

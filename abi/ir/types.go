@@ -80,6 +80,10 @@ func (d DType) Valid() bool { return d > Invalid && int(d) < len(dtypes) }
 // IsFloat reports whether d is f32, bf16, f16 or f64.
 func (d DType) IsFloat() bool { return d == F32 || d == BF16 || d == F16 || d == F64 }
 
+// IsHalf reports whether d is bf16 or f16, which are computed in f32 and
+// rounded at every store (rule 15).
+func (d DType) IsHalf() bool { return d == BF16 || d == F16 }
+
 // IsInteger reports whether d is a signed or unsigned integer type.
 func (d DType) IsInteger() bool { return d >= I32 && d <= U64 }
 

@@ -18,7 +18,13 @@ const Prefix = "grad."
 // Cotangents of a value that is used several times are added in the order in
 // which reverse mode meets the uses, last use first; the sum is therefore the
 // same program for the same f.
+//
+// Composites whose gradient is their decomposition's are expanded.
 func Reverse(f *ir.Func, loss string, wrt []string) (*ir.Func, error) {
+	f, err := ir.Expand(f, func(op *ir.Op) bool { return !ir.LookupOp(op.Name).IsDerived() })
+	if err != nil {
+		return nil, err
+	}
 	r := f.Result(loss)
 	if r < 0 {
 		return nil, fmt.Errorf("differentiating %s: it has no result %q", f.Name, loss)

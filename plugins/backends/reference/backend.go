@@ -23,7 +23,8 @@ func (Backend) Info() plugin.BackendInfo {
 		_, a := kernels[d.Name]
 		_, b := unaries[d.Name]
 		_, c := binaries[d.Name]
-		if a || b || c {
+		_, e := severals[d.Name]
+		if a || b || c || e {
 			ops[d.Name] = d.Version
 		}
 	}
@@ -84,7 +85,7 @@ func (b Backend) Compile(_ context.Context, f *ir.Func) (plugin.Executable, erro
 func (Backend) Close() error { return nil }
 
 func hostSize(d ir.DType) int64 {
-	if d == ir.F32 {
+	if d == ir.F32 || d.IsHalf() {
 		return 4
 	}
 	return 8

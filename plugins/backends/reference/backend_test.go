@@ -18,8 +18,11 @@ func TestBytesRoundTrip(t *testing.T) {
 		data := make([]byte, typ.Bytes())
 		for i := range data {
 			data[i] = byte(251 * (i + 1))
-			if d == ir.Bool {
+			switch {
+			case d == ir.Bool:
 				data[i] = byte(i % 2)
+			case d.IsFloat() && i%d.Size() == d.Size()-1:
+				data[i] = 0x3F // no NaN, which is written as one pattern
 			}
 		}
 		b, err := Backend{}.Upload(ctx, typ, data)
@@ -33,8 +36,6 @@ func TestBytesRoundTrip(t *testing.T) {
 	}
 	_, err := Backend{}.Upload(ctx, ir.T(ir.F32, 2), make([]byte, 7))
 	assert.EqualError(t, err, "f32[2] has 8 bytes, is given 7")
-	_, err = Backend{}.Upload(ctx, ir.T(ir.BF16, 2), make([]byte, 4))
-	assert.ErrorContains(t, err, "does not know dtype bf16")
 }
 
 func TestExecute(t *testing.T) {
@@ -68,17 +69,13 @@ func TestExecute(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-// The table's primitives are all there, so what is refused is a dtype.
+// The table's primitives are all there.
 func TestCompile(t *testing.T) {
 	ops := Backend{}.Info().Ops
 	for _, d := range ir.OpDefs() {
 		_, ok := ops[d.Name]
 		assert.Equal(t, !d.IsComposite(), ok, d.Name)
 	}
-	b := ir.NewBuilder("f")
-	b.Return("y", b.Convert(b.Param("x", ir.T(ir.F32)), ir.BF16))
-	f, err := b.Func()
-	require.NoError(t, err)
-	_, err = Backend{}.Compile(ctx, f)
-	assert.EqualError(t, err, "func f: op 0 (convert): the reference backend does not know dtype bf16")
+	_, err := Backend{}.Compile(ctx, &ir.Func{Name: "f"})
+	assert.EqualError(t, err, "func f: the function returns nothing")
 }

@@ -6,10 +6,11 @@ import (
 	"math"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
 )
 
 // known are the dtypes that the backend computes with.
-var known = []ir.DType{ir.F32, ir.F64, ir.I32, ir.I64, ir.U8, ir.U32, ir.Bool}
+var known = ir.DTypes()
 
 // Decode reads a dense, row-major, little-endian tensor. Any byte of a bool
 // but 0 counts as 1.
@@ -36,7 +37,11 @@ func Decode(t ir.Type, data []byte) (Tensor, error) {
 			x.Int[i] = int64(int32(le.Uint32(e)))
 		case ir.U32:
 			x.Int[i] = int64(le.Uint32(e))
-		case ir.I64:
+		case ir.BF16:
+			x.F32[i] = numerics.F32FromBF16(le.Uint16(e))
+		case ir.F16:
+			x.F32[i] = numerics.F32FromF16(le.Uint16(e))
+		case ir.I64, ir.U64:
 			x.Int[i] = int64(le.Uint64(e))
 		case ir.Bool:
 			if e[0] != 0 {
@@ -65,7 +70,11 @@ func (x Tensor) Encode(dst []byte) error {
 			le.PutUint64(e, math.Float64bits(x.F64[i]))
 		case ir.I32, ir.U32:
 			le.PutUint32(e, uint32(x.Int[i]))
-		case ir.I64:
+		case ir.BF16:
+			le.PutUint16(e, numerics.BF16FromF32(x.F32[i]))
+		case ir.F16:
+			le.PutUint16(e, numerics.F16FromF32(x.F32[i]))
+		case ir.I64, ir.U64:
 			le.PutUint64(e, uint64(x.Int[i]))
 		default:
 			e[0] = byte(x.Int[i])

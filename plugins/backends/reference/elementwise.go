@@ -12,12 +12,12 @@ import (
 type unaryOp struct {
 	f32 func(float32) float32
 	f64 func(float64) float64
-	int func(int64) int64
+	int func(d ir.DType, x int64) int64
 }
 
 func (u unaryOp) run(x, out Tensor) error {
 	switch {
-	case out.Type.DType == ir.F32 && u.f32 != nil:
+	case out.single() && u.f32 != nil:
 		for i, v := range x.F32 {
 			out.F32[i] = u.f32(v)
 		}
@@ -27,7 +27,7 @@ func (u unaryOp) run(x, out Tensor) error {
 		}
 	case out.integral() && u.int != nil:
 		for i, v := range x.Int {
-			out.Int[i] = wrap(out.Type.DType, u.int(v))
+			out.Int[i] = wrap(out.Type.DType, u.int(out.Type.DType, v))
 		}
 	default:
 		return fmt.Errorf("the reference backend does not know it for dtype %v", out.Type.DType)
@@ -58,10 +58,10 @@ func relu64(x float64) float64 {
 }
 
 var unaries = map[string]unaryOp{
-	"negate":             {f32: func(x float32) float32 { return -x }, f64: func(x float64) float64 { return -x }, int: func(x int64) int64 { return -x }},
-	"abs":                {f32: func(x float32) float32 { return float32(math.Abs(float64(x))) }, f64: math.Abs, int: func(x int64) int64 { return max(x, -x) }},
-	"sign":               {f32: func(x float32) float32 { return float32(sign64(float64(x))) }, f64: sign64, int: func(x int64) int64 { return int64(sign64(float64(x))) }},
-	"not":                {int: func(x int64) int64 { return ^x }},
+	"negate":             {f32: func(x float32) float32 { return -x }, f64: func(x float64) float64 { return -x }, int: func(_ ir.DType, x int64) int64 { return -x }},
+	"abs":                {f32: func(x float32) float32 { return float32(math.Abs(float64(x))) }, f64: math.Abs, int: func(_ ir.DType, x int64) int64 { return max(x, -x) }},
+	"sign":               {f32: func(x float32) float32 { return float32(sign64(float64(x))) }, f64: sign64, int: func(_ ir.DType, x int64) int64 { return int64(sign64(float64(x))) }},
+	"not":                {int: func(_ ir.DType, x int64) int64 { return ^x }},
 	"floor":              via64(math.Floor),
 	"ceil":               via64(math.Ceil),
 	"round_nearest_even": via64(math.RoundToEven),
@@ -98,7 +98,7 @@ type binaryOp struct {
 
 func (u binaryOp) run(x, y, out Tensor) error {
 	switch {
-	case out.Type.DType == ir.F32 && u.f32 != nil:
+	case out.single() && u.f32 != nil:
 		for i, v := range x.F32 {
 			out.F32[i] = u.f32(v, y.F32[i])
 		}
@@ -121,6 +121,9 @@ func divideInt(d ir.DType, x, y int64) int64 {
 	if y == 0 {
 		return -1
 	}
+	if d == ir.U64 {
+		return int64(uint64(x) / uint64(y))
+	}
 	if y == -1 {
 		return -x
 	}
@@ -130,11 +133,51 @@ func divideInt(d ir.DType, x, y int64) int64 {
 func shift(apply func(x uint64, n int64) uint64) func(d ir.DType, x, n int64) int64 {
 	return func(d ir.DType, x, n int64) int64 {
 		width := int64(8 * d.Size())
-		if n < 0 || n >= width {
+		if n < 0 || n >= width { // a u64 above the largest int64 is negative here
 			return 0
 		}
-		return int64(apply(uint64(x)&(1<<width-1), n))
+		return int64(apply(uint64(x)&(math.MaxUint64>>(64-width)), n))
 	}
+}
+
+// shiftArithmetic fills up with the sign.
+func shiftArithmetic(d ir.DType, x, n int64) int64 {
+	if width := int64(8 * d.Size()); n < 0 || n >= width {
+		n = width - 1
+		if !d.IsSigned() {
+			return 0
+		}
+	}
+	if d == ir.U64 {
+		return int64(uint64(x) >> n)
+	}
+	return x >> n
+}
+
+func larger(d ir.DType, x, y int64) int64 {
+	if less(d, x, y) {
+		return y
+	}
+	return x
+}
+
+func smaller(d ir.DType, x, y int64) int64 {
+	if less(d, x, y) {
+		return x
+	}
+	return y
+}
+
+func remainderInt(d ir.DType, x, y int64) int64 {
+	switch {
+	case y == 0:
+		return x
+	case d == ir.U64:
+		return int64(uint64(x) % uint64(y))
+	case y == -1:
+		return 0
+	}
+	return x % y
 }
 
 var binaries = map[string]binaryOp{
@@ -152,16 +195,19 @@ var binaries = map[string]binaryOp{
 			return math.NaN()
 		}
 		return math.Max(x, y)
-	}, func(_ ir.DType, x, y int64) int64 { return max(x, y) }},
+	}, larger},
 	"minimum": {numerics.Min, func(x, y float64) float64 {
 		if x != x || y != y {
 			return math.NaN()
 		}
 		return math.Min(x, y)
-	}, func(_ ir.DType, x, y int64) int64 { return min(x, y) }},
-	"and":                 {int: func(_ ir.DType, x, y int64) int64 { return x & y }},
-	"or":                  {int: func(_ ir.DType, x, y int64) int64 { return x | y }},
-	"xor":                 {int: func(_ ir.DType, x, y int64) int64 { return x ^ y }},
-	"shift_left":          {int: shift(func(x uint64, n int64) uint64 { return x << n })},
-	"shift_right_logical": {int: shift(func(x uint64, n int64) uint64 { return x >> n })},
+	}, smaller},
+	"and": {int: func(_ ir.DType, x, y int64) int64 { return x & y }},
+	"or":  {int: func(_ ir.DType, x, y int64) int64 { return x | y }},
+	"xor": {int: func(_ ir.DType, x, y int64) int64 { return x ^ y }},
+	// math.Mod is exact, and the remainder of two f32 values is an f32 value.
+	"remainder":              {func(x, y float32) float32 { return float32(math.Mod(float64(x), float64(y))) }, math.Mod, remainderInt},
+	"shift_right_arithmetic": {int: shiftArithmetic},
+	"shift_left":             {int: shift(func(x uint64, n int64) uint64 { return x << n })},
+	"shift_right_logical":    {int: shift(func(x uint64, n int64) uint64 { return x >> n })},
 }

@@ -43,14 +43,20 @@ func eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
 		for k, v := range op.Operands {
 			in[k] = values[v]
 		}
-		out, err := New(op.Results[0])
-		if err == nil {
-			err = run(op, in, out)
+		out := make([]Tensor, len(op.Results))
+		for k, t := range op.Results {
+			var err error
+			if out[k], err = New(t); err != nil {
+				return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: err.Error()}
+			}
 		}
-		if err != nil {
+		if err := run(op, in, out); err != nil {
 			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: err.Error()}
 		}
-		values = append(values, out)
+		for _, x := range out {
+			x.store()
+		}
+		values = append(values, out...)
 	}
 	results := make([]Tensor, len(f.Results))
 	for i, r := range f.Results {
@@ -59,16 +65,19 @@ func eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
 	return results, nil
 }
 
-// run computes one primitive. Every primitive has one result.
-func run(op *ir.Op, in []Tensor, out Tensor) error {
+// run computes one primitive.
+func run(op *ir.Op, in, out []Tensor) error {
 	if kernel, ok := kernels[op.Name]; ok {
+		return kernel(op, in, out[0])
+	}
+	if kernel, ok := severals[op.Name]; ok {
 		return kernel(op, in, out)
 	}
 	if fn, ok := unaries[op.Name]; ok {
-		return fn.run(in[0], out)
+		return fn.run(in[0], out[0])
 	}
 	if fn, ok := binaries[op.Name]; ok {
-		return fn.run(in[0], in[1], out)
+		return fn.run(in[0], in[1], out[0])
 	}
 	return fmt.Errorf("the reference backend does not know the op")
 }

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -13,46 +12,47 @@ import (
 // kernels are the primitives that are not elementwise over one or two
 // operands of one dtype.
 var kernels = map[string]func(op *ir.Op, in []Tensor, out Tensor) error{
-	"constant":          constant,
-	"iota":              iota_,
-	"broadcast_in_dim":  broadcastInDim,
-	"reshape":           reshape,
-	"transpose":         transpose,
-	"slice":             slice,
-	"concatenate":       concatenate,
-	"pad":               pad,
-	"gather":            gather,
-	"scatter":           scatter,
-	"convert":           convert,
-	"compare":           compare,
-	"select":            select_,
-	"fma":               fma,
-	"dot_general":       dotGeneral,
-	"reduce":            reduce,
-	"reduce_dot":        reduceDot,
-	"argmax":            argmax,
-	"rng_bit_generator": rngBitGenerator,
+	"constant":                constant,
+	"iota":                    iota_,
+	"broadcast_in_dim":        broadcastInDim,
+	"reshape":                 reshape,
+	"transpose":               transpose,
+	"slice":                   slice,
+	"concatenate":             concatenate,
+	"pad":                     pad,
+	"gather":                  gather,
+	"scatter":                 scatter,
+	"convert":                 convert,
+	"compare":                 compare,
+	"select":                  select_,
+	"fma":                     fma,
+	"dot_general":             dotGeneral,
+	"reduce":                  reduce,
+	"reduce_dot":              reduceDot,
+	"argmax":                  argExtreme,
+	"argmin":                  argExtreme,
+	"dynamic_slice":           dynamicSlice,
+	"dynamic_update_slice":    dynamicUpdateSlice,
+	"reverse":                 reverse,
+	"bitcast_convert":         bitcastConvert,
+	"reduce_window":           reduceWindow,
+	"select_and_scatter":      selectAndScatter,
+	"convolution":             convolution,
+	"convolution_filter_grad": convolutionFilterGrad,
+	"cumsum":                  cumsum,
+	"is_finite":               isFinite,
+	"random_normal":           randomNormal,
+	"rng_bit_generator":       rngBitGenerator,
 }
 
 func constant(op *ir.Op, _ []Tensor, out Tensor) error {
-	data, size := op.Attrs.Bytes("value"), out.Type.DType.Size()
+	data := op.Attrs.Bytes("value")
+	x, err := Decode(ir.T(out.Type.DType, len(data)/out.Type.DType.Size()), data)
+	if err != nil {
+		return err
+	}
 	for i := range out.Type.Elements() {
-		e := data
-		if len(data) > size {
-			e = data[i*size : (i+1)*size]
-		}
-		switch out.Type.DType {
-		case ir.F32:
-			out.F32[i] = math.Float32frombits(binary.LittleEndian.Uint32(e))
-		case ir.F64:
-			out.F64[i] = math.Float64frombits(binary.LittleEndian.Uint64(e))
-		case ir.I64:
-			out.Int[i] = int64(binary.LittleEndian.Uint64(e))
-		case ir.I32, ir.U32:
-			out.Int[i] = wrap(out.Type.DType, int64(binary.LittleEndian.Uint32(e)))
-		default:
-			out.Int[i] = int64(e[0])
-		}
+		out.copyElement(i, x, i%x.Type.Elements())
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func iota_(op *ir.Op, _ []Tensor, out Tensor) error {
 	d := op.Attrs.Int("dimension")
 	each(out.Type.Shape, func(n int, index []int) {
 		switch {
-		case out.Type.DType == ir.F32:
+		case out.single():
 			out.F32[n] = float32(index[d])
 		case out.Type.DType == ir.F64:
 			out.F64[n] = float64(index[d])
@@ -148,12 +148,20 @@ func around(shape []int, axis int) (before, along, after int) {
 	return ir.T(ir.U8, shape[:axis]...).Elements(), shape[axis], ir.T(ir.U8, shape[axis+1:]...).Elements()
 }
 
+// clampIndex brings an index into 0 to last.
+func clampIndex(d ir.DType, i int64, last int) int64 {
+	if d == ir.U64 && i < 0 {
+		return int64(last)
+	}
+	return min(max(i, 0), int64(last))
+}
+
 func gather(op *ir.Op, in []Tensor, out Tensor) error {
 	before, along, after := around(in[0].Type.Shape, op.Attrs.Int("axis"))
 	n := 0
 	for a := range before {
 		for _, i := range in[1].Int {
-			i = min(max(i, 0), int64(along)-1)
+			i = clampIndex(in[1].Type.DType, i, along-1)
 			for c := range after {
 				out.copyElement(n, in[0], (a*along+int(i))*after+c)
 				n++
@@ -183,7 +191,7 @@ func scatter(op *ir.Op, in []Tensor, out Tensor) error {
 				case len(mine) == 0:
 				case mode == "set":
 					out.copyElement(o, in[2], mine[len(mine)-1])
-				case mode == "add" && out.Type.DType == ir.F32:
+				case mode == "add" && out.single():
 					var acc numerics.DotAcc
 					for _, k := range mine {
 						acc.Add(in[2].F32[k], 1)
@@ -198,7 +206,7 @@ func scatter(op *ir.Op, in []Tensor, out Tensor) error {
 				default:
 					for _, k := range mine {
 						switch d := out.Type.DType; {
-						case out.Type.DType == ir.F32:
+						case out.single():
 							out.F32[o] = combine.f32(out.F32[o], in[2].F32[k])
 						case out.Type.DType == ir.F64:
 							out.F64[o] = combine.f64(out.F64[o], in[2].F64[k])
@@ -218,8 +226,12 @@ func convert(_ *ir.Op, in []Tensor, out Tensor) error {
 	for i := range out.Type.Elements() {
 		if x.integral() {
 			switch v := x.Int[i]; {
-			case d == ir.F32:
+			case out.single() && x.Type.DType == ir.U64:
+				out.F32[i] = float32(uint64(v))
+			case out.single():
 				out.F32[i] = float32(v)
+			case d == ir.F64 && x.Type.DType == ir.U64:
+				out.F64[i] = float64(uint64(v))
 			case d == ir.F64:
 				out.F64[i] = float64(v)
 			case d == ir.Bool && v != 0:
@@ -230,13 +242,13 @@ func convert(_ *ir.Op, in []Tensor, out Tensor) error {
 			continue
 		}
 		var v float64
-		if x.Type.DType == ir.F32 {
+		if x.single() {
 			v = float64(x.F32[i])
 		} else {
 			v = x.F64[i]
 		}
 		switch d {
-		case ir.F32:
+		case ir.F32, ir.BF16, ir.F16:
 			out.F32[i] = numerics.F32FromF64(v)
 		case ir.F64:
 			out.F64[i] = v
@@ -248,6 +260,8 @@ func convert(_ *ir.Op, in []Tensor, out Tensor) error {
 			out.Int[i] = int64(numerics.U8FromF64(v))
 		case ir.U32:
 			out.Int[i] = int64(numerics.U32FromF64(v))
+		case ir.U64:
+			out.Int[i] = int64(numerics.U64FromF64(v))
 		case ir.Bool:
 			if v != 0 {
 				out.Int[i] = 1
@@ -257,7 +271,7 @@ func convert(_ *ir.Op, in []Tensor, out Tensor) error {
 	return nil
 }
 
-func holds[T float32 | float64 | int64](direction string, x, y T) bool {
+func holds[T float32 | float64 | int64 | uint64](direction string, x, y T) bool {
 	switch direction {
 	case "eq":
 		return x == y
@@ -279,10 +293,12 @@ func compare(op *ir.Op, in []Tensor, out Tensor) error {
 	for i := range out.Int {
 		var ok bool
 		switch {
-		case x.Type.DType == ir.F32:
+		case x.single():
 			ok = holds(direction, x.F32[i], y.F32[i])
 		case x.Type.DType == ir.F64:
 			ok = holds(direction, x.F64[i], y.F64[i])
+		case x.Type.DType == ir.U64:
+			ok = holds(direction, uint64(x.Int[i]), uint64(y.Int[i]))
 		default:
 			ok = holds(direction, x.Int[i], y.Int[i])
 		}
@@ -337,13 +353,13 @@ func dotGeneral(op *ir.Op, in []Tensor, out Tensor) error {
 		var acc64 numerics.DotAcc64
 		each(ks, func(_ int, k []int) {
 			i, j := lo+at(pick(ls, d.LHSContract), k), ro+at(pick(rs, d.RHSContract), k)
-			if out.Type.DType == ir.F32 {
+			if out.single() {
 				acc.Add(l.F32[i], r.F32[j])
 			} else {
 				acc64.Add(l.F64[i], r.F64[j])
 			}
 		})
-		if out.Type.DType == ir.F32 {
+		if out.single() {
 			out.F32[n] = acc.Sum()
 		} else {
 			out.F64[n] = acc64.Sum()
@@ -376,10 +392,10 @@ func groups(t ir.Type, dims []int, visit func(n int, offsets []int)) {
 func reduce(op *ir.Op, in []Tensor, out Tensor) error {
 	x, kind := in[0], op.Attrs.Str("kind")
 	d := x.Type.DType
-	combine := binaries[map[string]string{"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}[kind]]
+	combine := binaries[reducers[kind]]
 	groups(x.Type, op.Attrs.Ints("dimensions"), func(n int, offsets []int) {
 		switch {
-		case kind == "sum" && x.Type.DType == ir.F32:
+		case kind == "sum" && x.single():
 			var acc numerics.SumAcc
 			for _, o := range offsets {
 				acc.Add(x.F32[o])
@@ -391,7 +407,7 @@ func reduce(op *ir.Op, in []Tensor, out Tensor) error {
 				acc.Add(x.F64[o])
 			}
 			out.F64[n] = acc.Sum()
-		case x.Type.DType == ir.F32:
+		case x.single():
 			v := float32(identity(kind))
 			for _, o := range offsets {
 				v = combine.f32(v, x.F32[o])
@@ -428,7 +444,7 @@ func identity(kind string) float64 {
 
 func identityInt(kind string, d ir.DType) int64 {
 	lowest := map[ir.DType]int64{ir.I32: math.MinInt32, ir.I64: math.MinInt64}[d]
-	highest := map[ir.DType]int64{ir.I32: math.MaxInt32, ir.I64: math.MaxInt64, ir.U8: math.MaxUint8, ir.U32: math.MaxUint32}[d]
+	highest := map[ir.DType]int64{ir.I32: math.MaxInt32, ir.I64: math.MaxInt64, ir.U8: math.MaxUint8, ir.U32: math.MaxUint32, ir.U64: -1}[d]
 	switch kind {
 	case "prod", "and":
 		return 1
@@ -446,13 +462,13 @@ func reduceDot(op *ir.Op, in []Tensor, out Tensor) error {
 		var acc numerics.SumAcc
 		var acc64 numerics.SumAcc64
 		for _, o := range offsets {
-			if x.Type.DType == ir.F32 {
+			if x.single() {
 				acc.AddProduct(x.F32[o], y.F32[o])
 			} else {
 				acc64.AddProduct(x.F64[o], y.F64[o])
 			}
 		}
-		if x.Type.DType == ir.F32 {
+		if x.single() {
 			out.F32[n] = acc.Sum()
 		} else {
 			out.F64[n] = acc64.Sum()
@@ -461,23 +477,13 @@ func reduceDot(op *ir.Op, in []Tensor, out Tensor) error {
 	return nil
 }
 
-func argmax(op *ir.Op, in []Tensor, out Tensor) error {
-	x := in[0]
-	// beats: a NaN beats every number, and a number only smaller ones.
-	beats := func(i, j int) bool {
-		switch {
-		case x.integral():
-			return x.Int[i] > x.Int[j]
-		case x.Type.DType == ir.F32:
-			return x.F32[i] > x.F32[j] || x.F32[i] != x.F32[i] && x.F32[j] == x.F32[j]
-		default:
-			return x.F64[i] > x.F64[j] || x.F64[i] != x.F64[i] && x.F64[j] == x.F64[j]
-		}
-	}
+// argExtreme is argmax and argmin.
+func argExtreme(op *ir.Op, in []Tensor, out Tensor) error {
+	x, largest := in[0], op.Name == "argmax"
 	groups(x.Type, []int{op.Attrs.Int("dimension")}, func(n int, offsets []int) {
 		best := 0
 		for i := range offsets {
-			if beats(offsets[i], offsets[best]) {
+			if beats(x, offsets[i], offsets[best], largest) {
 				best = i
 			}
 		}
@@ -486,14 +492,63 @@ func argmax(op *ir.Op, in []Tensor, out Tensor) error {
 	return nil
 }
 
-func rngBitGenerator(op *ir.Op, in []Tensor, out Tensor) error {
-	s, n := in[0].Int, uint64(len(out.Int))
+// beats reports whether element i is a better extreme than element j: a NaN
+// beats every number, and a number only those beyond which it lies.
+func beats(x Tensor, i, j int, largest bool) bool {
+	switch {
+	case x.integral() && largest:
+		return less(x.Type.DType, x.Int[j], x.Int[i])
+	case x.integral():
+		return less(x.Type.DType, x.Int[i], x.Int[j])
+	case x.single():
+		return beatsFloat(float64(x.F32[i]), float64(x.F32[j]), largest)
+	default:
+		return beatsFloat(x.F64[i], x.F64[j], largest)
+	}
+}
+
+func beatsFloat(x, y float64, largest bool) bool {
+	switch {
+	case x != x:
+		return y == y
+	case largest:
+		return x > y
+	default:
+		return x < y
+	}
+}
+
+// part returns the stream that an op draws from and its first element there.
+func part(op *ir.Op, state Tensor, elements int) (numerics.Stream, uint64, error) {
+	s, n := state.Int, uint64(elements)
 	stream := numerics.Stream{Seed: uint64(s[1])<<32 | uint64(s[0]), Stream: uint32(op.Attrs.Int("stream")), Step: uint32(s[2])}
 	if part := uint64(s[3]); n > 0 && part > math.MaxUint64/n-1 {
-		return fmt.Errorf("part %d of %d elements overflows the counter", part, n)
+		return stream, 0, fmt.Errorf("part %d of %d elements overflows the counter", part, n)
+	}
+	return stream, uint64(s[3]) * n, nil
+}
+
+func rngBitGenerator(op *ir.Op, in []Tensor, out Tensor) error {
+	stream, first, err := part(op, in[0], len(out.Int))
+	if err != nil {
+		return err
 	}
 	for i := range out.Int {
-		out.Int[i] = int64(stream.At(uint64(s[3])*n + uint64(i)))
+		out.Int[i] = int64(stream.At(first + uint64(i)))
 	}
 	return nil
 }
+
+func randomNormal(op *ir.Op, in []Tensor, out Tensor) error {
+	stream, first, err := part(op, in[0], len(out.F32))
+	if err != nil {
+		return err
+	}
+	for i := range out.F32 {
+		out.F32[i] = stream.NormalAt(first + uint64(i))
+	}
+	return nil
+}
+
+// reducers are the elementwise ops that reductions repeat.
+var reducers = map[string]string{"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "and": "and", "or": "or"}
