@@ -164,6 +164,7 @@ func (b *Builder) OpVersion(name string, version int, operands []Value, attrs ..
 	first := Value(len(b.types))
 	b.f.Ops = append(b.f.Ops, Op{Name: name, Version: version, Operands: slices.Clone(operands), Attrs: as, Results: rs, First: first})
 	b.types = append(b.types, rs...)
+	out = out[:len(rs)] // an op that lacks an optional operand may lack a result
 	for i := range out {
 		out[i] = first + Value(i)
 	}

@@ -38,13 +38,37 @@ func init() {
 			last := len(s) - 1
 			a := app{operands: append(twice(d, s, anyValue), operand{ir.T(d, s[last]), anyValue})}
 			for range statistics {
-				a.operands = append(a.operands, operand{ir.T(d, s[:last]...), anyValue})
+				a.operands = append(a.operands, operand{ir.T(statistic(d), s[:last]...), anyValue})
 			}
 			return a
 		}}
 	}
 	generate("layer_norm_grad", normGrad(2))
 	generate("rms_norm_grad", normGrad(1))
+	channels := func(r *source) ([]int, int) {
+		s := r.shape(1, 3)
+		return s, s[len(s)-1]
+	}
+	batchNorm := func(grad bool, statistics int) cell {
+		return cell{make: func(r *source, d ir.DType) app {
+			s, c := channels(r)
+			a := app{operands: one(d, s, anyValue), attrs: []ir.Attr{epsilon(r)}}
+			weights := 2
+			if grad {
+				a.operands, weights = twice(d, s, anyValue), 1
+			}
+			for range weights {
+				a.operands = append(a.operands, operand{ir.T(d, c), anyValue})
+			}
+			for range statistics {
+				a.operands = append(a.operands, operand{ir.T(statistic(d), c), anyValue})
+			}
+			return a
+		}}
+	}
+	generate("batch_norm_training", batchNorm(false, 0))
+	generate("batch_norm_grad", batchNorm(true, 2))
+	generate("batch_norm_inference", batchNorm(false, 2))
 	generate("rotary_embedding", cell{make: func(r *source, d ir.DType) app {
 		b, s, h, half := r.small(), r.small(), r.some(), min(r.size(), 70)
 		angle := operand{ir.T(d, b, s, half), between(-1, 1)}
@@ -84,6 +108,14 @@ func init() {
 	}})
 }
 
+// statistic is the dtype of what an op saves about values of dtype d.
+func statistic(d ir.DType) ir.DType {
+	if d.IsHalf() {
+		return ir.F32
+	}
+	return d
+}
+
 // attention queries [B,S,H,D], keys [B,T,G,D] and values [B,T,G,E] of moderate
 // size. With grad, the cotangent comes before them and the saved result,
 // maximum and sum after.
@@ -96,7 +128,7 @@ func attention(r *source, d ir.DType, causal, segments bool, groups int, grad bo
 		attrs: []ir.Attr{ir.BoolAttr("causal", causal), ir.FloatAttr("scale", 1/math.Sqrt(float64(dim)))}}
 	if grad {
 		result := operand{ir.T(d, b, s, h, out), small}
-		rows := ir.T(d, b, g, groups, s)
+		rows := ir.T(statistic(d), b, g, groups, s)
 		a.operands = append([]operand{result}, a.operands...)
 		a.operands = append(a.operands, result, operand{rows, between(8, 10)}, operand{rows, between(0.5, 9)})
 	}
@@ -118,7 +150,7 @@ func crossEntropy(r *source, d ir.DType, z float64, grad bool) app {
 	a := app{operands: []operand{{ir.T(d, n, e), small}, {ir.T(d, v, e), small}, {ir.T(ir.I32, n), between(-1, float64(v))}},
 		attrs: []ir.Attr{ir.IntAttr("ignore_index", pick(r, -1, 0)), ir.FloatAttr("z_loss", z)}, rows: []int{0, 2}}
 	if grad {
-		a.operands = append([]operand{{ir.T(d, n), small}}, a.operands...)
+		a.operands = append([]operand{{ir.T(statistic(d), n), small}}, a.operands...)
 		a.rows = nil // the weight's gradient sums over rows
 	}
 	return a

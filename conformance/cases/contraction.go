@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
@@ -75,6 +76,61 @@ func init() {
 	}}
 	generate("argmax", search)
 	generate("argmin", search)
+	along := func(flag string) []cell {
+		var l []cell
+		for _, on := range []bool{false, true} {
+			l = append(l, cell{name: fmt.Sprint(flag, " ", on), make: func(r *source, d ir.DType) app {
+				s := r.shape(1, 4)
+				return app{operands: one(d, s, anyValue), attrs: []ir.Attr{ir.IntAttr("dimension", r.n(len(s))), ir.BoolAttr(flag, on)}}
+			}})
+		}
+		return l
+	}
+	generate("cumsum", along("reverse")...)
+	sorts := along("descending")
+	for _, payload := range []ir.DType{ir.F32, ir.BF16, ir.I64, ir.Bool} {
+		sorts = append(sorts, cell{name: "with " + payload.String(), make: func(r *source, d ir.DType) app {
+			s := r.shape(1, 3)
+			return app{operands: []operand{{ir.T(d, s...), anyValue}, {ir.T(payload, s...), anyValue}},
+				attrs: []ir.Attr{ir.IntAttr("dimension", r.n(len(s))), ir.BoolAttr("descending", r.one(2))}}
+		}})
+	}
+	generate("sort", sorts...)
+	generate("top_k", cell{make: func(r *source, d ir.DType) app {
+		s := r.shape(1, 3)
+		a := app{operands: one(d, s, anyValue), attrs: []ir.Attr{ir.IntAttr("k", r.n(min(s[len(s)-1], 9)+1))}}
+		if len(s) > 1 {
+			a.rows = []int{0}
+		}
+		return a
+	}})
+	draws := func(attrs func(r *source) []ir.Attr) cell {
+		return cell{dtypes: []ir.DType{ir.U32}, make: func(r *source, _ ir.DType) app {
+			return app{operands: one(ir.U32, []int{4}, randomState(r)),
+				attrs: append(attrs(r), ir.IntsAttr("shape", r.shape(0, 3)...), ir.IntAttr("stream", int(r.bits())))}
+		}}
+	}
+	generate("random_normal", draws(func(*source) []ir.Attr { return nil }))
+	generate("random_uniform", draws(func(r *source) []ir.Attr {
+		low := pick(r, 0, -1, -0.1, 1e-3, -1e30)
+		return []ir.Attr{ir.FloatAttr("low", low), ir.FloatAttr("high", low+pick(r, 0, 1, 0.3, 1e20))}
+	}))
+	generate("random_bernoulli", draws(func(r *source) []ir.Attr {
+		return []ir.Attr{ir.FloatAttr("probability", pick(r, 0, 1, 0.5, 0.1, 1e-10, 1-1e-10))}
+	}))
+	sample := func(more ...func(r *source) ir.Attr) cell {
+		return cell{make: func(r *source, d ir.DType) app {
+			s := r.shape(1, 3)
+			s[len(s)-1] = max(s[len(s)-1], 1)
+			a := app{operands: []operand{{ir.T(d, s...), anyValue}, {ir.T(ir.U32, 4), randomState(r)}}, attrs: []ir.Attr{ir.IntAttr("stream", int(r.bits()))}}
+			for _, m := range more {
+				a.attrs = append(a.attrs, m(r))
+			}
+			return a
+		}}
+	}
+	generate("random_categorical", sample())
+	generate("gumbel_softmax", sample(func(r *source) ir.Attr { return ir.FloatAttr("temperature", pick(r, 1, 0.1, 2.5)) }))
 	generate("rng_bit_generator", cell{make: func(r *source, d ir.DType) app {
 		return app{operands: one(d, []int{4}, randomState(r)), attrs: []ir.Attr{ir.IntsAttr("shape", r.shape(0, 3)...), ir.IntAttr("stream", int(r.bits()))}}
 	}})

@@ -20,8 +20,15 @@ func elementwise(def *ir.OpDef) []cell {
 		}
 		return a
 	}
-	return []cell{
+	cells := []cell{
 		{name: "vector", make: func(r *source, d ir.DType) app { return build(r, d, []int{r.size()}) }},
 		{name: "shaped", make: func(r *source, d ir.DType) app { return build(r, d, r.shape(0, 4)) }},
 	}
+	if def.Name == "clamp" {
+		cells = append(cells, cell{name: "scalar bounds", make: func(r *source, d ir.DType) app {
+			bound := operand{Type: ir.T(d)}
+			return app{operands: []operand{bound, {Type: ir.T(d, r.shape(0, 3)...)}, bound}}
+		}})
+	}
+	return cells
 }

@@ -59,6 +59,25 @@ func init() {
 		slices.Sort(dims)
 		return app{operands: one(d, s, anyValue), attrs: []ir.Attr{ir.IntsAttr("dimensions", dims...)}}
 	}})
+	generate("dynamic_slice", cell{make: func(r *source, d ir.DType) app {
+		s, block := blocks(r)
+		return app{operands: []operand{{ir.T(d, s...), anyValue}, {ir.T(ir.I32, len(s)), between(-3, 9)}}, attrs: []ir.Attr{ir.IntsAttr("shape", block...)}}
+	}})
+	generate("dynamic_update_slice", cell{make: func(r *source, d ir.DType) app {
+		s, block := blocks(r)
+		return app{operands: []operand{{ir.T(d, s...), anyValue}, {ir.T(d, block...), anyValue}, {ir.T(ir.I32, len(s)), between(-3, 9)}}}
+	}})
+	var bits []cell
+	for _, to := range ir.DTypes() {
+		var from []ir.DType // of any dtype, but f64 is the reference's alone
+		if to == ir.F64 {
+			from = []ir.DType{to}
+		}
+		bits = append(bits, cell{name: "as " + to.String(), dtypes: from, make: func(r *source, d ir.DType) app {
+			return app{operands: one(d, r.shape(0, 3), anyValue), attrs: []ir.Attr{ir.DTypeAttr("dtype", to)}}
+		}})
+	}
+	generate("bitcast_convert", bits...)
 	generate("concatenate", cell{make: func(r *source, d ir.DType) app {
 		s := r.shape(1, 4)
 		dim := r.n(len(s))
@@ -130,6 +149,15 @@ func slice(r *source, d ir.DType, most int) app {
 		stride[i] = r.in(1, most)
 	}
 	return app{operands: one(d, s, anyValue), attrs: []ir.Attr{ir.IntsAttr("start", start...), ir.IntsAttr("limit", limit...), ir.IntsAttr("stride", stride...)}}
+}
+
+// blocks returns a shape and one of a block in it.
+func blocks(r *source) (s, block []int) {
+	s = r.shape(0, 4)
+	for _, n := range s {
+		block = append(block, r.in(max(0, n-3), n))
+	}
+	return s, block
 }
 
 func pad(r *source, d ir.DType, most int) app {

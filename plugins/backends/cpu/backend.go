@@ -109,7 +109,7 @@ func (b *Backend) Info() plugin.BackendInfo {
 }
 
 // known are the dtypes that the backend computes with.
-var known = []ir.DType{ir.F32, ir.I32, ir.U32, ir.Bool}
+var known = []ir.DType{ir.F32, ir.BF16, ir.F16, ir.I32, ir.I64, ir.U8, ir.U32, ir.U64, ir.Bool}
 
 var errClosed = errors.New("cpu: the backend is closed")
 
@@ -158,7 +158,7 @@ func checkType(t ir.Type) error {
 	if slices.Contains(known, t.DType) {
 		return nil
 	}
-	return fmt.Errorf("the cpu backend does not know dtype %v; it knows f32, i32, u32 and bool", t.DType)
+	return fmt.Errorf("the cpu backend does not know dtype %v; it knows all others", t.DType)
 }
 
 func checkData(t ir.Type, data []byte) error {
@@ -235,7 +235,7 @@ func alignedBytes(n int) []byte {
 }
 
 // view reads bytes, which begin at a multiple of an element's size, as elements.
-func view[T float32 | int32 | uint32 | uint8](b []byte) []T {
+func view[T element | uint16](b []byte) []T {
 	var e T
 	if len(b) == 0 {
 		return nil

@@ -46,6 +46,9 @@ func (b *Backend) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, e
 	if err != nil {
 		return nil, err
 	}
+	if f, err = widen(f); err != nil {
+		return nil, err
+	}
 	c := &compiler{b: b, types: f.Types()}
 	for i, p := range f.Params {
 		if err := checkType(p.Type); err != nil {
@@ -106,13 +109,7 @@ func (c *compiler) value(v ir.Value) int {
 		used := c.used
 		c.used = nil
 		out := c.temp(t.Bytes())
-		if len(e) == 1 {
-			x := e[0]
-			c.emit(func(r *run) error { return fill(r, r.mem[out], x) })
-		} else {
-			x := view[uint32](slices.Clone(e))[0]
-			c.emit(func(r *run) error { return fill(r, view[uint32](r.mem[out]), x) })
-		}
+		c.emit(func(r *run) error { return fillWith(r, r.mem[out], e) })
 		c.refs[v], c.used = out, used
 	}
 	c.used = append(c.used, c.refs[v])

@@ -43,24 +43,27 @@ var odd = []float32{
 // random draws a tensor. special is the share of odd values among floats.
 func random(r *rand.Rand, t ir.Type, special float64) []byte {
 	b := make([]byte, t.Bytes())
+	size := t.DType.Size()
 	for i := range t.Elements() {
-		var bits uint32
-		switch t.DType {
-		case ir.Bool:
-			b[i] = byte(r.IntN(2))
-			continue
-		case ir.F32:
+		var e [8]byte
+		switch {
+		case t.DType == ir.Bool:
+			e[0] = byte(r.IntN(2))
+		case t.DType.IsFloat():
 			x := float32(r.NormFloat64())
 			if r.Float64() < special {
 				x = odd[r.IntN(len(odd))]
 			}
-			bits = math.Float32bits(x)
+			data, _ := ir.Scalar(t.DType, float64(x)) // floats always have one
+			copy(e[:], data)
 		default:
-			if bits = uint32(r.IntN(24) - 8); r.IntN(8) == 0 {
-				bits = []uint32{0, math.MaxUint32, 1 << 31, math.MaxInt32, 31, 32, 33}[r.IntN(7)]
+			bits := uint64(r.IntN(24) - 8)
+			if r.IntN(8) == 0 {
+				bits = []uint64{0, math.MaxUint64, 1 << 63, 1 << 31, math.MaxInt32, 31, 32, 33, 63, 64, 7, 8}[r.IntN(12)]
 			}
+			binary.LittleEndian.PutUint64(e[:], bits)
 		}
-		binary.LittleEndian.PutUint32(b[4*i:], bits)
+		copy(b[size*i:], e[:size])
 	}
 	return b
 }
@@ -176,7 +179,65 @@ func single(t *testing.T, name string, in []ir.Type, attrs ...ir.Attr) *ir.Func 
 	return f
 }
 
+// several is single for an op with several results.
+func several(t *testing.T, name string, in []ir.Type, attrs ...ir.Attr) *ir.Func {
+	t.Helper()
+	b := ir.NewBuilder(name)
+	var vs []ir.Value
+	for i, typ := range in {
+		vs = append(vs, b.Param(fmt.Sprintf("p%d", i), typ))
+	}
+	for i, v := range b.Op(name, vs, attrs...) {
+		b.Return(fmt.Sprintf("r%d", i), v)
+	}
+	f, err := b.Func()
+	require.NoError(t, err, name)
+	return f
+}
+
 func ints(dims ...int) []int { return dims }
+
+func square(size, stride, padding int) ir.Window {
+	w := ir.NewWindow(size, size)
+	w.Stride, w.Low, w.High = ints(stride, stride), ints(padding, padding), ints(padding, padding)
+	return w
+}
+
+func windowAttrs(w ir.Window, more ...ir.Attr) []ir.Attr {
+	return append(more, ir.IntsAttr("stride", w.Stride...), ir.IntsAttr("low", w.Low...), ir.IntsAttr("high", w.High...),
+		ir.IntsAttr("base_dilation", w.BaseDilation...), ir.IntsAttr("window_dilation", w.Dilation...))
+}
+
+// convolutions adds convolutions, the gradients of their filters, and of max pools.
+func convolutions(t *testing.T, d ir.DType, add func(special float64, f *ir.Func)) {
+	conv := func(lhs, kernel []int, groups int, w ir.Window) {
+		f := single(t, "convolution", []ir.Type{ir.T(d, lhs...), ir.T(d, kernel...)}, windowAttrs(w, ir.IntAttr("feature_group_count", groups))...)
+		add(0, f)
+		ct := f.Ops[0].Results[0]
+		n := len(kernel) - 2
+		add(0, single(t, "convolution_filter_grad", []ir.Type{ir.T(d, lhs...), ct}, windowAttrs(w, ir.IntAttr("feature_group_count", groups), ir.IntsAttr("window", kernel[:n]...))...))
+	}
+	conv(ints(2, 9, 8, 5), ints(3, 3, 5, 7), 1, square(3, 1, 1))
+	conv(ints(2, 9, 8, 5), ints(3, 3, 5, 7), 1, square(3, 2, 1))
+	conv(ints(2, 9, 8, 5), ints(1, 1, 5, 33), 1, square(1, 1, 0))
+	conv(ints(2, 9, 8, 5), ints(1, 1, 5, 3), 1, square(1, 2, 0))
+	conv(ints(1, 12, 11, 6), ints(5, 3, 2, 9), 3, ir.Window{Stride: ints(2, 1), Low: ints(4, -1), High: ints(-2, 5), BaseDilation: ints(1, 2), Dilation: ints(2, 1)})
+	conv(ints(3, 7, 4), ints(3, 1, 4), 4, ir.Window{Stride: ints(1), Low: ints(1), High: ints(1), BaseDilation: ints(3), Dilation: ints(1)})
+	conv(ints(1, 3, 4, 5, 2), ints(2, 3, 2, 2, 3), 1, ir.NewWindow(2, 3, 2))
+	conv(ints(2, 3, 3, 4), ints(5, 5, 4, 3), 1, square(5, 1, 0)) // no output
+	conv(ints(0, 5, 5, 4), ints(3, 3, 4, 3), 1, square(3, 1, 1))
+	conv(ints(2, 5, 5, 0), ints(3, 3, 0, 3), 1, square(3, 1, 1)) // a sum over nothing
+	if d == ir.F32 {
+		conv(ints(2, 6, 5, 70), ints(3, 3, 70, 33), 1, square(3, 1, 1))    // two chunks of k
+		conv(ints(1, 2, 2, 1030), ints(3, 3, 1030, 2), 1, square(3, 1, 1)) // two super-chunks
+	}
+	for _, kind := range []string{"max", "min"} {
+		w := square(3, 2, 1).Spatial()
+		add(0.3, single(t, "select_and_scatter", []ir.Type{ir.T(d, 3, 9, 8, 5), ir.T(d, 3, 5, 4, 5)}, windowAttrs(w, ir.IntsAttr("window", w.Size...), ir.StringAttr("kind", kind))...))
+		w = ir.Window{Size: ints(3, 2), Stride: ints(1, 1), Low: ints(2, 5), High: ints(2, 0), BaseDilation: ints(1, 2), Dilation: ints(1, 1)}
+		add(0.3, single(t, "select_and_scatter", []ir.Type{ir.T(d, 6, 4), ir.T(d, 8, 11)}, windowAttrs(w, ir.IntsAttr("window", w.Size...), ir.StringAttr("kind", kind))...))
+	}
+}
 
 // everyOp makes programs that together use every primitive.
 func everyOp(t *testing.T) []program {
@@ -184,7 +245,7 @@ func everyOp(t *testing.T) []program {
 	add := func(special float64, f *ir.Func) {
 		ps = append(ps, newProgram(t, uint64(len(ps)), special, f, nil))
 	}
-	dtypes := []ir.DType{ir.F32, ir.I32, ir.U32, ir.Bool}
+	dtypes := known
 	// Elementwise ops with each dtype for which the op table defines them.
 	for name := range lowerings {
 		d := ir.LookupOp(name)
@@ -194,7 +255,7 @@ func everyOp(t *testing.T) []program {
 		for _, dt := range dtypes {
 			for _, shape := range [][]int{{}, {0}, {7, 37}, {40001}} {
 				in := slices.Repeat([]ir.Type{ir.T(dt, shape...)}, len(d.Operands))
-				if _, err := ir.Infer(name, d.Version, in, nil); err != nil {
+				if _, err := ir.Infer(name, d.Version, in, nil); err != nil || len(shape) == 1 && shape[0] > 1 && dt != ir.F32 && dt != ir.I32 {
 					continue
 				}
 				add(0.3, single(t, name, in))
@@ -214,6 +275,11 @@ func everyOp(t *testing.T) []program {
 			for d := range 3 {
 				add(0, single(t, "iota", nil, ir.DTypeAttr("dtype", dt), ir.IntsAttr("shape", 3, 4, 5), ir.IntAttr("dimension", d)))
 				add(0.3, single(t, "argmax", []ir.Type{ir.T(dt, 5, 4, 33)}, ir.IntAttr("dimension", d)))
+				add(0.3, single(t, "argmin", []ir.Type{ir.T(dt, 5, 4, 33)}, ir.IntAttr("dimension", d)))
+				for _, back := range []bool{false, true} {
+					add(0.05, single(t, "cumsum", []ir.Type{ir.T(dt, 5, 4, 33)}, ir.IntAttr("dimension", d), ir.BoolAttr("reverse", back)))
+					add(0.3, single(t, "sort", []ir.Type{ir.T(dt, 5, 4, 33)}, ir.IntAttr("dimension", d), ir.BoolAttr("descending", back)))
+				}
 			}
 		}
 		c := random(rand.New(rand.NewPCG(1, 1)), ir.T(dt, 6), 0.5)
@@ -230,11 +296,33 @@ func everyOp(t *testing.T) []program {
 		add(0.2, single(t, "broadcast_in_dim", []ir.Type{ir.T(dt)}, ir.IntsAttr("shape", 3, 0), ir.IntsAttr("dimensions")))
 		add(0.2, single(t, "slice", []ir.Type{y}, ir.IntsAttr("start", 1, 0, 2), ir.IntsAttr("limit", 4, 5, 6), ir.IntsAttr("stride", 2, 1, 3)))
 		add(0.2, single(t, "pad", []ir.Type{y, ir.T(dt)}, ir.IntsAttr("low", 1, 0, 2), ir.IntsAttr("high", 0, 3, 1), ir.IntsAttr("interior", 2, 0, 1)))
+		start := ir.T(ir.I32, 3)
+		add(0.2, single(t, "dynamic_slice", []ir.Type{y, start}, ir.IntsAttr("shape", 2, 5, 3)))
+		add(0.2, single(t, "dynamic_update_slice", []ir.Type{y, ir.T(dt, 2, 1, 5), start}))
+		add(0.2, single(t, "reverse", []ir.Type{y}, ir.IntsAttr("dimensions", 0, 2)))
+		for _, to := range dtypes {
+			if to.Size() == dt.Size() && (to == ir.Bool) == (dt == ir.Bool) {
+				add(0.5, single(t, "bitcast_convert", []ir.Type{y}, ir.DTypeAttr("dtype", to)))
+			}
+		}
+		if dt != ir.Bool {
+			add(0.3, several(t, "top_k", []ir.Type{y}, ir.IntAttr("k", 4)))
+			for _, pt := range dtypes {
+				add(0.3, several(t, "sort", []ir.Type{y, y.As(pt)}, ir.IntAttr("dimension", 1), ir.BoolAttr("descending", true)))
+			}
+			for _, kind := range []string{"sum", "prod", "max", "min"} {
+				for _, w := range []ir.Window{square(3, 2, 1).Spatial(), square(2, 1, 0).Spatial(), {
+					Size: ints(2, 3, 1, 2), Stride: ints(1, 2, 3, 1), Low: ints(1, -1, 0, 1), High: ints(0, 3, 1, -1), BaseDilation: ints(1, 2, 1, 3), Dilation: ints(1, 1, 2, 2),
+				}} {
+					add(0.02, single(t, "reduce_window", []ir.Type{ir.T(dt, 2, 9, 8, 5)}, windowAttrs(w, ir.IntsAttr("window", w.Size...), ir.StringAttr("kind", kind))...))
+				}
+			}
+		}
 		for d := range 3 {
 			b, c := slices.Clone(y.Shape), slices.Clone(y.Shape)
 			b[d], c[d] = 0, 3
 			add(0.2, single(t, "concatenate", []ir.Type{y, ir.T(dt, b...), ir.T(dt, c...), y}, ir.IntAttr("dimension", d)))
-			for _, it := range []ir.DType{ir.I32, ir.U32} {
+			for _, it := range []ir.DType{ir.I32, ir.I64, ir.U8, ir.U32, ir.U64} {
 				add(0.2, single(t, "gather", []ir.Type{y, ir.T(it, 3, 7)}, ir.IntAttr("axis", d)))
 				updates := slices.Concat(y.Shape[:d], ints(3, 7), y.Shape[d+1:])
 				for _, mode := range []string{"set", "add", "mul", "min", "max"} {
@@ -284,10 +372,28 @@ func everyOp(t *testing.T) []program {
 	dot(ints(4, 5), ints(4, 5), ir.DotDims{LHSBatch: ints(0, 1), RHSBatch: ints(0, 1)})
 	dot(ints(4, 0), ints(0, 5), ir.DotDims{LHSContract: ints(1), RHSContract: ints(0)})
 	dot(ints(0, 4, 2), ints(0, 2, 5), ir.DotDims{LHSBatch: ints(0), RHSBatch: ints(0), LHSContract: ints(2), RHSContract: ints(1)})
+	for _, d := range []ir.DType{ir.F32, ir.BF16} {
+		convolutions(t, d, add)
+	}
 	for _, n := range []int{0, 1, 7, 40003} {
+		add(0, single(t, "random_normal", []ir.Type{ir.T(ir.U32, 4)}, ir.IntsAttr("shape", n), ir.IntAttr("stream", 5)))
 		add(0, single(t, "rng_bit_generator", []ir.Type{ir.T(ir.U32, 4)}, ir.IntsAttr("shape", n), ir.IntAttr("stream", 5)))
 	}
 	return ps
+}
+
+func TestConvolutionsInBlocks(t *testing.T) {
+	whole := patchElements
+	t.Cleanup(func() { patchElements = whole })
+	var ps []program
+	convolutions(t, ir.F32, func(special float64, f *ir.Func) { ps = append(ps, newProgram(t, uint64(len(ps)), special, f, nil)) })
+	backends(t, func(t *testing.T, b *Backend) {
+		for _, patchElements = range []int{1, 700} {
+			for _, p := range ps {
+				p.run(t, b)
+			}
+		}
+	})
 }
 
 func TestEveryPrimitiveIsTheReferences(t *testing.T) {

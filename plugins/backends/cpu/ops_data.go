@@ -38,17 +38,19 @@ func iota_(c *compiler, op *ir.Op) error {
 		switch t.DType {
 		case ir.F32:
 			count(r.f32(out), along, after)
-		case ir.I32:
-			count(view[int32](r.mem[out]), along, after)
-		default:
+		case ir.I32, ir.U32:
 			count(view[uint32](r.mem[out]), along, after)
+		case ir.U8:
+			count(r.mem[out], along, after)
+		default:
+			count(view[uint64](r.mem[out]), along, after)
 		}
 		return nil
 	})
 	return nil
 }
 
-func count[T float32 | int32 | uint32](x []T, along, after int) {
+func count[T float32 | uint8 | uint32 | uint64](x []T, along, after int) {
 	for at := 0; at < len(x); {
 		for i := range along {
 			for range after {
@@ -155,12 +157,7 @@ func pad(c *compiler, op *ir.Op) error {
 	value := c.in(op, 1)
 	out := c.out(op)
 	c.emit(func(r *run) (err error) {
-		if t.DType == ir.Bool {
-			err = fill(r, r.mem[out], r.mem[value][0])
-		} else {
-			err = fill(r, view[uint32](r.mem[out]), view[uint32](r.mem[value])[0])
-		}
-		if err != nil {
+		if err = fillWith(r, r.mem[out], r.mem[value]); err != nil {
 			return err
 		}
 		return move(r, r.mem[out], r.mem[in])
@@ -173,39 +170,20 @@ func around(shape []int, axis int) (before, along, after int) {
 	return product(shape[:axis]), shape[axis], product(shape[axis+1:])
 }
 
-// destination returns the index that the bits of an i32 or u32 stand for.
-func destination(d ir.DType, bits uint32) int64 {
-	if d == ir.I32 {
-		return int64(int32(bits))
-	}
-	return int64(bits)
-}
-
-func checkIndices(d ir.DType) error {
-	if d != ir.I32 && d != ir.U32 {
-		return fmt.Errorf("the cpu backend does not know it for indices of dtype %v", d)
-	}
-	return nil
-}
-
 func gather(c *compiler, op *ir.Op) error {
 	before, along, after := around(c.types[op.Operands[0]].Shape, op.Attrs.Int("axis"))
-	d := c.types[op.Operands[1]].DType
-	if err := checkIndices(d); err != nil {
-		return err
-	}
 	in := c.in(op, 0)
-	indices := c.in(op, 1)
+	indices := c.indices(op, 1, along-1, true)
 	out := c.out(op)
 	row := after * op.Results[0].DType.Size()
 	c.emit(func(r *run) error {
-		x, index, y := r.mem[in], view[uint32](r.mem[indices]), r.mem[out]
+		x, index, y := r.mem[in], view[int32](r.mem[indices]), r.mem[out]
 		if len(y) == 0 {
 			return nil
 		}
 		return r.split(before*len(index), max(1, grain/row), func(lo, hi int) {
 			for n := lo; n < hi; n++ {
-				i := min(max(destination(d, index[n%len(index)]), 0), int64(along)-1)
+				i := index[n%len(index)]
 				from := (n/len(index)*along + int(i)) * row
 				copy(y[n*row:(n+1)*row], x[from:from+row])
 			}
@@ -218,14 +196,11 @@ func scatter(c *compiler, op *ir.Op) error {
 	t, mode := op.Results[0], op.Attrs.Str("mode")
 	before, along, after := around(t.Shape, op.Attrs.Int("axis"))
 	indexType := c.types[op.Operands[1]]
-	if err := checkIndices(indexType.DType); err != nil {
-		return err
-	}
 	if along == math.MaxInt32 || indexType.Elements() > math.MaxInt32 {
 		return fmt.Errorf("%d updates along an axis of %d are more than the cpu backend can sort", indexType.Elements(), along)
 	}
 	combine := combiner(mode, t.DType)
-	in, indices, updates := c.in(op, 0), c.in(op, 1), c.in(op, 2)
+	in, indices, updates := c.in(op, 0), c.indices(op, 1, along-1, false), c.in(op, 2)
 	order, starts := c.temp(4*indexType.Elements()), c.temp(4*(along+1))
 	scratch := c.temp(4 * 2 * after * c.b.pool.Workers())
 	out := c.out(op)
@@ -237,7 +212,6 @@ func scatter(c *compiler, op *ir.Op) error {
 		if len(y) == 0 || len(index) == 0 {
 			return nil
 		}
-		// As an int32, a u32 that is too large is negative, which is outside too.
 		order, starts := view[int32](r.mem[order]), view[int32](r.mem[starts])
 		vec.SortByRow(order, starts, index)
 		rows := max(1, grain/after)
@@ -273,8 +247,16 @@ func combiner(mode string, d ir.DType) func(row, update []byte) {
 	case d == ir.F32:
 		f := binaryF32[name].both
 		return func(row, update []byte) { f(view[float32](row), view[float32](row), view[float32](update)) }
-	case d == ir.I32:
+	}
+	switch d {
+	case ir.I32:
 		return combineInts[int32](name)
+	case ir.I64:
+		return combineInts[int64](name)
+	case ir.U8:
+		return combineInts[uint8](name)
+	case ir.U64:
+		return combineInts[uint64](name)
 	default:
 		return combineInts[uint32](name)
 	}

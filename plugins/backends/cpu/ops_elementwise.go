@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/seedbed/seedbed/abi/ir"
-	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
@@ -42,10 +42,12 @@ func fill[T any](r *run, dst []T, x T) error {
 	})
 }
 
-type integer interface{ int32 | uint32 }
+type integer interface {
+	int32 | int64 | uint8 | uint32 | uint64
+}
 
 type element interface {
-	float32 | int32 | uint32 | uint8
+	float32 | integer
 }
 
 func eachF32(f func(float32) float32) func(dst, src []float32) {
@@ -102,9 +104,6 @@ func unaryInt[T integer](name string) func(T) T {
 	return nil
 }
 
-// absUnsigned: the larger of x and -x is not x where an unsigned x wraps.
-func absUnsigned(x uint32) uint32 { return x }
-
 func unary(c *compiler, op *ir.Op) error {
 	switch op.Results[0].DType {
 	case ir.F32:
@@ -121,11 +120,20 @@ func unary(c *compiler, op *ir.Op) error {
 		if f := unaryInt[int32](op.Name); f != nil {
 			return mapOp(c, op, f)
 		}
-	case ir.U32:
-		if op.Name == "abs" {
-			return mapOp(c, op, absUnsigned)
+	case ir.I64:
+		if f := unaryInt[int64](op.Name); f != nil {
+			return mapOp(c, op, f)
 		}
+	case ir.U8:
+		if f := unaryInt[uint8](op.Name); f != nil {
+			return mapOp(c, op, f)
+		}
+	case ir.U32:
 		if f := unaryInt[uint32](op.Name); f != nil {
+			return mapOp(c, op, f)
+		}
+	case ir.U64:
+		if f := unaryInt[uint64](op.Name); f != nil {
 			return mapOp(c, op, f)
 		}
 	case ir.Bool:
@@ -141,7 +149,7 @@ func unknown(d ir.DType) error {
 }
 
 // mapOp applies f to each element.
-func mapOp[A, B element](c *compiler, op *ir.Op, f func(A) B) error {
+func mapOp[A, B element | uint16](c *compiler, op *ir.Op, f func(A) B) error {
 	in := c.in(op, 0)
 	out := c.out(op)
 	c.emitInPlace(func(r *run) error {
@@ -212,22 +220,30 @@ func binaryInt[T integer](name string) func(x, y T) T {
 		return func(x, y T) T { return x | y }
 	case "xor":
 		return func(x, y T) T { return x ^ y }
+	case "remainder":
+		return func(x, y T) T {
+			if y == 0 {
+				return x
+			}
+			return x % y
+		}
 	case "shift_left":
-		return func(x, n T) T {
-			if uint32(n) >= 32 { // negative n too
-				return 0
-			}
-			return x << uint32(n)
-		}
+		return func(x, n T) T { return x << amount(n) }
+	case "shift_right_arithmetic":
+		return func(x, n T) T { return x >> amount(n) }
 	case "shift_right_logical":
-		return func(x, n T) T {
-			if uint32(n) >= 32 {
-				return 0
-			}
-			return T(uint32(x) >> uint32(n))
-		}
+		return logicalShift[T]()
 	}
 	return nil
+}
+
+// amount is how far to shift: a negative n, as unsigned, is beyond the width, where Go's shifts leave zeros or signs.
+func amount[T integer](n T) uint64 { return uint64(n) }
+
+// logicalShift brings in zeros.
+func logicalShift[T integer]() func(x, n T) T {
+	mask := ^uint64(0) >> (64 - 8*unsafe.Sizeof(T(0)))
+	return func(x, n T) T { return T(uint64(x) & mask >> amount(n)) }
 }
 
 func pairwise(c *compiler, op *ir.Op) error {
@@ -237,10 +253,19 @@ func pairwise(c *compiler, op *ir.Op) error {
 			binaryFloat(c, op, f)
 			return nil
 		}
+		if op.Name == "remainder" { // math.Mod is exact, and the remainder of two f32 values is one
+			return zipOp(c, op, func(x, y float32) float32 { return float32(math.Mod(float64(x), float64(y))) })
+		}
 	case ir.I32:
 		return zipOp(c, op, binaryInt[int32](op.Name))
+	case ir.I64:
+		return zipOp(c, op, binaryInt[int64](op.Name))
+	case ir.U8:
+		return zipOp(c, op, binaryInt[uint8](op.Name))
 	case ir.U32:
 		return zipOp(c, op, binaryInt[uint32](op.Name))
+	case ir.U64:
+		return zipOp(c, op, binaryInt[uint64](op.Name))
 	case ir.Bool:
 		switch op.Name {
 		case "and":
@@ -327,23 +352,32 @@ func compare(c *compiler, op *ir.Op) error {
 		return zipOp(c, op, comparison[float32](d))
 	case ir.I32:
 		return zipOp(c, op, comparison[int32](d))
+	case ir.I64:
+		return zipOp(c, op, comparison[int64](d))
 	case ir.U32:
 		return zipOp(c, op, comparison[uint32](d))
+	case ir.U64:
+		return zipOp(c, op, comparison[uint64](d))
 	default:
 		return zipOp(c, op, comparison[uint8](d))
 	}
 }
 
 func selectOp(c *compiler, op *ir.Op) error {
-	if op.Results[0].DType == ir.Bool {
+	switch op.Results[0].DType.Size() {
+	case 1:
 		selectElements[uint8](c, op)
-	} else {
+	case 2:
+		selectElements[uint16](c, op)
+	case 4:
 		selectElements[uint32](c, op)
+	default:
+		selectElements[uint64](c, op)
 	}
 	return nil
 }
 
-func selectElements[T uint8 | uint32](c *compiler, op *ir.Op) {
+func selectElements[T uint8 | uint16 | uint32 | uint64](c *compiler, op *ir.Op) {
 	in := [3]int{c.in(op, 0), c.in(op, 1), c.in(op, 2)}
 	out := c.out(op)
 	c.emitInPlace(func(r *run) error {
@@ -358,40 +392,4 @@ func selectElements[T uint8 | uint32](c *compiler, op *ir.Op) {
 			}
 		})
 	})
-}
-
-func convert(c *compiler, op *ir.Op) error {
-	to := op.Results[0].DType
-	switch c.types[op.Operands[0]].DType {
-	case ir.F32:
-		switch to {
-		case ir.F32:
-			return mapOp(c, op, func(x float32) float32 { return x })
-		case ir.I32:
-			return mapOp(c, op, numerics.I32FromF32)
-		case ir.U32:
-			return mapOp(c, op, numerics.U32FromF32)
-		default:
-			return mapOp(c, op, func(x float32) uint8 { return bit(x != 0) })
-		}
-	case ir.I32:
-		return convertInt[int32](c, op, to)
-	case ir.U32:
-		return convertInt[uint32](c, op, to)
-	default:
-		return convertInt[uint8](c, op, to)
-	}
-}
-
-func convertInt[T int32 | uint32 | uint8](c *compiler, op *ir.Op, to ir.DType) error {
-	switch to {
-	case ir.F32:
-		return mapOp(c, op, func(x T) float32 { return float32(x) })
-	case ir.I32:
-		return mapOp(c, op, func(x T) int32 { return int32(x) })
-	case ir.U32:
-		return mapOp(c, op, func(x T) uint32 { return uint32(x) })
-	default:
-		return mapOp(c, op, func(x T) uint8 { return bit(x != 0) })
-	}
 }

@@ -89,8 +89,14 @@ func reduce(c *compiler, op *ir.Op) error {
 		fold(c, op, p, identity, f)
 	case ir.I32:
 		fold(c, op, p, map[string]int32{"prod": 1, "max": math.MinInt32, "min": math.MaxInt32}[kind], binaryInt[int32](reduceOps[kind]))
+	case ir.I64:
+		fold(c, op, p, map[string]int64{"prod": 1, "max": math.MinInt64, "min": math.MaxInt64}[kind], binaryInt[int64](reduceOps[kind]))
+	case ir.U8:
+		fold(c, op, p, map[string]uint8{"prod": 1, "min": math.MaxUint8}[kind], binaryInt[uint8](reduceOps[kind]))
 	case ir.U32:
 		fold(c, op, p, map[string]uint32{"prod": 1, "min": math.MaxUint32}[kind], binaryInt[uint32](reduceOps[kind]))
+	case ir.U64:
+		fold(c, op, p, map[string]uint64{"prod": 1, "min": math.MaxUint64}[kind], binaryInt[uint64](reduceOps[kind]))
 	default:
 		f := func(x, y uint8) uint8 { return x & y }
 		if kind == "or" {
@@ -188,21 +194,43 @@ func (c *compiler) sum(op *ir.Op, p reduction) {
 	})
 }
 
-func argmax(c *compiler, op *ir.Op) error {
+// argExtreme lowers argmax and argmin.
+func argExtreme(c *compiler, op *ir.Op) error {
 	t := c.types[op.Operands[0]]
 	before, along, after := around(t.Shape, op.Attrs.Int("dimension"))
+	largest := op.Name == "argmax"
 	switch t.DType {
 	case ir.F32:
-		// A NaN beats every number.
-		search(c, op, before, along, after, func(x, y float32) bool { return x > y || x != x && y == y })
+		search(c, op, before, along, after, beatsFloat(largest))
 	case ir.I32:
-		search(c, op, before, along, after, func(x, y int32) bool { return x > y })
+		search(c, op, before, along, after, beatsInt[int32](largest))
+	case ir.I64:
+		search(c, op, before, along, after, beatsInt[int64](largest))
+	case ir.U8:
+		search(c, op, before, along, after, beatsInt[uint8](largest))
 	case ir.U32:
-		search(c, op, before, along, after, func(x, y uint32) bool { return x > y })
+		search(c, op, before, along, after, beatsInt[uint32](largest))
+	case ir.U64:
+		search(c, op, before, along, after, beatsInt[uint64](largest))
 	default:
 		return unknown(t.DType)
 	}
 	return nil
+}
+
+// beatsFloat: a NaN beats every number.
+func beatsFloat(largest bool) func(x, y float32) bool {
+	if largest {
+		return func(x, y float32) bool { return x > y || x != x && y == y }
+	}
+	return func(x, y float32) bool { return x < y || x != x && y == y }
+}
+
+func beatsInt[T integer](largest bool) func(x, y T) bool {
+	if largest {
+		return func(x, y T) bool { return x > y }
+	}
+	return func(x, y T) bool { return x < y }
 }
 
 func search[T element](c *compiler, op *ir.Op, before, along, after int, beats func(x, y T) bool) {

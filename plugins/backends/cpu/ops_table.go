@@ -11,7 +11,7 @@ func init() {
 	}
 	for _, name := range []string{
 		"add", "subtract", "multiply", "divide", "maximum", "minimum",
-		"and", "or", "xor", "shift_left", "shift_right_logical",
+		"and", "or", "xor", "shift_left", "shift_right_logical", "shift_right_arithmetic", "remainder",
 	} {
 		lowerings[name] = pairwise
 	}
@@ -33,7 +33,7 @@ func init() {
 		"scatter":           scatter,
 		"reduce":            reduce,
 		"reduce_dot":        reduceDot,
-		"argmax":            argmax,
+		"argmax":            argExtreme,
 		"rng_bit_generator": rngBitGenerator,
 		"dot_general":       dotGeneral,
 		"softmax":           softmax,
@@ -45,6 +45,21 @@ func init() {
 		"scaled_dot_product_attention_grad": scaledDotProductAttentionGrad,
 		"linear_cross_entropy":              linearCrossEntropy,
 		"linear_cross_entropy_grad":         linearCrossEntropyGrad,
+
+		"argmin":                  argExtreme,
+		"dynamic_slice":           dynamicSlice,
+		"dynamic_update_slice":    dynamicUpdateSlice,
+		"reverse":                 reverse,
+		"bitcast_convert":         bitcastConvert,
+		"is_finite":               isFinite,
+		"reduce_window":           reduceWindow,
+		"select_and_scatter":      selectAndScatter,
+		"convolution":             convolution,
+		"convolution_filter_grad": convolutionFilterGrad,
+		"cumsum":                  cumsum,
+		"sort":                    sort,
+		"top_k":                   topK,
+		"random_normal":           randomNormal,
 	} {
 		lowerings[name] = l
 	}

@@ -232,7 +232,7 @@ func (e *executable) arguments(args []plugin.Argument) ([][]byte, error) {
 				return nil, fmt.Errorf("argument %q: %w", p.Name, err)
 			}
 			given[i] = a.Data
-			if uintptr(unsafe.Pointer(unsafe.SliceData(a.Data)))%4 != 0 {
+			if uintptr(unsafe.Pointer(unsafe.SliceData(a.Data)))%8 != 0 {
 				given[i] = alignedBytes(len(a.Data))
 				copy(given[i], a.Data)
 			}

@@ -40,8 +40,17 @@ func product(l []int) int {
 // copier returns what copies.
 func (s strided) copier(bytes int) func(r *run, dst, src []byte) error {
 	s = s.squeeze()
-	if bytes == 1 {
+	switch bytes {
+	case 1:
 		return func(r *run, dst, src []byte) error { return copyStrided(r, s, dst, src, nil) }
+	case 2:
+		return func(r *run, dst, src []byte) error {
+			return copyStrided(r, s, view[uint16](dst), view[uint16](src), nil)
+		}
+	case 8:
+		return func(r *run, dst, src []byte) error {
+			return copyStrided(r, s, view[uint64](dst), view[uint64](src), nil)
+		}
 	}
 	if k := len(s.shape) - 2; k >= 0 && s.dst[k+1] == 1 && s.src[k] == 1 && s.dst[k] == s.shape[k+1] && s.src[k+1] == s.shape[k] {
 		return func(r *run, dst, src []byte) error {
@@ -54,7 +63,7 @@ func (s strided) copier(bytes int) func(r *run, dst, src []byte) error {
 }
 
 // copyStrided runs the innermost dimension, or the innermost two as a transpose, in one go.
-func copyStrided[T uint8 | uint32 | float32](r *run, s strided, dst, src []T, transpose func(dst, src []T, rows, cols int)) error {
+func copyStrided[T uint8 | uint16 | uint32 | uint64 | float32](r *run, s strided, dst, src []T, transpose func(dst, src []T, rows, cols int)) error {
 	total := product(s.shape)
 	if total == 0 {
 		return nil
@@ -79,6 +88,10 @@ func copyStrided[T uint8 | uint32 | float32](r *run, s strided, dst, src []T, tr
 				dst[d] = src[o]
 			case inner == 2:
 				transpose(dst[d:d+run], src[o:o+run], s.shape[outer+1], s.shape[outer])
+			case s.src[outer] < 0:
+				for i := range run {
+					dst[d+i*s.dst[outer]] = src[o+i*s.src[outer]]
+				}
 			default:
 				copyRun(dst[d:], src[o:], run, s.dst[outer], s.src[outer])
 			}

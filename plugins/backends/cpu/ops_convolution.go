@@ -1,0 +1,215 @@
+package cpu
+
+import (
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/gemm"
+)
+
+// Convolutions as matrix products: the elements under each window become a row, padding as +0 (rule 6). The rows exist a block at a
+// time, small enough to be still in the cache when the product reads them.
+
+// patches are the rows of a convolution's lhs: one an output, of (taps..., ci) elements.
+type patches struct {
+	w          ir.Window
+	in, out    []int // spatial sizes
+	inStrides  []int
+	image      int // elements of lhs for each n
+	outputs    int // for each n
+	channels   int // of lhs
+	ci         int // of them in a group
+	taps, rows int
+	whole      bool // lhs is the rows already
+}
+
+func planPatches(w ir.Window, lhs ir.Type, taps, out []int, groups int) patches {
+	n := len(taps)
+	w.Size = taps
+	p := patches{
+		w: w, in: lhs.Shape[1 : n+1], out: out, inStrides: lhs.Strides()[1 : n+1], image: product(lhs.Shape[1:]), outputs: product(out),
+		channels: lhs.Shape[n+1], ci: lhs.Shape[n+1] / groups, taps: product(taps), rows: lhs.Shape[0] * product(out),
+	}
+	p.whole = p.taps == 1 && p.outputs == product(p.in)
+	for d := range taps {
+		p.whole = p.whole && w.Stride[d] == 1 && w.Low[d] == 0 && w.BaseDilation[d] == 1
+	}
+	return p
+}
+
+// fill writes taps lo to hi of a row's patch, channels first to first + ci.
+func (p *patches) fill(dst, x []float32, row, lo, hi, first int, o, k []int) {
+	n := row / p.outputs
+	unflatten(o, p.out, row%p.outputs)
+	unflatten(k, p.w.Size, lo)
+	base := n*p.image + first
+	last := len(k) - 1
+	// The taps of the last dimension lie side by side in memory if they do so in the image and all channels are taken.
+	runs := p.w.Dilation[last] == 1 && p.w.BaseDilation[last] == 1 && p.ci == p.channels
+	for t := lo; t < hi; {
+		at, inside := base, true
+		for d := range last {
+			i, ok := p.w.At(d, p.in[d], o[d], k[d])
+			if !ok {
+				inside = false
+				break
+			}
+			at += i * p.inStrides[d]
+		}
+		n := 1
+		if runs {
+			n = min(p.w.Size[last]-k[last], hi-t)
+		}
+		to := dst[(t-lo)*p.ci : (t-lo+n)*p.ci]
+		switch {
+		case !inside:
+			clear(to)
+		case runs:
+			begin := o[last]*p.w.Stride[last] + k[last] - p.w.Low[last]
+			a := min(max(-begin, 0), n)
+			b := max(min(n, p.in[last]-begin), a)
+			clear(to[:a*p.ci])
+			if a < b {
+				copy(to[a*p.ci:b*p.ci], x[at+(begin+a)*p.channels:])
+			}
+			clear(to[b*p.ci:])
+		default:
+			if i, ok := p.w.At(last, p.in[last], o[last], k[last]); ok {
+				copy(to, x[at+i*p.inStrides[last]:][:p.ci])
+			} else {
+				clear(to)
+			}
+		}
+		t += n
+		k[last] += n - 1
+		next(k, p.w.Size)
+	}
+}
+
+// gather fills the rows lo to hi of a matrix of taps from to to.
+func (p *patches) gather(r *run, dst, x []float32, lo, hi, from, to, first int) error {
+	width := (to - from) * p.ci
+	return r.split(hi-lo, max(1, grain/max(1, width)), func(a, b int) {
+		o, k := make([]int, len(p.out)), make([]int, len(p.out))
+		for i := a; i < b; i++ {
+			p.fill(dst[i*width:(i+1)*width], x, lo+i, from, to, first, o, k)
+		}
+	})
+}
+
+// patchElements is the size of a block of patches: what the cache holds beside the other operand. Tests make it smaller.
+var patchElements = 1 << 19
+
+func convolution(c *compiler, op *ir.Op) error {
+	lhs, rhs, out := c.types[op.Operands[0]], c.types[op.Operands[1]], op.Results[0]
+	groups, n := op.Attrs.Int("feature_group_count"), lhs.Rank()-2
+	p := planPatches(ir.WindowOf(op.Attrs), lhs, rhs.Shape[:n], out.Shape[1:n+1], groups)
+	depth, channels := p.taps*p.ci, out.Shape[n+1]
+	width := channels / groups
+	block := min(max(patchElements/max(depth, 1), 1), p.rows)
+	a, b := c.in(op, 0), c.in(op, 1)
+	var rows int
+	if !p.whole {
+		rows = c.temp(4 * block * depth)
+	}
+	result := c.out(op)
+	var packed *gemm.PackedB
+	c.emit(func(r *run) error {
+		x, w, y := r.f32(a), r.f32(b), r.f32(result)
+		if len(y) == 0 {
+			return nil
+		}
+		for g := range groups {
+			q := gemm.Problem{M: p.rows, N: width, K: depth, CRow: channels, C: y[g*width:]}
+			if depth > 0 {
+				q.B = gemm.Operand{Data: w[g*width:], RowStride: channels, ColStride: 1}
+			}
+			if p.whole {
+				if depth > 0 {
+					q.A = gemm.Operand{Data: x[g*p.ci:], RowStride: p.channels, ColStride: 1}
+				}
+				if err := r.b.gemm.Run(&q); err != nil {
+					return err
+				}
+				continue
+			}
+			if block < p.rows {
+				var err error
+				if packed, err = r.b.gemm.PackB(depth, width, q.B, packed); err != nil {
+					return err
+				}
+				q.PackedB = packed
+			}
+			q.A = gemm.Operand{Data: r.f32(rows), RowStride: depth, ColStride: 1}
+			for lo := 0; lo < p.rows; lo += block {
+				hi := min(lo+block, p.rows)
+				if err := p.gather(r, q.A.Data, x, lo, hi, 0, p.taps, g*p.ci); err != nil {
+					return err
+				}
+				q.M, q.C = hi-lo, y[lo*channels+g*width:]
+				if err := r.b.gemm.Run(&q); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return nil
+}
+
+func convolutionFilterGrad(c *compiler, op *ir.Op) error {
+	lhs, ct, out := c.types[op.Operands[0]], c.types[op.Operands[1]], op.Results[0]
+	groups, n := op.Attrs.Int("feature_group_count"), lhs.Rank()-2
+	p := planPatches(ir.WindowOf(op.Attrs), lhs, out.Shape[:n], ct.Shape[1:n+1], groups)
+	channels := ct.Shape[n+1]
+	width := channels / groups
+	// All rows of some taps at a time: the sum runs over the rows.
+	block := min(max(4*patchElements/max(p.rows*p.ci, 1), 1), p.taps)
+	a, b := c.in(op, 0), c.in(op, 1)
+	var rows int
+	if !p.whole {
+		rows = c.temp(4 * p.rows * block * p.ci)
+	}
+	result := c.out(op)
+	var packed *gemm.PackedB
+	c.emit(func(r *run) error {
+		x, dy, dw := r.f32(a), r.f32(b), r.f32(result)
+		if len(dw) == 0 {
+			return nil
+		}
+		for g := range groups {
+			q := gemm.Problem{M: p.ci, N: width, K: p.rows, CRow: channels, C: dw[g*width:]}
+			if p.rows > 0 {
+				q.B = gemm.Operand{Data: dy[g*width:], RowStride: channels, ColStride: 1}
+			}
+			if p.whole {
+				if p.rows > 0 {
+					q.A = gemm.Operand{Data: x[g*p.ci:], RowStride: 1, ColStride: p.channels}
+				}
+				if err := r.b.gemm.Run(&q); err != nil {
+					return err
+				}
+				continue
+			}
+			if block < p.taps {
+				var err error
+				if packed, err = r.b.gemm.PackB(p.rows, width, q.B, packed); err != nil {
+					return err
+				}
+				q.PackedB = packed
+			}
+			for lo := 0; lo < p.taps; lo += block {
+				hi := min(lo+block, p.taps)
+				q.M = (hi - lo) * p.ci
+				q.A = gemm.Operand{Data: r.f32(rows), RowStride: 1, ColStride: q.M}
+				if err := p.gather(r, q.A.Data, x, 0, p.rows, lo, hi, g*p.ci); err != nil {
+					return err
+				}
+				q.C = dw[lo*p.ci*channels+g*width:]
+				if err := r.b.gemm.Run(&q); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return nil
+}
