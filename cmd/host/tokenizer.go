@@ -12,26 +12,35 @@ import (
 )
 
 func newTokenizer() *cobra.Command {
-	return group("tokenizer", "Train and use byte-level BPE tokenizers", "  host tokenizer train --out tokenizer.json docs/",
+	return group("tokenizer", "Train and use BPE, WordPiece and Unigram tokenizers", "  host tokenizer train --out tokenizer.json docs/",
 		newTokenizerTrain(), newTokenizerEncode())
 }
 
 func newTokenizerTrain() *cobra.Command {
-	var out string
+	var out, model string
 	var size int
+	var cased bool
 	var opts text.Options
 	c := &cobra.Command{
 		Use: "train --out FILE [PATH...]", Short: "Find a vocabulary for text and save it as a Hugging Face tokenizer.json",
 		Long: "Find a vocabulary for text and save it as a Hugging Face tokenizer.json.\nPATH is a file (.jsonl, .gz and .zst too), a folder or a pattern; without one, the sources of the Go toolchain are read.",
 		Example: "  host tokenizer train --out tokenizer.json --vocab-size 4096 docs/\n" +
+			"  host tokenizer train --out bert.json --model wordpiece --vocab-size 30522 docs/\n" +
 			"  host tokenizer train --out go.json",
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			ctx := cmd.Context()
 			if out == "" {
 				return usagef("train: --out FILE is required")
 			}
-			if size < 257 || size > tokenizer.MaxVocabSize {
-				return usagef("train: --vocab-size %d is not between 257 and %d", size, tokenizer.MaxVocabSize)
+			least := map[string]int{tokenizer.BPE: 257, tokenizer.WordPiece: 6, tokenizer.Unigram: 4}[model]
+			if least == 0 {
+				return usagef("train: --model %q is not %s, %s or %s", model, tokenizer.BPE, tokenizer.WordPiece, tokenizer.Unigram)
+			}
+			if size < least || size > tokenizer.MaxVocabSize {
+				return usagef("train: --vocab-size %d is not between %d and %d", size, least, tokenizer.MaxVocabSize)
+			}
+			if cased && model != tokenizer.WordPiece {
+				return usagef("train: --cased is for --model %s; the others keep capitals always", tokenizer.WordPiece)
 			}
 			if len(paths) == 0 {
 				var err error
@@ -53,7 +62,7 @@ func newTokenizerTrain() *cobra.Command {
 					}
 				}
 			}
-			t, err := tokenizer.Train(ctx, documents, tokenizer.TrainOptions{VocabSize: size, SpecialTokens: []string{tokenizer.EndOfText}})
+			t, err := tokenizer.Train(ctx, documents, tokenizer.TrainOptions{Model: model, VocabSize: size, Cased: cased})
 			if err != nil {
 				return err
 			}
@@ -68,7 +77,9 @@ func newTokenizerTrain() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "the file to write (required)")
+	c.Flags().StringVar(&model, "model", tokenizer.BPE, "bpe (byte-level, as GPT's), wordpiece (as BERT's) or unigram (as T5's)")
 	c.Flags().IntVar(&size, "vocab-size", 8192, "number of tokens")
+	c.Flags().BoolVar(&cased, "cased", false, "keep capitals and accents, with --model wordpiece")
 	c.Flags().BoolVar(&opts.SkipBinary, "skip-binary", false, "leave out files that are not text")
 	return c
 }

@@ -10,11 +10,16 @@ import (
 // maximal part of a character (Unicode 15, 3.9, as Rust's from_utf8_lossy).
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	var bytes []byte
+	first := true
 	for i, id := range ids {
-		if id < 0 || int(id) >= len(t.bytes) {
-			return "", fmt.Errorf("decode: ids[%d] = %d is outside [0, %d)", i, id, len(t.bytes))
-		}
-		if !skipSpecial || !t.special[id] {
+		switch {
+		case id < 0 || int(id) >= len(t.content):
+			return "", fmt.Errorf("decode: ids[%d] = %d is outside [0, %d)", i, id, len(t.content))
+		case skipSpecial && t.special[id]:
+		case t.words != nil:
+			bytes = append(bytes, t.words.text(t.content[id], first)...)
+			first = false
+		default:
 			bytes = append(bytes, t.bytes[id]...)
 		}
 	}
@@ -29,6 +34,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 type TextStream struct {
 	t           *Tokenizer
 	skipSpecial bool
+	started     bool
 	pending     []byte
 }
 
@@ -39,11 +45,16 @@ func (t *Tokenizer) NewTextStream(skipSpecial bool) *TextStream {
 
 // Next returns the text that one more token completes, which can be empty.
 func (s *TextStream) Next(id int32) (string, error) {
-	if id < 0 || int(id) >= len(s.t.bytes) {
-		return "", fmt.Errorf("decode: id %d is outside [0, %d)", id, len(s.t.bytes))
+	if id < 0 || int(id) >= len(s.t.content) {
+		return "", fmt.Errorf("decode: id %d is outside [0, %d)", id, len(s.t.content))
 	}
 	if s.skipSpecial && s.t.special[id] {
 		return "", nil
+	}
+	if s.t.words != nil {
+		text := s.t.words.text(s.t.content[id], !s.started)
+		s.started = true
+		return text, nil
 	}
 	s.pending = append(s.pending, s.t.bytes[id]...)
 	text, rest := lossy(s.pending)

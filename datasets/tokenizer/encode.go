@@ -1,20 +1,47 @@
 package tokenizer
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Encoding is a text as tokens.
+// Encoding is a text, or a pair of texts, as tokens.
 type Encoding struct {
 	IDs     []int32
-	Offsets [][2]int // first and last+1 code point of the text that each token touches
+	Offsets [][2]int // first and last+1 code point of its text that each token touches; [0 0] for those of the post-processor
+	TypeIDs []int32  // 0 for the first text and 1 for the second, or what the post-processor says
+	Special []bool   // put there by the post-processor
 }
 
-// Encode turns a text into tokens. Added tokens found in the text become those tokens. A text that is not UTF-8 is an error.
-func (t *Tokenizer) Encode(text string) (Encoding, error) {
+// Encode turns a text into tokens. Added tokens found in the text become those tokens, and the post-processor puts its own around
+// the text. A text that is not UTF-8 is an error.
+func (t *Tokenizer) Encode(text string) (Encoding, error) { return t.encodeAll(text) }
+
+// EncodePair turns two texts, such as a question and an answer, into one sequence of tokens.
+func (t *Tokenizer) EncodePair(a, b string) (Encoding, error) { return t.encodeAll(a, b) }
+
+func (t *Tokenizer) encodeAll(texts ...string) (Encoding, error) {
+	encodings := make([]Encoding, len(texts))
+	for i, text := range texts {
+		var err error
+		if encodings[i], err = t.encode(text, i == 0); err != nil {
+			return Encoding{}, err
+		}
+	}
+	if t.words != nil && t.words.template != nil {
+		return t.words.template.apply(encodings...), nil
+	}
+	all := Encoding{IDs: []int32{}, Offsets: [][2]int{}}
+	for i, e := range encodings {
+		all.join(e, int32(i))
+	}
+	return all, nil
+}
+
+func (t *Tokenizer) encode(text string, first bool) (Encoding, error) {
 	for i := 0; i < len(text); {
 		c, size := utf8.DecodeRuneInString(text[i:])
 		if c == utf8.RuneError && size == 1 {
@@ -39,6 +66,10 @@ func (t *Tokenizer) Encode(text string) (Encoding, error) {
 			enc.Offsets = append(enc.Offsets, [2]int{int(chars[s.start]), int(chars[s.end-1]) + 1})
 			continue
 		}
+		if t.words != nil {
+			t.words.encode(&enc, t.words.model, &t.matchers[1], raw[s.start:s.end], chars[s.start])
+			continue
+		}
 		part, shift := raw[s.start:s.end], s.start
 		if t.split.AddPrefixSpace && part[0] != ' ' {
 			// The space has the place of the first character.
@@ -58,7 +89,7 @@ func (t *Tokenizer) Encode(text string) (Encoding, error) {
 	}
 	if t.finish != nil && t.finish.TrimOffsets {
 		for i, id := range enc.IDs {
-			enc.Offsets[i] = trimOffsets(t.content[id], enc.Offsets[i], t.finish.AddPrefixSpace && (i == 0 || enc.Offsets[i][0] == 0))
+			enc.Offsets[i] = trimOffsets(t.content[id], enc.Offsets[i], t.finish.AddPrefixSpace && (first && i == 0 || enc.Offsets[i][0] == 0))
 		}
 	}
 	return enc, nil
@@ -84,7 +115,7 @@ func trimOffsets(token string, offsets [2]int, prefixed bool) [2]int {
 func (t *Tokenizer) segments(text []byte) []segment {
 	var segments []segment
 	for _, s := range t.matchers[0].cut(nil, text, 0, len(text)) {
-		if s.id >= 0 {
+		if s.id >= 0 || t.words != nil { // the second kind is found after normalizing
 			segments = append(segments, s)
 		} else {
 			segments = t.matchers[1].cut(segments, text, s.start, s.end)
@@ -122,14 +153,42 @@ func (t *Tokenizer) NewEncoder() *Encoder {
 }
 
 // Append appends the tokens of a document. Unlike Tokenizer.Encode it takes added tokens in the document for ordinary text, so
-// that no document can forge a special token. Bytes that are not UTF-8 are encoded as bytes.
+// that no document can forge a special token, and the post-processor adds nothing. Bytes that are not UTF-8 are encoded as bytes
+// by byte-level BPE and as U+FFFD by others.
 func (e *Encoder) Append(dst []int32, document []byte) []int32 {
+	if e.t.words != nil {
+		return e.appendWords(dst, document)
+	}
 	if e.t.split.AddPrefixSpace && len(document) > 0 && document[0] != ' ' {
 		document = append([]byte{' '}, document...)
 	}
 	for i := 0; i < len(document); {
 		end := e.t.wordEnd(document, i)
 		dst = e.appendWord(dst, document[i:end])
+		i = end
+	}
+	return dst
+}
+
+// appendWords cuts a document before each space: no normalizer and no word reaches across.
+func (e *Encoder) appendWords(dst []int32, document []byte) []int32 {
+	if !e.t.words.splits() {
+		return e.t.words.appendIDs(dst, document, true)
+	}
+	for i := 0; i < len(document); {
+		end := len(document)
+		if n := bytes.IndexByte(document[i+1:], ' '); n >= 0 {
+			end = i + 1 + n
+		}
+		part := document[i:end]
+		switch {
+		case i == 0: // may be split otherwise, and does not occur again
+			dst = e.t.words.appendIDs(dst, part, true)
+		case len(part) > maxCachedWord:
+			dst = e.t.words.appendIDs(dst, part, false)
+		default:
+			dst = e.cached(dst, part)
+		}
 		i = end
 	}
 	return dst
@@ -142,6 +201,11 @@ func (e *Encoder) appendWord(dst []int32, word []byte) []int32 {
 	if len(word) > maxCachedWord {
 		return e.t.model.encode(dst, word)
 	}
+	return e.cached(dst, word)
+}
+
+// cached appends the tokens of a word, remembered or new.
+func (e *Encoder) cached(dst []int32, word []byte) []int32 {
 	n, added := e.words.number(word)
 	if added {
 		if n >= maxCachedWords {
@@ -151,7 +215,11 @@ func (e *Encoder) appendWord(dst []int32, word []byte) []int32 {
 			n = 0
 		}
 		start := len(e.ids)
-		e.ids = e.t.model.encode(e.ids, word)
+		if e.t.words != nil {
+			e.ids = e.t.words.appendIDs(e.ids, word, false)
+		} else {
+			e.ids = e.t.model.encode(e.ids, word)
+		}
 		e.spans = append(e.spans, idSpan{uint32(start), uint32(len(e.ids))})
 	}
 	s := e.spans[n]

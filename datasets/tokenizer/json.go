@@ -69,17 +69,22 @@ func Parse(data []byte) (*Tokenizer, error) {
 	if root.err == nil && version != "1.0" {
 		return nil, fmt.Errorf(`version: %q is not supported, only "1.0"`, version)
 	}
-	root.null("truncation", "padding", "normalizer")
-	p.split = root.byteLevel("pre_tokenizer")
-	if root.present("post_processor") {
-		b := root.byteLevel("post_processor")
-		p.finish = &b
-	} else {
-		root.take("post_processor")
-	}
-	p.decoder = root.byteLevel("decoder")
+	root.null("truncation", "padding")
 	p.added = root.addedTokens("added_tokens")
-	p.model = root.model("model")
+	if kind(root.fields["model"]) == "WordPiece" || kind(root.fields["model"]) == "Unigram" {
+		p.words = root.wordPipeline()
+	} else {
+		root.null("normalizer")
+		p.split = root.byteLevel("pre_tokenizer")
+		if root.present("post_processor") {
+			b := root.byteLevel("post_processor")
+			p.finish = &b
+		} else {
+			root.take("post_processor")
+		}
+		p.decoder = root.byteLevel("decoder")
+		p.model = root.model("model")
+	}
 	if err := root.end(); err != nil {
 		return nil, err
 	}
@@ -279,7 +284,7 @@ func (o *object) model(name string) *bpe {
 	sub := o.sub(name)
 	defer o.close(sub)
 	if typ := sub.string("type", "BPE"); sub.err == nil && typ != "BPE" {
-		sub.fail("type", "%q is not supported, only BPE", typ)
+		sub.fail("type", "%q is not supported, only BPE, WordPiece and Unigram", typ)
 	}
 	sub.null("dropout")
 	unknown, prefix, suffix := sub.optional("unk_token"), sub.optional("continuing_subword_prefix"), sub.optional("end_of_word_suffix")
@@ -404,19 +409,19 @@ func (t *Tokenizer) MarshalJSON() ([]byte, error) {
 		w.raw(`{"id":`, strconv.Itoa(int(a.ID)), `,"content":`).quote(a.Content)
 		w.flags("single_word", a.SingleWord, "lstrip", a.LStrip, "rstrip", a.RStrip, "normalized", a.Normalized, "special", a.Special).raw(`}`)
 	}
-	w.raw(`],"normalizer":null,"pre_tokenizer":`).byteLevel(&t.split)
+	w.raw(`],"normalizer":`)
+	if t.words != nil {
+		t.words.write(&w)
+		return w.Bytes(), nil
+	}
+	w.raw(`null,"pre_tokenizer":`).byteLevel(&t.split)
 	w.raw(`,"post_processor":`).byteLevel(t.finish)
 	w.raw(`,"decoder":`).byteLevel(&t.decoder)
 	w.raw(`,"model":{"type":"BPE","dropout":null,"unk_token":`).optional(t.model.unknown)
 	w.raw(`,"continuing_subword_prefix":`).optional(t.model.subwordPrefix)
 	w.raw(`,"end_of_word_suffix":`).optional(t.model.wordSuffix)
 	w.flags("fuse_unk", t.model.fuseUnknown, "byte_fallback", t.model.byteFallback, "ignore_merges", t.model.ignoreMerges)
-	w.raw(`,"vocab":{`)
-	for id, token := range t.model.vocab {
-		w.comma(id)
-		w.quote(token).raw(`:`, strconv.Itoa(id))
-	}
-	w.raw(`},"merges":[`)
+	w.vocab(t.model.vocab).raw(`,"merges":[`)
 	for i, merge := range t.model.merges {
 		w.comma(i)
 		w.raw(`[`).quote(t.model.vocab[merge[0]]).raw(`,`).quote(t.model.vocab[merge[1]]).raw(`]`)
@@ -472,6 +477,16 @@ func (w *jsonWriter) flags(pairs ...any) *jsonWriter {
 		w.raw(`,"`, pairs[i].(string), `":`, strconv.FormatBool(pairs[i+1].(bool)))
 	}
 	return w
+}
+
+// vocab writes the field of a vocabulary in the order of ids.
+func (w *jsonWriter) vocab(tokens []string) *jsonWriter {
+	w.raw(`,"vocab":{`)
+	for id, token := range tokens {
+		w.comma(id)
+		w.quote(token).raw(`:`, strconv.Itoa(id))
+	}
+	return w.raw(`}`)
 }
 
 func (w *jsonWriter) byteLevel(b *byteLevel) *jsonWriter {

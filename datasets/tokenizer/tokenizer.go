@@ -9,13 +9,13 @@ import (
 // EndOfText is the special token that GPT-2 puts between documents.
 const EndOfText = "<|endoftext|>"
 
-// Tokenizer is a pipeline of Hugging Face's sections: added tokens are cut out of the text, the pre-tokenizer splits what is
-// left into words, the model turns words into tokens, the post-processor and the decoder finish ids and text. It is immutable
-// and may be used by any number of goroutines at once.
+// Tokenizer is a pipeline of Hugging Face's sections: added tokens are cut out of the text, the normalizer rewrites what is left,
+// the pre-tokenizer splits it into words, the model turns words into tokens, the post-processor and the decoder finish ids and
+// text. It is immutable and may be used by any number of goroutines at once.
 type Tokenizer struct {
 	pipeline
 	content []string         // by id: spelling in the vocabulary, or the text of an added token
-	bytes   []string         // by id: what the token decodes to
+	bytes   []string         // by id: what the token decodes to; of byte-level BPE
 	special []bool           // by id: left out when decoding without special tokens
 	ids     map[string]int32 // by content
 
@@ -24,11 +24,23 @@ type Tokenizer struct {
 
 // pipeline holds the sections of a tokenizer.json.
 type pipeline struct {
-	added   []AddedToken // ascending ids
-	split   byteLevel    // pre_tokenizer
+	added []AddedToken // ascending ids
+
+	// words is nil for byte-level BPE, which the rest describes.
+	words *wordPipeline
+
+	split   byteLevel // pre_tokenizer
 	model   *bpe
 	finish  *byteLevel // post_processor
 	decoder byteLevel
+}
+
+// vocab is the model's, by id.
+func (p *pipeline) vocab() []string {
+	if p.words != nil {
+		return p.words.model.tokens()
+	}
+	return p.model.vocab
 }
 
 // byteLevel holds the options of Hugging Face's ByteLevel, which can be pre-tokenizer, post-processor and decoder.
@@ -50,9 +62,9 @@ type AddedToken struct {
 }
 
 func newTokenizer(p pipeline) (*Tokenizer, error) {
-	size := len(p.model.vocab)
+	vocab := p.vocab()
 	sort.Slice(p.added, func(i, j int) bool { return p.added[i].ID < p.added[j].ID })
-	t := &Tokenizer{pipeline: p, ids: make(map[string]int32, size), content: append([]string(nil), p.model.vocab...)}
+	t := &Tokenizer{pipeline: p, ids: make(map[string]int32, len(vocab)), content: append([]string(nil), vocab...)}
 	for id, content := range t.content {
 		t.ids[content] = int32(id)
 	}
@@ -75,21 +87,37 @@ func newTokenizer(p pipeline) (*Tokenizer, error) {
 			t.ids[a.Content] = a.ID
 		}
 	}
-	t.bytes, t.special = make([]string, len(t.content)), make([]bool, len(t.content))
-	for id, content := range t.content {
-		bytes, ok := unspell(content)
-		if !ok {
-			bytes = content
+	t.special = make([]bool, len(t.content))
+	if p.words == nil {
+		t.bytes = make([]string, len(t.content))
+		for id, content := range t.content {
+			bytes, ok := unspell(content)
+			if !ok {
+				bytes = content
+			}
+			t.bytes[id] = bytes
 		}
-		t.bytes[id] = bytes
+	} else if p.words.template != nil {
+		if err := p.words.template.check(len(t.content)); err != nil {
+			return nil, err
+		}
 	}
-	for _, a := range p.added {
+	for i, a := range p.added {
 		t.special[a.ID] = a.Special
 		m := &t.matchers[0]
 		if a.Normalized {
 			m = &t.matchers[1]
+			if p.words != nil && p.words.normalizer != nil {
+				a.Content = string(appendText(nil, p.words.normalizer.apply(charsOf([]byte(a.Content), 0))))
+				if a.Content == "" {
+					return nil, fmt.Errorf("added_tokens[%d]: nothing of it is left by the normalizer, so it can never be found: set normalized to false", i)
+				}
+			}
 		}
 		m.add(a)
+	}
+	if p.words != nil {
+		p.words.documents = p.words.model.without(t.special[:len(vocab)])
 	}
 	return t, nil
 }
@@ -111,13 +139,15 @@ func (t *Tokenizer) Token(id int32) string {
 	return t.content[id]
 }
 
-// EndOfText returns the id of the token <|endoftext|>, which ends every document of a training corpus.
+// EndOfText returns the id of the special token that ends every document of a training corpus: <|endoftext|>, or where a
+// tokenizer has none, </s> (T5) or [SEP] (BERT).
 func (t *Tokenizer) EndOfText() (int32, error) {
-	id, ok := t.ids[EndOfText]
-	if !ok || !t.special[id] {
-		return 0, errors.New("the tokenizer has no special token " + EndOfText + ", which ends documents: add it to added_tokens")
+	for _, token := range []string{EndOfText, "</s>", "[SEP]"} {
+		if id, ok := t.ids[token]; ok && t.special[id] {
+			return id, nil
+		}
 	}
-	return id, nil
+	return 0, errors.New("the tokenizer has no special token " + EndOfText + ", </s> or [SEP], which ends documents: add one to added_tokens")
 }
 
 // AddedTokens returns the added tokens in the order of their ids.

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,20 +10,37 @@ import (
 	"runtime"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
+	"unicode/utf8"
+)
+
+// Models that Train makes.
+const (
+	BPE       = "bpe"       // byte-level, as GPT-2's
+	WordPiece = "wordpiece" // as BERT's
+	Unigram   = "unigram"   // as T5's
 )
 
 // TrainOptions says what vocabulary to train.
 type TrainOptions struct {
-	// VocabSize is the number of tokens wanted, special tokens and the 256 bytes included. Fewer come out only if the text has
-	// no more pairs.
+	// Model is BPE, WordPiece or Unigram; "" is BPE.
+	Model string
+
+	// VocabSize is the number of tokens wanted, special tokens and the alphabet (of BPE, the 256 bytes) included. Fewer come out
+	// only if the text has no more pairs.
 	VocabSize int
 
-	// SpecialTokens get the first ids. They are never produced by a merge of anything but their own text.
+	// SpecialTokens get the first ids. They are never produced by a merge of anything but their own text. Nil is what the
+	// model is used with: <|endoftext|> for BPE; [PAD], [UNK], [CLS], [SEP], [MASK] for WordPiece; <pad>, </s>, <unk> for Unigram.
+	// WordPiece needs [UNK] among them and Unigram <unk>. With [CLS] and [SEP], WordPiece puts these around texts.
 	SpecialTokens []string
 
-	// MinFrequency is how often a pair must occur to be merged; 0 as 1.
+	// MinFrequency is how often a pair must occur to be merged; 0 as 1. Unigram has no such bound.
 	MinFrequency int64
+
+	// Cased keeps capitals and accents, which WordPiece takes away otherwise; the other models keep them always.
+	Cased bool
 
 	// Workers is the number of goroutines; 0 is one for each processor. The result does not depend on it.
 	Workers int
@@ -31,15 +49,44 @@ type TrainOptions struct {
 // MaxVocabSize bounds vocabularies, trained or loaded.
 const MaxVocabSize = 1 << 22
 
+// unknownTokens are those that models of characters need.
+var unknownTokens = map[string]string{WordPiece: "[UNK]", Unigram: "<unk>"}
+
+func (o TrainOptions) withDefaults() (TrainOptions, error) {
+	defaults, ok := map[string][]string{
+		BPE: {EndOfText}, WordPiece: {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}, Unigram: {"<pad>", "</s>", "<unk>"},
+	}[cmp.Or(o.Model, BPE)]
+	if !ok {
+		return o, fmt.Errorf("model %q is not %s, %s or %s", o.Model, BPE, WordPiece, Unigram)
+	}
+	if o.Model = cmp.Or(o.Model, BPE); o.SpecialTokens == nil {
+		o.SpecialTokens = defaults
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	return o, o.check()
+}
+
 func (o TrainOptions) check() error {
-	if least := 256 + len(o.SpecialTokens); o.VocabSize < least || o.VocabSize > MaxVocabSize {
-		return fmt.Errorf("vocab_size %d is outside [%d, %d]: 256 bytes and %d special tokens are always in the vocabulary",
+	least := len(o.SpecialTokens) + 1
+	if o.Model == BPE {
+		least = 256 + len(o.SpecialTokens)
+	}
+	if o.VocabSize < least || o.VocabSize > MaxVocabSize {
+		return fmt.Errorf("vocab_size %d is outside [%d, %d]: the alphabet and %d special tokens are always in the vocabulary",
 			o.VocabSize, least, MaxVocabSize, len(o.SpecialTokens))
+	}
+	if unknown, needed := unknownTokens[o.Model]; needed && !slices.Contains(o.SpecialTokens, unknown) {
+		return fmt.Errorf("special tokens: %s needs %s among them", o.Model, unknown)
 	}
 	seen := map[string]bool{}
 	for _, s := range o.SpecialTokens {
 		if s == "" || seen[s] {
 			return fmt.Errorf("special token %q is empty or listed twice", s)
+		}
+		if o.Model != BPE && !utf8.ValidString(s) {
+			return fmt.Errorf("special token %q is not UTF-8", s)
 		}
 		if _, ok := unspell(s); ok && len([]rune(s)) == 1 {
 			return fmt.Errorf("special token %q spells a byte", s)
@@ -52,35 +99,70 @@ func (o TrainOptions) check() error {
 	return nil
 }
 
-// Train finds a byte-level BPE vocabulary for documents, which are UTF-8 and stay unchanged until Train returns. The result
-// depends on the documents and options alone, not on the order of documents. An error of the sequence ends training.
+// Train finds a vocabulary for documents, which are UTF-8 and stay unchanged until Train returns. The result depends on the
+// documents and options alone, not on the order of documents or the machine. An error of the sequence ends training.
 //
-// The algorithm, with its ties (most frequent pair first, then the lower ids), is that of Hugging Face's BpeTrainer with the
-// initial alphabet ByteLevel.alphabet().
+// BPE is, with its ties (most frequent pair first, then the lower ids), Hugging Face's BpeTrainer with the initial alphabet
+// ByteLevel.alphabet(). WordPiece is its WordPieceTrainer, where the ids of characters within words, which that leaves to chance,
+// follow their first occurrence in the words from the most frequent to the rarest. Unigram is its UnigramTrainer: the same pieces,
+// scores equal within the rounding of sums (unigramTrainer says what that leaves open).
 func Train(ctx context.Context, documents iter.Seq2[[]byte, error], opts TrainOptions) (*Tokenizer, error) {
-	if err := opts.check(); err != nil {
-		return nil, fmt.Errorf("train tokenizer: %w", err)
-	}
-	words, counts, err := countWords(ctx, documents, opts.Workers)
+	t, err := train(ctx, documents, opts)
 	if err != nil {
 		return nil, fmt.Errorf("train tokenizer: %w", err)
 	}
-	tr := newTrainer(words, counts, opts)
+	return t, nil
+}
+
+func train(ctx context.Context, documents iter.Seq2[[]byte, error], opts TrainOptions) (*Tokenizer, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if opts.Model != BPE {
+		return trainWords(ctx, documents, opts)
+	}
+	words, counts, err := countWords(ctx, documents, opts.Workers, wordEnd)
+	if err != nil {
+		return nil, err
+	}
+	tr := newByteTrainer(words, counts, opts)
 	if err := tr.run(ctx); err != nil {
-		return nil, fmt.Errorf("train tokenizer: %w", err)
+		return nil, err
 	}
 	return tr.tokenizer(opts)
 }
 
-// countWords counts the distinct words of documents. They come in byte order, so that nothing depends on how work was shared.
-func countWords(ctx context.Context, documents iter.Seq2[[]byte, error], workers int) (words [][]byte, counts []int64, err error) {
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
+// tally counts distinct words.
+type tally struct {
+	table  *wordTable
+	counts []int64
+}
+
+func (t *tally) add(word []byte, n int64) {
+	i, added := t.table.number(word)
+	if added {
+		t.counts = append(t.counts, 0)
 	}
-	type tally struct {
-		table  *wordTable
-		counts []int64
+	t.counts[i] += n
+}
+
+// sorted returns the words in byte order, so that nothing depends on how work was shared.
+func (t *tally) sorted() (words [][]byte, counts []int64) {
+	order := make([]int, t.table.len())
+	for i := range order {
+		order[i] = i
 	}
+	sort.Slice(order, func(i, j int) bool { return bytes.Compare(t.table.word(order[i]), t.table.word(order[j])) < 0 })
+	words, counts = make([][]byte, len(order)), make([]int64, len(order))
+	for i, n := range order {
+		words[i], counts[i] = t.table.word(n), t.counts[n]
+	}
+	return words, counts
+}
+
+// countWords counts the distinct words of documents, in byte order. end says where the word that begins at a byte ends.
+func countWords(ctx context.Context, documents iter.Seq2[[]byte, error], workers int, end func([]byte, int) int) (words [][]byte, counts []int64, err error) {
 	tallies := make([]tally, workers)
 	batches := make(chan [][]byte, 2*workers)
 	var group sync.WaitGroup
@@ -90,13 +172,9 @@ func countWords(ctx context.Context, documents iter.Seq2[[]byte, error], workers
 			for batch := range batches {
 				for _, text := range batch {
 					for i := 0; i < len(text); {
-						end := wordEnd(text, i)
-						n, added := t.table.number(text[i:end])
-						if added {
-							t.counts = append(t.counts, 0)
-						}
-						t.counts[n]++
-						i = end
+						e := end(text, i)
+						t.add(text[i:e], 1)
+						i = e
 					}
 				}
 			}
@@ -113,22 +191,10 @@ func countWords(ctx context.Context, documents iter.Seq2[[]byte, error], workers
 	all := tallies[0]
 	for _, t := range tallies[1:] {
 		for i := range t.table.len() {
-			n, added := all.table.number(t.table.word(i))
-			if added {
-				all.counts = append(all.counts, 0)
-			}
-			all.counts[n] += t.counts[i]
+			all.add(t.table.word(i), t.counts[i])
 		}
 	}
-	order := make([]int, all.table.len())
-	for i := range order {
-		order[i] = i
-	}
-	sort.Slice(order, func(i, j int) bool { return bytes.Compare(all.table.word(order[i]), all.table.word(order[j])) < 0 })
-	words, counts = make([][]byte, len(order)), make([]int64, len(order))
-	for i, n := range order {
-		words[i], counts[i] = all.table.word(n), all.counts[n]
-	}
+	words, counts = all.sorted()
 	return words, counts, nil
 }
 
@@ -163,8 +229,9 @@ type trainer struct {
 	size         int
 	minFrequency int64
 
-	tokens []string         // bytes by id
+	tokens []string         // by id: bytes, or the spelling of a piece
 	ids    map[string]int32 // inverse of tokens
+	prefix string           // of tokens that do not begin a word; merging takes it away from the second of a pair
 	merges [][2]int32
 
 	words  [][]int32
@@ -197,15 +264,20 @@ func (c candidate) before(o candidate) bool {
 	return c.pair < o.pair
 }
 
-func newTrainer(words [][]byte, counts []int64, opts TrainOptions) *trainer {
-	t := &trainer{
+func newTrainer(counts []int64, opts TrainOptions) *trainer {
+	return &trainer{
 		size:         opts.VocabSize,
 		minFrequency: max(1, opts.MinFrequency),
 		ids:          make(map[string]int32, opts.VocabSize),
-		words:        make([][]int32, len(words)),
+		words:        make([][]int32, len(counts)),
 		counts:       counts,
 		pairs:        newPairTable(1 << 16),
 	}
+}
+
+// newByteTrainer starts with words as the tokens of their bytes.
+func newByteTrainer(words [][]byte, counts []int64, opts TrainOptions) *trainer {
+	t := newTrainer(counts, opts)
 	for _, s := range opts.SpecialTokens {
 		if bytes, ok := unspell(s); ok {
 			t.add(bytes)
@@ -228,12 +300,19 @@ func newTrainer(words [][]byte, counts []int64, opts TrainOptions) *trainer {
 			flat = append(flat, byteIDs[b])
 		}
 		t.words[i] = flat[start:len(flat):len(flat)]
-		for j := start; j+1 < len(flat); j++ {
-			t.change(pairOf(flat[j], flat[j+1]), counts[i], int32(i))
+	}
+	t.countPairs()
+	return t
+}
+
+// countPairs counts the pairs of all words, which are tokens by now.
+func (t *trainer) countPairs() {
+	for i, w := range t.words {
+		for j := 0; j+1 < len(w); j++ {
+			t.change(pairOf(w[j], w[j+1]), t.counts[i], int32(i))
 		}
 	}
 	t.enqueue()
-	return t
 }
 
 func (t *trainer) add(token string) int32 {
@@ -294,7 +373,7 @@ func (t *trainer) run(ctx context.Context) error {
 			}
 		}
 		a, b := int32(top.pair>>32), int32(uint32(top.pair))
-		merged := t.add(t.tokens[a] + t.tokens[b])
+		merged := t.add(t.tokens[a] + strings.TrimPrefix(t.tokens[b], t.prefix))
 		t.merges = append(t.merges, [2]int32{a, b})
 		for _, w := range top.words {
 			t.merge(w, a, b, merged)

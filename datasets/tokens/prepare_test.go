@@ -384,7 +384,7 @@ func TestGivenTokenizer(t *testing.T) {
 	for _, bad := range []struct{ content, want string }{
 		{strings.Replace(string(data), `"special":true`, `"special":false`, 1), "no special token <|endoftext|>"},
 		{"{", "unexpected EOF"},
-		{strings.Replace(string(data), `"BPE"`, `"WordPiece"`, 1), "model.type"},
+		{strings.Replace(string(data), `"BPE"`, `"WordLevel"`, 1), "model.type"},
 	} {
 		write(t, path, bad.content)
 		_, err := tokens.Prepare(context.Background(), c, nil)
