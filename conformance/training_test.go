@@ -123,7 +123,7 @@ func TestTrainingAgreesWithPyTorch(t *testing.T) {
 				if cut.backend == "cpu" {
 					c.Device = device.Local(newCPU(t, "", 2))
 				}
-				trainGolden(t, c, weights, io)
+				trainGolden(t, c, 16, weights, io)
 			})
 		}
 	}

@@ -108,7 +108,7 @@ func (n *Net) Weight(name string, init plugin.Init, shape ...int) ir.Value {
 	return n.values[name]
 }
 
-// Ones, Zeros and Normal are the usual first values.
+// Ones begins with 1.
 func Ones() plugin.Init { return plugin.Init{Kind: plugin.InitOnes} }
 
 // Zeros begins with 0.

@@ -1,0 +1,8 @@
+// Package t5 is the model plugin of T5 (Raffel et al., arXiv 1910.10683): an
+// encoder and a decoder with relative position biases, version 1.0 and the
+// gated 1.1, under the parameter names of Hugging Face's
+// T5ForConditionalGeneration.
+//
+// It imports the abi packages. Start reading at model.go, then buckets.go for
+// positions.
+package t5

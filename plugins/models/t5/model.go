@@ -1,0 +1,206 @@
+package t5
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/config"
+	"github.com/seedbed/seedbed/abi/plugin/nn"
+)
+
+// Model is the plugin. It has no state.
+var Model plugin.Model = model{}
+
+type model struct{}
+
+const role = "seq2seq_lm"
+
+// Info says who the plugin is.
+func (model) Info() plugin.Info {
+	return plugin.Info{Name: "t5", Version: "0.1.0", Doc: "Text-to-text transformers: T5 1.0 and 1.1.", Roles: []string{role}}
+}
+
+// settings are a whole configuration, under Hugging Face's names.
+type settings struct {
+	vocab, width, key, inner, encoder, decoder, heads, buckets, distance int
+	mlp                                                                  string
+	tied, scaled                                                         bool
+	epsilon, factor, dropout                                             float64
+}
+
+func (c *settings) fields() []config.Field {
+	return []config.Field{
+		config.Int("vocab_size", &c.vocab, 32128, 1, 1<<24),
+		config.Int("d_model", &c.width, 512, 1, 1<<16),
+		config.Int("d_kv", &c.key, 64, 1, 1<<12),
+		config.Int("d_ff", &c.inner, 2048, 1, 1<<19),
+		config.Int("num_layers", &c.encoder, 6, 1, 1<<10),
+		config.Int("num_decoder_layers", &c.decoder, 6, 1, 1<<10),
+		config.Int("num_heads", &c.heads, 8, 1, 1<<10),
+		config.Int("relative_attention_num_buckets", &c.buckets, 32, 4, 256),
+		config.Int("relative_attention_max_distance", &c.distance, 128, 2, 1<<16),
+		config.Word("feed_forward_proj", &c.mlp, "relu", "gated-gelu"),
+		config.Bool("tie_word_embeddings", &c.tied, true),
+		config.Bool("scale_decoder_outputs", &c.scaled, true),
+		config.Float("layer_norm_epsilon", &c.epsilon, 1e-6, 1e-12, 1),
+		config.Float("initializer_factor", &c.factor, 1, 0, 100),
+		config.Rate("dropout_rate", &c.dropout),
+	}
+}
+
+// presets are the published checkpoints.
+func (c *settings) presets() []config.Preset {
+	set := func(width, key, inner, layers, heads int) func() {
+		return func() {
+			c.width, c.key, c.inner, c.encoder, c.decoder, c.heads = width, key, inner, layers, layers, heads
+		}
+	}
+	gated := func(width, inner, layers, heads int) func() {
+		return func() {
+			set(width, 64, inner, layers, heads)()
+			c.mlp, c.tied, c.scaled = "gated-gelu", false, false
+		}
+	}
+	return []config.Preset{
+		{Name: "t5-small", Set: set(512, 64, 2048, 6, 8)},
+		{Name: "t5-base", Set: set(768, 64, 3072, 12, 12)},
+		{Name: "t5-large", Set: set(1024, 64, 4096, 24, 16)},
+		{Name: "t5-3b", Set: set(1024, 128, 16384, 24, 32)},
+		{Name: "t5-11b", Set: set(1024, 128, 65536, 24, 128)},
+		{Name: "t5-v1_1-small", Set: gated(512, 1024, 8, 6)},
+		{Name: "t5-v1_1-base", Set: gated(768, 2048, 12, 12)},
+		{Name: "t5-v1_1-large", Set: gated(1024, 2816, 24, 16)},
+		{Name: "t5-v1_1-xl", Set: gated(2048, 5120, 24, 32)},
+		{Name: "t5-v1_1-xxl", Set: gated(4096, 10240, 24, 64)},
+	}
+}
+
+// Build returns the module for the dimensions "batch", "sequence" (of the
+// encoder) and "target" (of the decoder). Dropout, 0.1 in the paper's
+// fine-tuning, is 0 unless given; attention probabilities have none.
+func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
+		return nil, err
+	}
+	var c settings
+	if err := config.Read(r.Config, c.presets(), c.fields()...); err != nil {
+		return nil, err
+	}
+	dims, err := nn.Dims("t5", r.Dims, "batch", "sequence", "target")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c.buckets%4 != 0:
+		return nil, config.Wrong("relative_attention_num_buckets", "must be a multiple of 4, is %d", c.buckets)
+	case c.distance <= c.buckets/2:
+		return nil, config.Wrong("relative_attention_max_distance", "must be more than half of relative_attention_num_buckets, %d, is %d", c.buckets/2, c.distance)
+	}
+	whole, err := config.JSON(c.fields()...)
+	if err != nil {
+		return nil, err
+	}
+	source, target := ir.T(ir.I32, dims[0], dims[1]), ir.T(ir.I32, dims[0], dims[2])
+	inputs := []ir.Param{
+		{Name: "decoder_input_ids", Type: target}, {Name: "decoder_segment_ids", Type: target},
+		{Name: "input_ids", Type: source}, {Name: "segment_ids", Type: source},
+	}
+	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+		n.Epsilon = c.epsilon
+		hidden := c.decode(n, c.encode(n))
+		embedding := c.words(n)
+		if !c.tied {
+			embedding = n.Weight("lm_head.weight", nn.Normal(c.factor), c.vocab, c.width)
+		}
+		if c.scaled {
+			hidden = n.Scale(hidden, 1/math.Sqrt(float64(c.width)))
+		}
+		n.Return("hidden", hidden)
+		n.Return("output_embedding", embedding)
+	})
+}
+
+func (c *settings) words(n *nn.Net) ir.Value {
+	return n.Weight("shared.weight", nn.Normal(c.factor), c.vocab, c.width)
+}
+
+func (c *settings) encode(n *nn.Net) ir.Value {
+	segments := n.Input("segment_ids")
+	x := n.Drop(n.Gather(0, c.words(n), n.Input("input_ids")), c.dropout)
+	bias := ir.NoValue
+	for i := range c.encoder {
+		block := "encoder.block." + strconv.Itoa(i) + ".layer."
+		if i == 0 {
+			bias = c.bias(n, block+"0.SelfAttention", n.Dim(x, 1), true)
+		}
+		y := n.RMSNorm(x, block+"0.layer_norm")
+		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, nn.Attention{Bias: bias, Queries: segments, Keys: segments}))
+		x = c.feed(n, block+"1.", x)
+	}
+	return n.Drop(n.RMSNorm(x, "encoder.final_layer_norm"), c.dropout)
+}
+
+func (c *settings) decode(n *nn.Net, encoded ir.Value) ir.Value {
+	segments, source := n.Input("decoder_segment_ids"), n.Input("segment_ids")
+	x := n.Drop(n.Gather(0, c.words(n), n.Input("decoder_input_ids")), c.dropout)
+	bias := ir.NoValue
+	for i := range c.decoder {
+		block := "decoder.block." + strconv.Itoa(i) + ".layer."
+		if i == 0 {
+			bias = c.bias(n, block+"0.SelfAttention", n.Dim(x, 1), false)
+		}
+		y := n.RMSNorm(x, block+"0.layer_norm")
+		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, nn.Attention{Bias: bias, Causal: true, Queries: segments, Keys: segments}))
+		y = n.RMSNorm(x, block+"1.layer_norm")
+		x = n.Add(x, c.attend(n, block+"1.EncDecAttention", y, encoded, nn.Attention{Bias: ir.NoValue, Queries: segments, Keys: source}))
+		x = c.feed(n, block+"2.", x)
+	}
+	return n.Drop(n.RMSNorm(x, "decoder.final_layer_norm"), c.dropout)
+}
+
+// attend is attention of y to source; scores are not scaled, which the first
+// values of the query's weights make up for.
+func (c *settings) attend(n *nn.Net, name string, y, source ir.Value, a nn.Attention) ir.Value {
+	project := func(x ir.Value, part string, fanIn int) ir.Value {
+		return n.Split(n.Project(x, name+part, c.normal(fanIn), c.heads*c.key), c.heads)
+	}
+	a.Scale = 1
+	q, k, v := project(y, ".q", c.width*c.key), project(source, ".k", c.width), project(source, ".v", c.width)
+	return n.Drop(n.Project(n.Join(n.Attend(q, k, v, a)), name+".o", c.normal(c.heads*c.key), c.width), c.dropout)
+}
+
+func (c *settings) feed(n *nn.Net, layer string, x ir.Value) ir.Value {
+	y, dense := n.RMSNorm(x, layer+"layer_norm"), layer+"DenseReluDense."
+	if c.mlp == "relu" {
+		y = n.Unary("relu", n.Project(y, dense+"wi", c.normal(c.width), c.inner))
+	} else {
+		gate := n.Unary("gelu_tanh", n.Project(y, dense+"wi_0", c.normal(c.width), c.inner))
+		y = n.Mul(gate, n.Project(y, dense+"wi_1", c.normal(c.width), c.inner))
+	}
+	y = n.Project(n.Drop(y, c.dropout), dense+"wo", c.normal(c.inner), c.width)
+	return n.Add(x, n.Drop(y, c.dropout))
+}
+
+func (c *settings) normal(fanIn int) plugin.Init {
+	return nn.Normal(c.factor / math.Sqrt(float64(fanIn)))
+}
+
+// bias returns what is added to scores of s queries and keys, f32[H,s,s].
+func (c *settings) bias(n *nn.Net, name string, s int, both bool) ir.Value {
+	weight := n.Weight(name+".relative_attention_bias.weight", c.normal(c.width), c.buckets, c.heads)
+	var data []byte
+	for _, b := range buckets(s, s, c.buckets, c.distance, both) {
+		data = binary.LittleEndian.AppendUint32(data, uint32(b))
+	}
+	byDistance := n.Gather(0, weight, n.Constant(ir.T(ir.I32, 2*s-1), data)) // [2s-1,H]
+	t := ir.T(ir.I32, s, s)
+	at := n.Add(n.Sub(n.Iota(t, 1), n.Iota(t, 0)), n.Full(t, float64(s-1)))
+	return n.Transpose(n.Gather(0, byDistance, at), 2, 0, 1)
+}
