@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -65,7 +66,10 @@ func EncodeRows(r arrow.Record) (stream []byte, err error) {
 	}
 	var b bytes.Buffer
 	w := ipc.NewWriter(&b, ipc.WithSchema(r.Schema()))
-	if err := w.Write(whole(r)); err != nil {
+	if r, err = whole(r); err != nil {
+		return nil, err
+	}
+	if err := w.Write(r); err != nil {
 		return nil, err
 	}
 	if err := w.Close(); err != nil {
@@ -132,21 +136,47 @@ func Flatten(r arrow.Record, place func(n int) ([]byte, error)) (f *Flat, err er
 	}
 	f = &Flat{}
 	w := ipc.NewWriterWithPayloadWriter(&placer{f, place}, ipc.WithSchema(r.Schema()))
-	if err := w.Write(whole(r)); err != nil {
+	if r, err = whole(r); err != nil {
+		return nil, err
+	}
+	if err := w.Write(r); err != nil {
 		return nil, err
 	}
 	return f, w.Close()
 }
 
-// whole returns a batch that Arrow's writer can write: it does not take an
-// empty slice of a batch.
-func whole(r arrow.Record) arrow.Record {
-	if r.NumRows() > 0 {
-		return r
+// whole returns a batch that Arrow's writer can write. It cannot write an empty
+// slice of strings or lists, which may be deep within a column; so columns that
+// hold any are copied, which leaves nothing sliced.
+func whole(r arrow.Record) (arrow.Record, error) {
+	if r.NumRows() == 0 {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, r.Schema())
+		defer b.Release()
+		return b.NewRecord(), nil
 	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, r.Schema())
-	defer b.Release()
-	return b.NewRecord()
+	columns := slices.Clone(r.Columns())
+	for i, c := range columns {
+		if fixedSize(c.DataType()) {
+			continue
+		}
+		var err error
+		if columns[i], err = array.Concatenate([]arrow.Array{c}, memory.DefaultAllocator); err != nil {
+			return nil, fmt.Errorf("column %q: %w", r.ColumnName(i), err)
+		}
+	}
+	return array.NewRecord(r.Schema(), columns, r.NumRows()), nil
+}
+
+// fixedSize reports whether all elements of a type take the same bytes.
+func fixedSize(t arrow.DataType) bool {
+	switch t := t.(type) {
+	case *arrow.FixedSizeListType:
+		return fixedSize(t.Elem())
+	case *arrow.StructType:
+		return !slices.ContainsFunc(t.Fields(), func(f arrow.Field) bool { return !fixedSize(f.Type) })
+	}
+	_, ok := t.(arrow.FixedWidthDataType)
+	return ok
 }
 
 // placer gets the messages of a stream as Arrow makes them.

@@ -9,10 +9,10 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +37,16 @@ var children = map[string]func(){
 	"hangs":     func() { time.Sleep(time.Hour) },
 	"major2":    func() { fmt.Println("1|2|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
 	"no-server": func() { fmt.Println("1|1|unix|/nowhere/at/all|grpc|"); time.Sleep(time.Hour) },
+	"tokens":    func() { plugin.ServeObjective(tokensObjective{}) },
 	"host":      host,
+	"backend-with-helper": func() {
+		cmd := exec.Command("sleep", "60")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Start(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		plugin.ServeBackend(&testBackend{})
+	},
 }
 
 func TestMain(m *testing.M) {
@@ -160,7 +169,7 @@ func (b testBinding) Transform(ctx context.Context, rows arrow.Record, at plugin
 	case 667:
 		return errors.New("the rows are wrong")
 	case 668:
-		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		killSelf()
 	case 669:
 		time.Sleep(time.Hour)
 	}
@@ -254,7 +263,7 @@ func (e *testExecutable) Execute(ctx context.Context, args []plugin.Argument) ([
 		fmt.Fprintln(os.Stderr, "something terrible")
 		os.Exit(9)
 	case "killed":
-		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		killSelf()
 	case "stops":
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, os.Interrupt)
@@ -299,4 +308,11 @@ func (e *testExecutable) Execute(ctx context.Context, args []plugin.Argument) ([
 		out = append(out, &testBuffer{types[r.Value], slices.Clone(values[r.Value]), false})
 	}
 	return out, nil
+}
+
+func killSelf() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Kill()
+	}
+	time.Sleep(time.Hour)
 }

@@ -36,8 +36,9 @@ type process struct {
 	exited  chan struct{} // closed when the process is reaped
 	drained chan struct{} // closed when its standard error has been read
 
-	mu   sync.Mutex
-	over bool
+	mu     sync.Mutex
+	over   bool
+	killed bool // by the host
 }
 
 var _ runner.Runner = (*process)(nil)
@@ -114,8 +115,18 @@ func (p *process) Kill(context.Context) error {
 	if p.cmd.Process == nil || p.over {
 		return nil
 	}
+	p.killed = true
 	killGroup(p.cmd.Process)
 	return nil
+}
+
+// wasKilled reports whether the host's Kill ended the process, rather than
+// came late.
+func (p *process) wasKilled() bool {
+	<-p.exited
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed && p.cmd.ProcessState.ExitCode() < 0
 }
 
 // Wait returns when the process has ended.

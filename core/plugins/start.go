@@ -172,6 +172,9 @@ func (p *Plugin) diagnose(ctx context.Context, err error) error {
 		return &Error{Plugin: p.info.Name, Err: ErrGarbage, Msg: fmt.Sprintf("it began with %q; is it a plugin of Seedbed?", clip(line, 80)), Stderr: last}
 	case p.process.waitExit(time.Second):
 		how, last := p.process.ending()
+		if p.process.wasKilled() {
+			return &Error{Plugin: p.info.Name, Err: ErrGarbage, Msg: "it closed its standard output without a word", Stderr: last}
+		}
 		return &Error{Plugin: p.info.Name, Err: ErrExited, Msg: how, Stderr: last}
 	}
 	switch status.Code(err) {
