@@ -144,6 +144,38 @@ var gradientCases = map[string]struct {
 	"gumbel_softmax": {[][]int{{2, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
 		return b.GumbelSoftmax(x[0], b.Full(ir.T(ir.U32, 4), 3), 0.7)
 	}},
+	"leaky_relu":  {[][]int{{9}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.LeakyReLU(x[0], 0.1) }},
+	"elu":         {[][]int{{9}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ELU(x[0], 0.7) }},
+	"log_softmax": {[][]int{{3, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.LogSoftmax(x[0]) }},
+	"group_norm": {[][]int{{2, 3, 2, 6}, {6}, {6}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.GroupNorm(x[0], x[1], x[2], 3, 1e-3)
+	}},
+	"cross_entropy": {[][]int{{2, 2, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.CrossEntropy(x[0], b.Reshape(indices(b, 4, -100, 0, 7), 2, 2), -100, 0)
+	}},
+	"cross-entropy, smoothed": {[][]int{{4, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.CrossEntropy(x[0], indices(b, 4, -1, 0, 2), -1, 0.3)
+	}},
+	"sigmoid_cross_entropy": {[][]int{{9}, {9}}, -2, 2, func(b *ir.Builder, x []ir.Value) ir.Value { return b.SigmoidCrossEntropy(x[0], x[1]) }},
+	"mean_squared_error":    {[][]int{{3, 4}, {3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.MeanSquaredError(x[0], x[1]) }},
+	"info_nce": {[][]int{{4, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.InfoNCE(x[0], indices(b, 2, 3, 0, 1), 0.5, true)
+	}},
+	"InfoNCE of two towers": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.InfoNCE(x[0], indices(b, 0, 1, 2), 0.1, false)
+	}},
+	"resize_bilinear": {[][]int{{1, 3, 4, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ResizeBilinear(x[0], 5, 2, false) }},
+	"resize, corners": {[][]int{{1, 3, 4, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ResizeBilinear(x[0], 5, 1, true) }},
+	"relative_position_bias": {[][]int{{8, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.RelativePositionBias(x[0], 5, 9, true, 6)
+	}},
+	"biased_attention": {[][]int{{2, 3, 4, 2}, {2, 5, 2, 2}, {2, 5, 2, 3}, {1, 4, 3, 5}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		return b.BiasedAttention(x[0], x[1], x[2], x[3], true, 1)
+	}},
+	"biased attention, padding": {[][]int{{2, 2, 2, 2}, {2, 3, 2, 2}, {2, 3, 2, 3}, {2, 2, 2, 3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		queries, keys := b.Full(ir.T(ir.I32, 2, 2), 1), b.Reshape(indices(b, 1, 1, 0, 0, 0, 0), 2, 3)
+		return b.BiasedAttention(x[0], x[1], x[2], x[3], false, 0, queries, keys)
+	}},
 	"reduce sum": {[][]int{{2, 3, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceSum(x[0], 1) }},
 	"reduce max": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("max", x[0], 1) }},
 	"reduce min": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("min", x[0], 0) }},

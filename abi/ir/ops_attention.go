@@ -24,18 +24,7 @@ func init() {
 				return []Type{q.With(q.Shape[0], q.Shape[1], q.Shape[2], c.in[2].Shape[3]), stats, stats}
 			},
 			decompose: func(b *Builder, op *Op, in []Value) []Value {
-				a := newAttention(b, op, in[0], in[1], in[2], in[3:])
-				lowest := b.Full(b.Type(a.scores), math.Inf(-1))
-				top := b.Reduce("max", a.masked(a.scores, lowest), 4)
-				// A query that sees no key has no maximum; 0 keeps its scores finite.
-				none := b.Compare("eq", top, b.Full(b.Type(top), math.Inf(-1)))
-				top = b.Select(none, b.Zeros(b.Type(top)), top)
-				p := a.exponentials(top)
-				sum := b.ReduceSum(p, 4)
-				// [B,G,R,S,T] x [B,T,G,E] -> [B,G,R,S,E]
-				y := b.DotGeneral(p, in[2], DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{1}})
-				y = b.Div(y, b.BroadcastFront(nonzero(b, sum), b.Type(y).Shape...))
-				return []Value{a.ungroup(y), top, sum}
+				return newAttention(b, op, in[0], in[1], in[2], NoValue, in[3:]).forward(in[2])
 			},
 			grad: func(g *Gradient) []Value {
 				g.onlyFirst()
@@ -63,20 +52,9 @@ func init() {
 				return []Type{c.in[1], c.in[2], c.in[3]}
 			},
 			decompose: func(b *Builder, op *Op, in []Value) []Value {
-				k, v, top, sum := in[2], in[3], in[5], in[6]
-				a := newAttention(b, op, in[1], k, v, in[7:])
-				shape := b.Type(a.scores).Shape
-				p := b.Div(a.exponentials(top), b.BroadcastFront(nonzero(b, sum), shape...))
-				dy, y := a.group(in[0]), a.group(in[4]) // [B,G,R,S,E]
-				// Over the queries of the R heads of a group: [B,G,R,S,T] x [B,G,R,S,E] -> [B,G,T,E]
-				overQueries := DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 1}, LHSContract: []int{2, 3}, RHSContract: []int{2, 3}}
-				dv := b.DotGeneral(p, dy, overQueries)
-				dp := b.DotGeneral(dy, v, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{3}})
-				inner := b.BroadcastFront(b.ReduceDot(dy, y, 4), shape...)
-				ds := b.Scale(b.Mul(p, b.Sub(dp, inner)), op.Attrs.Float("scale"))
-				dq := b.DotGeneral(ds, k, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{1}})
-				dk := b.DotGeneral(ds, a.group(in[1]), overQueries)
-				return []Value{a.ungroup(dq), b.Transpose(dk, 0, 2, 1, 3), b.Transpose(dv, 0, 2, 1, 3)}
+				a := newAttention(b, op, in[1], in[2], in[3], NoValue, in[7:])
+				out, _ := a.backward(in[0], in[1], in[2], in[3], in[4], in[5], in[6], op.Attrs.Float("scale"))
+				return out
 			},
 		},
 	)
@@ -113,13 +91,17 @@ type attention struct {
 	allowed Value // bool, or NoValue where every key counts
 }
 
-func newAttention(b *Builder, op *Op, q, k, v Value, segments []Value) attention {
+func newAttention(b *Builder, op *Op, q, k, v, bias Value, segments []Value) attention {
 	a := attention{b: b, g: b.Dim(k, 2), allowed: NoValue}
 	a.r = b.Dim(q, 2) / max(a.g, 1)
 	// [B,G,R,S,D] x [B,T,G,D] -> [B,G,R,S,T]
 	dots := b.DotGeneral(a.group(q), k, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{3}})
 	a.scores = b.Scale(dots, op.Attrs.Float("scale"))
 	shape := b.Type(a.scores).Shape
+	if bias != NoValue {
+		s := b.Type(bias).Shape
+		a.scores = b.Add(a.scores, b.BroadcastTo(b.Reshape(bias, s[0], a.g, a.r, s[2], s[3]), shape...))
+	}
 	and := func(m Value) {
 		if a.allowed != NoValue {
 			m = b.And(a.allowed, m)
@@ -136,6 +118,41 @@ func newAttention(b *Builder, op *Op, q, k, v Value, segments []Value) attention
 		and(b.Compare("eq", b.BroadcastInDim(segments[0], shape, []int{0, 3}), b.BroadcastInDim(segments[1], shape, []int{0, 4})))
 	}
 	return a
+}
+
+// forward returns the result, and the maximum and the sum of each query.
+func (a attention) forward(v Value) []Value {
+	b := a.b
+	lowest := b.Full(b.Type(a.scores), math.Inf(-1))
+	top := b.Reduce("max", a.masked(a.scores, lowest), 4)
+	// A query that sees no key has no maximum; 0 keeps its scores finite.
+	none := b.Compare("eq", top, b.Full(b.Type(top), math.Inf(-1)))
+	top = b.Select(none, b.Zeros(b.Type(top)), top)
+	p := a.exponentials(top)
+	sum := b.ReduceSum(p, 4)
+	// [B,G,R,S,T] x [B,T,G,E] -> [B,G,R,S,E]
+	y := b.DotGeneral(p, v, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{1}})
+	y = b.Div(y, b.BroadcastFront(nonzero(b, sum), b.Type(y).Shape...))
+	return []Value{a.ungroup(y), top, sum}
+}
+
+// backward returns the cotangents of query, key and value, and of the scores
+// [B,G,R,S,T].
+func (a attention) backward(ct, q, k, v, result, top, sum Value, scale float64) (cts []Value, scores Value) {
+	b := a.b
+	shape := b.Type(a.scores).Shape
+	p := b.Div(a.exponentials(top), b.BroadcastFront(nonzero(b, sum), shape...))
+	dy, y := a.group(ct), a.group(result) // [B,G,R,S,E]
+	// Over the queries of the R heads of a group: [B,G,R,S,T] x [B,G,R,S,E] -> [B,G,T,E]
+	overQueries := DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 1}, LHSContract: []int{2, 3}, RHSContract: []int{2, 3}}
+	dv := b.DotGeneral(p, dy, overQueries)
+	dp := b.DotGeneral(dy, v, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{3}})
+	inner := b.BroadcastFront(b.ReduceDot(dy, y, 4), shape...)
+	scores = b.Mul(p, b.Sub(dp, inner))
+	ds := b.Scale(scores, scale)
+	dq := b.DotGeneral(ds, k, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{1}})
+	dk := b.DotGeneral(ds, a.group(q), overQueries)
+	return []Value{a.ungroup(dq), b.Transpose(dk, 0, 2, 1, 3), b.Transpose(dv, 0, 2, 1, 3)}, scores
 }
 
 func (a attention) masked(x, otherwise Value) Value {

@@ -78,6 +78,40 @@ func init() {
 				return []Value{b.FMA(b.Negate(wide(in[6])), buffer, p), buffer}
 			},
 		},
+		&OpDef{
+			Name: "ema", Group: "optimizer",
+			Doc:      "One step of an exponential moving average: (1 - decay) of the way from average to value.",
+			Numerics: "fma(1 - decay, value - average, average), with 1 - decay computed in binary64 and rounded to the dtype.",
+			Operands: []string{"average", "value"}, Results: []string{"average"},
+			Attrs: []AttrDef{{Name: "decay", Kind: AttrFloat, Doc: "share of the average that stays, from 0 to 1"}},
+			infer: func(c *inference) []Type {
+				same(c, 2)
+				d := c.attrs.Float("decay")
+				c.require(d >= 0 && d <= 1, "decay must be from 0 to 1, is %v", d)
+				return []Type{c.in[0]}
+			},
+			decompose: func(b *Builder, op *Op, in []Value) []Value {
+				return []Value{b.FMA(b.Full(b.Type(in[0]), 1-op.Attrs.Float("decay")), b.Sub(in[1], in[0]), in[0])}
+			},
+		},
+		&OpDef{
+			Name: "clip_by_norm", Group: "optimizer",
+			Doc:      "The operand scaled down so that a norm, which it may share with other tensors, comes to at most max_norm: operand * minimum(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ (Pascanu et al., arXiv 1211.5063).",
+			Numerics: "One addition, one division, one minimum, one multiplication; constants are rounded to the dtype.",
+			Operands: []string{"operand", "norm"}, Results: []string{"result"},
+			Attrs: []AttrDef{{Name: "max_norm", Kind: AttrFloat, Doc: "more than 0"}},
+			infer: func(c *inference) []Type {
+				same(c, 1)
+				scalars(c, 1)
+				c.positive("max_norm")
+				return []Type{c.in[0]}
+			},
+			decompose: func(b *Builder, op *Op, in []Value) []Value {
+				t := b.Type(in[1])
+				factor := b.Min(b.Full(t, 1), b.Div(b.Full(t, op.Attrs.Float("max_norm")), b.Add(in[1], b.Full(t, 1e-6))))
+				return []Value{b.Mul(in[0], b.BroadcastTo(factor, b.Type(in[0]).Shape...))}
+			},
+		},
 	)
 }
 
@@ -102,4 +136,14 @@ func (b *Builder) SGD(parameter, gradient, buffer, weight, clip, decay, lr Value
 		return NoValue, NoValue
 	}
 	return out[0], out[1]
+}
+
+// EMA moves an average towards value by 1 - decay of their difference.
+func (b *Builder) EMA(average, value Value, decay float64) Value {
+	return b.one("ema", []Value{average, value}, FloatAttr("decay", decay))
+}
+
+// ClipByNorm scales x down so that norm, a scalar, comes to at most maxNorm.
+func (b *Builder) ClipByNorm(x, norm Value, maxNorm float64) Value {
+	return b.one("clip_by_norm", []Value{x, norm}, FloatAttr("max_norm", maxNorm))
 }

@@ -1,7 +1,9 @@
 package cases
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 )
@@ -69,6 +71,87 @@ func init() {
 	generate("batch_norm_training", batchNorm(false, 0))
 	generate("batch_norm_grad", batchNorm(true, 2))
 	generate("batch_norm_inference", batchNorm(false, 2))
+	plain := func(attrs func(r *source) []ir.Attr) cell {
+		return cell{make: func(r *source, d ir.DType) app {
+			return app{operands: one(d, r.shape(1, 3), anyValue), attrs: attrs(r)}
+		}}
+	}
+	generate("leaky_relu", plain(func(r *source) []ir.Attr { return []ir.Attr{ir.FloatAttr("slope", pick(r, 0.01, 0, 0.2, 1))} }))
+	generate("elu", plain(func(r *source) []ir.Attr { return []ir.Attr{ir.FloatAttr("alpha", pick(r, 1, 0, 0.3))} }))
+	generate("log_softmax", plain(func(*source) []ir.Attr { return nil }))
+	generate("group_norm", cell{make: func(r *source, d ir.DType) app {
+		g := r.in(1, 3)
+		s := append(r.shape(1, 3), g*r.in(1, 5))
+		c := operand{ir.T(d, s[len(s)-1]), anyValue}
+		return app{operands: append(one(d, s, anyValue), c, c), attrs: []ir.Attr{epsilon(r), ir.IntAttr("groups", g)}, rows: []int{0}}
+	}})
+	entropy := func(smoothing float64, grad bool) cell {
+		return cell{name: fmt.Sprint("smoothing ", smoothing), make: func(r *source, d ir.DType) app {
+			s := r.shape(1, 3)
+			last := len(s) - 1
+			s[last] = max(s[last], 1)
+			a := app{operands: append(one(d, s, anyValue), operand{ir.T(ir.I32, s[:last]...), between(-1, float64(s[last]))}),
+				attrs: []ir.Attr{ir.IntAttr("ignore_index", pick(r, -1, 0)), ir.FloatAttr("label_smoothing", smoothing)}}
+			if grad {
+				a.operands = append([]operand{{ir.T(statistic(d), s[:last]...), anyValue}}, a.operands...)
+			}
+			return a
+		}}
+	}
+	generate("cross_entropy", entropy(0, false), entropy(0.1, false))
+	generate("cross_entropy_grad", entropy(0, true), entropy(0.1, true))
+	two := cell{make: func(r *source, d ir.DType) app { return app{operands: twice(d, r.shape(1, 3), anyValue)} }}
+	generate("sigmoid_cross_entropy", two)
+	generate("mean_squared_error", two)
+	contrast := func(own bool) cell {
+		return cell{name: fmt.Sprint("exclude_diagonal ", own), make: func(r *source, d ir.DType) app {
+			n := min(r.size(), 70)
+			m := max(n, 1)
+			if own {
+				n = m
+			}
+			return app{operands: []operand{{ir.T(d, n, m), anyValue}, {ir.T(ir.I32, n), between(0, float64(m-1))}},
+				attrs: []ir.Attr{ir.FloatAttr("temperature", pick(r, 1, 0.07)), ir.BoolAttr("exclude_diagonal", own)}}
+		}}
+	}
+	generate("info_nce", contrast(false), contrast(true))
+	generate("resize_bilinear", cell{make: func(r *source, d ir.DType) app {
+		return app{operands: one(d, []int{r.in(0, 2), r.some(), r.some(), min(r.size(), 70)}, anyValue),
+			attrs: []ir.Attr{ir.IntsAttr("size", r.small(), r.some()), ir.BoolAttr("align_corners", r.one(2))}, rows: []int{0}}
+	}})
+	generate("relative_position_bias", cell{make: func(r *source, d ir.DType) app {
+		return app{operands: one(d, []int{pick(r, 4, 8, 32), r.some()}, anyValue), attrs: []ir.Attr{
+			ir.IntAttr("query_length", r.small()), ir.IntAttr("key_length", min(r.size(), 200)), ir.BoolAttr("bidirectional", r.one(2)), ir.IntAttr("max_distance", pick(r, 17, 20, 128))}}
+	}})
+	generate("ema", cell{make: func(r *source, d ir.DType) app {
+		return app{operands: twice(d, r.shape(0, 3), anyValue), attrs: []ir.Attr{ir.FloatAttr("decay", pick(r, 0.9, 0.999, 0, 1))}}
+	}})
+	generate("clip_by_norm", cell{make: func(r *source, d ir.DType) app {
+		return app{operands: []operand{{ir.T(d, r.shape(0, 3)...), anyValue}, {ir.T(d), between(0, 3)}}, attrs: []ir.Attr{ir.FloatAttr("max_norm", pick(r, 1, 0.5))}}
+	}})
+	biased := func(grad bool) []cell {
+		var l []cell
+		for _, shared := range []bool{false, true} {
+			l = append(l, cell{name: fmt.Sprint("shared ", shared), make: func(r *source, d ir.DType) app {
+				a := attention(r, d, r.one(2), r.one(2), pick(r, 1, 2), grad)
+				at := 0
+				if grad {
+					at = 1
+				}
+				q, k := a.operands[at].Shape, a.operands[at+1].Shape
+				t := ir.T(d, q[0], q[2], q[1], k[1])
+				if shared {
+					t.Shape[0] = 1
+				}
+				a.rows = nil
+				a.operands = slices.Insert(a.operands, at+3, operand{t, between(-1.5, 1.5)})
+				return a
+			}})
+		}
+		return l
+	}
+	generate("biased_attention", biased(false)...)
+	generate("biased_attention_grad", biased(true)...)
 	generate("rotary_embedding", cell{make: func(r *source, d ir.DType) app {
 		b, s, h, half := r.small(), r.small(), r.some(), min(r.size(), 70)
 		angle := operand{ir.T(d, b, s, half), between(-1, 1)}
