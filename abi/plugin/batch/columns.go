@@ -3,6 +3,7 @@ package batch
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -79,4 +80,17 @@ func listValues(rows arrow.Record, column, length int) (values arrow.Array, firs
 		return nil, 0, fmt.Errorf("column %q has %d values, needs %d", name, int64(values.Len())-at, rows.NumRows()*int64(length))
 	}
 	return values, int(at), nil
+}
+
+// FloatLists is IntLists for float32; the values are copies.
+func FloatLists(rows arrow.Record, column, length int) ([]float32, error) {
+	values, first, err := listValues(rows, column, length)
+	if err != nil {
+		return nil, err
+	}
+	floats, ok := values.(*array.Float32)
+	if !ok {
+		return nil, fmt.Errorf("column %q holds %v, not float32", rows.ColumnName(column), values.DataType())
+	}
+	return slices.Clone(floats.Float32Values()[first:][:int(rows.NumRows())*length]), nil
 }

@@ -1,0 +1,157 @@
+package mae
+
+import (
+	"context"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/config"
+	"github.com/seedbed/seedbed/abi/plugin/nn"
+)
+
+// Model is the plugin. It has no state.
+var Model plugin.Model = model{}
+
+type model struct{}
+
+const role = "masked_autoencoder"
+
+// Info says who the plugin is.
+func (model) Info() plugin.Info {
+	return plugin.Info{Name: "mae", Version: "0.1.0", Doc: "Masked autoencoders of images: MAE.", Roles: []string{role}}
+}
+
+// settings are a whole configuration, under Hugging Face's names.
+type settings struct {
+	image, patch, channels, width, layers, heads, inner     int
+	decoderWidth, decoderLayers, decoderHeads, decoderInner int
+	activation, positions                                   string
+	epsilon, scale, ratio                                   float64
+}
+
+func (c *settings) fields() []config.Field {
+	return []config.Field{
+		config.Int("image_size", &c.image, 224, 1, 1<<12),
+		config.Int("patch_size", &c.patch, 16, 1, 1<<10),
+		config.Int("num_channels", &c.channels, 3, 1, 1<<10),
+		config.Int("hidden_size", &c.width, 768, 4, 1<<16),
+		config.Int("num_hidden_layers", &c.layers, 12, 1, 1<<10),
+		config.Int("num_attention_heads", &c.heads, 12, 1, 1<<10),
+		config.Int("intermediate_size", &c.inner, 3072, 1, 1<<19),
+		config.Int("decoder_hidden_size", &c.decoderWidth, 512, 4, 1<<16),
+		config.Int("decoder_num_hidden_layers", &c.decoderLayers, 8, 1, 1<<10),
+		config.Int("decoder_num_attention_heads", &c.decoderHeads, 16, 1, 1<<10),
+		config.Int("decoder_intermediate_size", &c.decoderInner, 2048, 1, 1<<19),
+		config.Word("hidden_act", &c.activation, "gelu", "gelu_tanh", "quick_gelu", "relu", "silu"),
+		// The tables of positions, which are not trained.
+		config.Word("position_embeddings", &c.positions, "sincos", "none"),
+		config.Float("layer_norm_eps", &c.epsilon, 1e-12, 1e-12, 1),
+		config.Float("initializer_range", &c.scale, 0.02, 0, 1),
+		// The part of the patches that the encoder does not see.
+		config.Float("mask_ratio", &c.ratio, 0.75, 0, 0.99),
+	}
+}
+
+// presets are the paper's sizes.
+func (c *settings) presets() []config.Preset {
+	set := func(width, layers, heads, patch int) func() {
+		return func() { c.width, c.layers, c.heads, c.inner, c.patch = width, layers, heads, 4*width, patch }
+	}
+	return []config.Preset{
+		{Name: "vit-mae-base", Set: set(768, 12, 12, 16)},
+		{Name: "vit-mae-large", Set: set(1024, 24, 16, 16)},
+		{Name: "vit-mae-huge", Set: set(1280, 32, 16, 14)},
+	}
+}
+
+// Build returns the module for the dimension "batch". The encoder sees
+// floor(N * (1 - mask_ratio)) of the N patches.
+func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
+		return nil, err
+	}
+	var c settings
+	if err := config.Read(r.Config, c.presets(), c.fields()...); err != nil {
+		return nil, err
+	}
+	dims, err := nn.Dims("mae", r.Dims, "batch")
+	if err != nil {
+		return nil, err
+	}
+	side := c.image / c.patch
+	patches := side * side
+	seen := int(float64(patches) * (1 - c.ratio))
+	switch {
+	case c.width%c.heads != 0:
+		return nil, config.Wrong("num_attention_heads", "%d heads do not divide hidden_size %d", c.heads, c.width)
+	case c.decoderWidth%c.decoderHeads != 0:
+		return nil, config.Wrong("decoder_num_attention_heads", "%d heads do not divide decoder_hidden_size %d", c.decoderHeads, c.decoderWidth)
+	case c.width%4 != 0:
+		return nil, config.Wrong("hidden_size", "must be a multiple of 4, for positions, is %d", c.width)
+	case c.decoderWidth%4 != 0:
+		return nil, config.Wrong("decoder_hidden_size", "must be a multiple of 4, for positions, is %d", c.decoderWidth)
+	case c.image%c.patch != 0:
+		return nil, config.Wrong("patch_size", "%d does not divide image_size %d", c.patch, c.image)
+	case seen < 1 || seen == patches:
+		return nil, config.Wrong("mask_ratio", "%v leaves %d of %d patches to see; there must be some to see and some to predict", c.ratio, seen, patches)
+	}
+	whole, err := config.JSON(c.fields()...)
+	if err != nil {
+		return nil, err
+	}
+	inputs := []ir.Param{
+		{Name: "ids_keep", Type: ir.T(ir.I32, dims[0], seen)},
+		{Name: "ids_restore", Type: ir.T(ir.I32, dims[0], patches)},
+		{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)},
+	}
+	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+		n.Epsilon = c.epsilon
+		c.decode(n, c.encode(n, side), side)
+	})
+}
+
+// place adds the positions of the patches to x [B,N,E].
+func (c *settings) place(n *nn.Net, x ir.Value, side int) ir.Value {
+	if c.positions == "none" {
+		return x
+	}
+	width := n.Dim(x, 2)
+	return n.AddLast(x, n.Constant(ir.T(ir.F32, side*side, width), positions(side, width)))
+}
+
+// encode returns the class token and the visible patches [B,1+seen,E].
+func (c *settings) encode(n *nn.Net, side int) ir.Value {
+	init := nn.Normal(c.scale)
+	x := n.PatchEmbedding(n.Input("pixel_values"), "vit.embeddings.patch_embeddings.projection", init, c.patch, c.width, true)
+	x = n.Pick(c.place(n, x, side), n.Input("ids_keep"))
+	x = n.Prepend(n.Weight("vit.embeddings.cls_token", init, 1, 1, c.width), x)
+	x = n.Transform(x, nn.Transformer{
+		Prefix: "vit.layers.", Names: nn.ViTNames, Layers: c.layers, Heads: c.heads, Inner: c.inner,
+		Activation: c.activation, Init: init, InitResidual: init, Segments: ir.NoValue,
+	})
+	x = n.LayerNorm(x, "vit.layernorm")
+	n.Return("features", n.Token(x, 0))
+	return x
+}
+
+// decode puts the patches back in their places, with one token for all that
+// were not seen, and returns the prediction of each.
+func (c *settings) decode(n *nn.Net, x ir.Value, side int) {
+	init, width, patches := nn.Normal(c.scale), c.decoderWidth, side*side
+	x = n.Linear(x, "decoder.decoder_embed", init, width)
+	b, seen := n.Dim(x, 0), n.Dim(x, 1)-1
+	class, shown := n.Token(x, 0), n.SliceDim(x, 1, 1, seen+1)
+	hole := n.BroadcastTo(n.Reshape(n.Weight("decoder.mask_token", init, 1, 1, width), width), b, patches-seen, width)
+	x = n.Pick(n.Concatenate(1, shown, hole), n.Input("ids_restore"))
+	x = c.place(n, x, side)
+	x = n.Concatenate(1, n.Reshape(class, b, 1, width), x)
+	x = n.Transform(x, nn.Transformer{
+		Prefix: "decoder.decoder_layers.", Names: nn.ViTNames, Layers: c.decoderLayers, Heads: c.decoderHeads, Inner: c.decoderInner,
+		Activation: c.activation, Init: init, InitResidual: init, Segments: ir.NoValue,
+	})
+	x = n.SliceDim(n.LayerNorm(x, "decoder.decoder_norm"), 1, 1, patches+1)
+	n.Return("prediction", n.Linear(x, "decoder.decoder_pred", init, c.patch*c.patch*c.channels))
+}
