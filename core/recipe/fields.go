@@ -36,6 +36,7 @@ type field struct {
 	ptr              func(*Recipe) any       // to the Recipe's field
 	usedIf           func(*Recipe) (ok bool) // nil: always
 	unused           string                  // why it is not, such as "sgd has no betas"
+	free             bool                    // results do not depend on it
 	doc              string
 }
 
@@ -85,14 +86,14 @@ var fields = []field{
 		ptr: func(r *Recipe) any { return &r.Objective.Config },
 		doc: "Configuration of the objective, which the plugin defines."},
 
-	{path: "backend.plugin", kind: text, nonEmpty: true, def: "cpu",
+	{path: "backend.plugin", free: true, kind: text, nonEmpty: true, def: "cpu",
 		ptr: func(r *Recipe) any { return &r.Backend.Plugin },
 		doc: "Backend plugin: a name, or the path of an executable."},
-	{path: "backend.threads", kind: integer, min: "1", max: "4096", zero: "one for each processor", def: 0,
+	{path: "backend.threads", free: true, kind: integer, min: "1", max: "4096", zero: "one for each processor", def: 0,
 		ptr: func(r *Recipe) any { return &r.Backend.Threads },
 		doc: "Threads of the backend."},
 
-	{path: "data.paths", kind: texts, nonEmpty: true, def: []string{},
+	{path: "data.paths", free: true, kind: texts, nonEmpty: true, def: []string{},
 		ptr: func(r *Recipe) any { return &r.Data.Paths },
 		doc: "Files, folders and patterns. None means the sources of the Go toolchain, about 90 MB."},
 	{path: "data.format", kind: words, choices: []string{"auto", "text", "jsonl"}, def: "auto",
@@ -128,7 +129,7 @@ var fields = []field{
 	{path: "data.validation_fraction", kind: number, min: "0", max: "1", openMax: true, def: 0.01,
 		ptr: func(r *Recipe) any { return &r.Data.ValidationFraction },
 		doc: "Part of the documents kept for validation."},
-	{path: "data.cache_dir", kind: text, def: "",
+	{path: "data.cache_dir", free: true, kind: text, def: "",
 		ptr: func(r *Recipe) any { return &r.Data.CacheDir },
 		doc: "Folder where tokens are kept. Empty means seedbed/tokens in the user's cache folder."},
 
@@ -147,16 +148,16 @@ var fields = []field{
 	{path: "train.shards", kind: integer, min: "1", max: "1048576", def: 1,
 		ptr: func(r *Recipe) any { return &r.Train.Shards },
 		doc: "Parts of a step that can be computed apart; must divide the number of grains. It decides the order of sums, and so the bits."},
-	{path: "train.prefetch", kind: integer, min: "1", max: "1024", def: 2,
+	{path: "train.prefetch", free: true, kind: integer, min: "1", max: "1024", def: 2,
 		ptr: func(r *Recipe) any { return &r.Train.Prefetch },
 		doc: "Batches made ahead. Results do not depend on it."},
-	{path: "train.log_every", kind: integer, min: "1", max: maxCount, def: 10,
+	{path: "train.log_every", free: true, kind: integer, min: "1", max: maxCount, def: 10,
 		ptr: func(r *Recipe) any { return &r.Train.LogEvery },
 		doc: "Steps from one line of the log to the next."},
-	{path: "train.eval_every", kind: integer, min: "1", max: maxCount, zero: "never", def: 100,
+	{path: "train.eval_every", free: true, kind: integer, min: "1", max: maxCount, zero: "never", def: 100,
 		ptr: func(r *Recipe) any { return &r.Train.EvalEvery },
 		doc: "Steps from one validation to the next."},
-	{path: "train.eval_sequences", kind: integer, min: "1", max: maxCount, def: 64,
+	{path: "train.eval_sequences", free: true, kind: integer, min: "1", max: maxCount, def: 64,
 		ptr: func(r *Recipe) any { return &r.Train.EvalSequences },
 		doc: "Sequences of a validation, fewer if there are fewer."},
 
@@ -196,10 +197,10 @@ var fields = []field{
 		usedIf: func(r *Recipe) bool { return r.Schedule.Name != "constant" }, unused: "the constant schedule has no end to decay to",
 		doc: "The learning rate at the last step, as a part of optimizer.lr."},
 
-	{path: "checkpoint.every", kind: integer, min: "1", max: maxCount, zero: "only after the last step", def: 100,
+	{path: "checkpoint.every", free: true, kind: integer, min: "1", max: maxCount, zero: "only after the last step", def: 100,
 		ptr: func(r *Recipe) any { return &r.Checkpoint.Every },
 		doc: "Steps from one checkpoint to the next."},
-	{path: "checkpoint.keep", kind: integer, min: "1", max: "1000000", def: 2,
+	{path: "checkpoint.keep", free: true, kind: integer, min: "1", max: "1000000", def: 2,
 		ptr: func(r *Recipe) any { return &r.Checkpoint.Keep },
 		doc: "Checkpoints kept; older ones are removed."},
 }
