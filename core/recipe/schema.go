@@ -110,15 +110,3 @@ func (f *field) defaultJSON() string {
 	}
 	return f.defaultText()
 }
-
-// Reference returns the table of fields in Markdown.
-func Reference() string {
-	var b strings.Builder
-	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-	cell := strings.NewReplacer("|", "\\|", "<", "&lt;", "*", "\\*")
-	for i := range fields {
-		f := &fields[i]
-		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s |\n", f.path, cell.Replace(f.valid()), f.defaultText(), cell.Replace(f.doc))
-	}
-	return b.String()
-}

@@ -1,0 +1,311 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/plugins"
+	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/core/schedule"
+	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/core/train"
+)
+
+// train attempts the run until it ends, each time from the last good state and
+// with another process of the backend.
+func (s *session) train(ctx context.Context) (*Result, error) {
+	var d deaths
+	for {
+		result, err := s.attempt(ctx)
+		if err == nil || !died(err) || ctx.Err() != nil {
+			return result, err
+		}
+		if err := d.add(s.at, err); err != nil {
+			return nil, err
+		}
+		_ = s.backend.Close() // it is gone already
+		name := s.backend.Info().Name
+		cause := err
+		if s.backend, err = s.starter(plugins.KindBackend, s.Recipe.Backend.Plugin)(ctx); err != nil {
+			return nil, fmt.Errorf("starting backend %s again: %w", name, err)
+		}
+		from := uint64(0)
+		if s.checkpoint != nil {
+			from = s.checkpoint.Manifest.Step
+		}
+		s.tell(&Restarted{Plugin: "backend " + name, Step: s.at + 1, From: from, Err: cause})
+	}
+}
+
+func optimizer(r *recipe.Recipe) step.Optimizer {
+	o := r.Optimizer
+	return step.Optimizer{
+		Name: o.Name, Beta1: o.Betas[0], Beta2: o.Betas[1], Epsilon: o.Eps,
+		Momentum: o.Momentum, WeightDecay: o.WeightDecay, MaxGradNorm: o.MaxGradNorm,
+	}
+}
+
+func rates(r *recipe.Recipe) schedule.Schedule {
+	x := r.Schedule
+	// A warm-up longer than the run is the run's whole.
+	return schedule.Schedule{
+		Name: x.Name, Peak: r.Optimizer.LR, Floor: x.MinLRRatio,
+		Warmup: uint64(x.WarmupSteps), Steps: uint64(max(r.Train.Steps, x.WarmupSteps)),
+	}
+}
+
+// attempt goes from the last good state to the end of the run, or to the stop.
+func (s *session) attempt(ctx context.Context) (*Result, error) {
+	s.at = 0
+	if s.checkpoint != nil {
+		s.at = s.checkpoint.Manifest.Step
+	}
+	r, device := s.Recipe, s.backend.Device()
+	t, err := train.New(ctx, train.Config{
+		Module: s.module, Binding: s.bound, Rows: s.corpus.Train,
+		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
+		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
+		Device: device, Prefetch: r.Train.Prefetch, NewFields: s.memory.NewFields,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	// What is known before any tensor is there.
+	need := t.Memory().Total() + processBytes
+	if err := fits(need, "make train.grain smaller, which divides a step into smaller parts, or train.sequence_length, or the model"); err != nil {
+		return nil, r.Errorf("train.batch_size", "%w", err)
+	}
+	if s.checkpoint == nil {
+		err = t.Initialize(ctx)
+	} else {
+		err = s.restore(ctx, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	check, err := s.evaluator(ctx, int64(r.Train.EvalSequences))
+	if err != nil {
+		return nil, err
+	}
+	if check != nil {
+		defer check.Close()
+	}
+	speed, err := s.begun(ctx, t, need)
+	if err != nil {
+		return nil, err
+	}
+
+	steps := uint64(r.Train.Steps)
+	result := &Result{Steps: steps, Baseline: s.corpus.Stats.Baseline}
+	for t.Step() < steps {
+		until := min(nextMultiple(t.Step(), r.Train.EvalEvery, steps), nextMultiple(t.Step(), r.Checkpoint.Every, steps))
+		if s.stopped() {
+			if until = t.Queued(); until == t.Step() {
+				result.Interrupted = true
+				break
+			}
+		}
+		m, err := t.Next(ctx, until)
+		if err != nil {
+			return nil, err
+		}
+		s.at = t.Step()
+		if result.Loss = m.Loss; math.IsNaN(m.Loss) || math.IsInf(m.Loss, 0) || math.IsNaN(m.GradNorm) || math.IsInf(m.GradNorm, 0) {
+			return nil, s.diverged(m)
+		}
+		if err := s.step(m, speed); err != nil {
+			return nil, err
+		}
+		if n := t.Step(); n == until && n < steps && !s.stopped() {
+			if check != nil && n%uint64(r.Train.EvalEvery) == 0 {
+				if _, err := s.validate(ctx, t, check); err != nil {
+					return nil, err
+				}
+			}
+			if every := uint64(r.Checkpoint.Every); every > 0 && n%every == 0 {
+				if err := s.save(ctx, t); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	if t.Step() > 0 {
+		if err := s.save(ctx, t); err != nil {
+			return nil, err
+		}
+		result.Checkpoint, result.WeightsSHA256 = s.checkpoint.Path, s.checkpoint.Manifest.WeightsSHA256
+	}
+	if result.Step = t.Step(); result.Interrupted {
+		return result, nil
+	}
+	err = s.untilStopped(ctx, func(ctx context.Context) error { return s.finish(ctx, t, result) })
+	if err != nil && s.stopped() && ctx.Err() == nil {
+		result.Interrupted, err = true, nil
+	}
+	return result, err
+}
+
+// finish says what became of a run that has taken its last step.
+func (s *session) finish(ctx context.Context, t *train.Trainer, result *Result) error {
+	all, err := s.evaluator(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if all != nil {
+		defer all.Close()
+		if result.Validation, err = s.validate(ctx, t, all); err != nil {
+			return err
+		}
+	}
+	return s.sample(ctx, t, result)
+}
+
+// nextMultiple returns the multiple of every after step n, at most end; every
+// 0 means none.
+func nextMultiple(n uint64, every int, end uint64) uint64 {
+	if every == 0 {
+		return end
+	}
+	e := uint64(every)
+	return min(n-n%e+e, end)
+}
+
+// diverged says why a run ends early.
+func (s *session) diverged(m train.Metrics) error {
+	last := "there is no checkpoint before it"
+	if s.checkpoint != nil {
+		last = "the last good checkpoint is " + s.checkpoint.Path
+	}
+	return fmt.Errorf("step %d: the loss is %v and the norm of the gradient %v: training has diverged, and %s; lower optimizer.lr, lengthen schedule.warmup_steps or set optimizer.max_grad_norm",
+		m.Step+1, m.Loss, m.GradNorm, last)
+}
+
+// step tells of a step, unless it was told of before a plugin died: then it
+// must have given the same.
+func (s *session) step(m train.Metrics, speed *speed) error {
+	n := m.Step + 1
+	if was, ok := s.losses[n]; ok && was != m.Loss {
+		return fmt.Errorf("step %d was computed again after a plugin's end and has another loss, %v instead of %v: backend %s does not compute the same twice; its results cannot be trusted",
+			n, m.Loss, was, s.backend.Info().Name)
+	}
+	s.losses[n] = m.Loss
+	speed.add(m.Wall, m.Idle)
+	if n <= s.reported {
+		return nil
+	}
+	s.reported = n
+	steps := uint64(s.Recipe.Train.Steps)
+	e := &Step{Step: n, Steps: steps, Loss: m.Loss, LR: m.LR, GradNorm: m.GradNorm}
+	speed.fill(e)
+	s.tell(e)
+	return nil
+}
+
+// evaluator makes what evaluates on at most max rows of the validation split, 0
+// for all; nil if there is nothing to evaluate on.
+func (s *session) evaluator(ctx context.Context, max int64) (*train.Evaluator, error) {
+	if s.corpus.Validation == nil || max > 0 && s.Recipe.Train.EvalEvery == 0 {
+		return nil, nil
+	}
+	if max > 0 && max < int64(s.evaluated.rows) {
+		max = int64(s.evaluated.rows) // one grain at least
+	}
+	return train.NewEvaluator(ctx, train.EvaluationConfig{
+		Module: s.evaluated.module, Binding: s.evaluated.bound, Rows: s.corpus.Validation, Seed: s.Recipe.Seed,
+		GrainRows: s.evaluated.rows, MaxRows: max, Device: s.backend.Device(), NewFields: s.memory.NewFields,
+	})
+}
+
+// evaluated is the model and objective for evaluation, whose grains may have
+// fewer rows than those of training.
+type evaluated struct {
+	rows   int
+	module *plugin.Module
+	bound  *binding
+}
+
+func (s *session) setUpEvaluation(ctx context.Context) (err error) {
+	r := s.Recipe
+	s.evaluated = evaluated{r.Train.Grain, s.module, s.bound}
+	if s.corpus.Validation == nil {
+		return nil
+	}
+	if rows := s.corpus.Validation.Len(); rows < int64(r.Train.Grain) {
+		s.evaluated.rows = int(rows)
+		if s.evaluated.module, err = s.build(ctx, int(rows), r.Train.SequenceLength); err != nil {
+			return err
+		}
+		s.evaluated.bound, err = s.bind(ctx, s.evaluated.module, int(rows))
+	}
+	return err
+}
+
+func (s *session) validate(ctx context.Context, t *train.Trainer, e *train.Evaluator) (*Validation, error) {
+	x, err := t.Evaluate(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	v := &Validation{Step: t.Step(), Loss: x.Loss, BitsPerByte: s.corpus.Stats.Baseline.BitsPerByte(x.Loss), Sequences: x.Rows}
+	s.tell(v)
+	return v, nil
+}
+
+// begun tells what the run is, once, and returns its meter.
+func (s *session) begun(ctx context.Context, t *train.Trainer, need int64) (*speed, error) {
+	stats, err := s.backend.Device().Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := s.Recipe
+	batch := int64(r.Train.BatchSize) * int64(r.Train.SequenceLength)
+	if !s.ready {
+		s.ready = true
+		e := &Ready{
+			Out: s.Out, First: t.Step(), Steps: uint64(r.Train.Steps), Data: s.corpus.Stats, TrainRows: s.corpus.Train.Len(), BatchTokens: batch,
+			MemoryBytes: need, Device: stats.Device, Workers: stats.Workers, PeakFLOPS: stats.PeakFLOPS, Plane: s.memory.Plane(),
+		}
+		for _, p := range s.module.Parameters {
+			e.Parameters += int64(p.Type.Elements())
+		}
+		s.tell(e)
+	}
+	return &speed{tokens: float64(batch), flops: stepFLOPs(t, r), peak: stats.PeakFLOPS}, nil
+}
+
+// speed measures the latest steps.
+type speed struct {
+	tokens, flops, peak float64 // of a step, of a step, of the device
+	walls, idles        []time.Duration
+}
+
+// window is how many steps speed looks at.
+const window = 20
+
+func (s *speed) add(wall, idle time.Duration) {
+	if len(s.walls) == window {
+		s.walls, s.idles = s.walls[1:], s.idles[1:]
+	}
+	s.walls, s.idles = append(s.walls, wall), append(s.idles, idle)
+}
+
+func (s *speed) fill(e *Step) {
+	var wall, idle float64
+	for i := range s.walls {
+		wall += s.walls[i].Seconds()
+		idle += s.idles[i].Seconds()
+	}
+	if wall <= 0 {
+		return
+	}
+	n := float64(len(s.walls))
+	e.TokensPerSecond = n * s.tokens / wall
+	e.WaitShare = idle / wall
+	if s.peak > 0 {
+		e.PeakShare = n * s.flops / wall / s.peak
+	}
+	e.Remaining = time.Duration(float64(e.Steps-e.Step) * wall / n * float64(time.Second))
+}

@@ -1,0 +1,9 @@
+// Package run is a whole pretraining run as a library: data prepared, plugins
+// started and watched, steps, validations, checkpoints and the final result.
+// A run's result depends on its recipe and data alone: not on the backend,
+// threads, crashes of plugins, or how often it was stopped and resumed.
+//
+// It imports abi, core and datasets. Start reading at Pretrain in pretrain.go,
+// then attempt.go for what happens between two crashes, resume.go for where a
+// run begins, and generate.go for using what was trained.
+package run

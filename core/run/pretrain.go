@@ -1,0 +1,328 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/seedbed/seedbed/core/plugins"
+	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/datasets/tokens"
+)
+
+// Job is what Pretrain is asked to do.
+type Job struct {
+	Recipe *recipe.Recipe
+	// Out is the folder of the run: its checkpoints, recipe.yaml and a lock.
+	Out string
+	// Resume goes on from the latest checkpoint in Out, or from the start
+	// where there is none.
+	Resume bool
+	// DataPlane says how tensors travel; empty is auto. It changes no result.
+	DataPlane plugins.DataPlane
+	Start     Start
+	// Stop, once closed, ends the run after the step under way, with a
+	// checkpoint. The end of the context ends it at once, with none.
+	Stop <-chan struct{}
+	// Events gets what the run tells, one event at a time. It must not block
+	// for long: the run waits for it.
+	Events func(Event)
+}
+
+// Result is what became of a run.
+type Result struct {
+	Step        uint64 // steps taken
+	Steps       uint64 // of the whole run
+	Interrupted bool   // by Job.Stop, before the last step
+	Loss        float64
+	// Validation is the loss on the whole validation split; nil where the run
+	// was interrupted or there is no such split.
+	Validation    *Validation
+	Baseline      tokens.Baseline
+	Checkpoint    string // folder; empty where the run was interrupted before its first step
+	WeightsSHA256 string
+	Prompt        string // what Sample goes on from
+	Sample        string // text that the model generated
+}
+
+// Pretrain runs a recipe from its first step, or from where it was, to its
+// last.
+func Pretrain(ctx context.Context, j Job) (_ *Result, err error) {
+	lock, err := checkpoint.Lock(j.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	s := &session{Job: j, losses: map[uint64]float64{}}
+	if s.DataPlane == "" {
+		s.DataPlane = plugins.PlaneAuto
+	}
+	defer s.close()
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	if err := s.untilStopped(ctx, s.setUp); err != nil { // until the first step a stop has nothing to save
+		if s.stopped() && ctx.Err() == nil {
+			return s.untouched(), nil
+		}
+		return nil, err
+	}
+	return s.train(ctx)
+}
+
+// session is a run under way.
+type session struct {
+	Job
+	events sync.Mutex
+
+	checkpoint *checkpoint.Checkpoint // the last good state; nil: the first values
+	memory     *plugins.Memory
+	model      Process
+	objective  *objective
+	backend    Process
+	sums       map[plugins.Kind]checkpoint.Plugin
+
+	role      string
+	corpus    *tokens.Corpus
+	module    *plugin.Module
+	bound     *binding
+	evaluated evaluated
+
+	at       uint64             // steps taken in the attempt under way
+	reported uint64             // steps that were told of
+	losses   map[uint64]float64 // of steps after the last checkpoint
+	ready    bool               // Ready was told
+}
+
+// tell passes an event on; the objective's goroutines tell of restarts.
+func (s *session) tell(e Event) {
+	s.events.Lock()
+	defer s.events.Unlock()
+	if s.Events != nil {
+		s.Events(e)
+	}
+}
+
+func (s *session) warn(format string, args ...any) {
+	s.tell(&Warning{fmt.Sprintf(format, args...)})
+}
+
+func (s *session) stopped() bool {
+	select {
+	case <-s.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// untilStopped calls f with a context that a stop ends.
+func (s *session) untilStopped(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.Stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return f(ctx)
+}
+
+// untouched is the result of a run that was stopped before its first step.
+func (s *session) untouched() *Result {
+	r := &Result{Steps: uint64(s.Recipe.Train.Steps), Interrupted: true}
+	if c := s.checkpoint; c != nil {
+		r.Step, r.Checkpoint, r.WeightsSHA256 = c.Manifest.Step, c.Path, c.Manifest.WeightsSHA256
+	}
+	return r
+}
+
+func (s *session) close() {
+	if s.corpus != nil {
+		_ = s.corpus.Close() // it was only read
+	}
+	var processes sync.WaitGroup
+	for _, p := range []Process{s.model, s.backend} {
+		if p != nil {
+			processes.Go(func() { _ = p.Close() }) // its process is gone either way
+		}
+	}
+	if s.objective != nil {
+		processes.Go(func() { _ = s.objective.close() })
+	}
+	processes.Wait()
+	if s.memory != nil {
+		_ = s.memory.Close()
+	}
+}
+
+// setUp does all that comes before programs are compiled: what is quick to
+// refuse first.
+func (s *session) setUp(ctx context.Context) error {
+	if err := s.startPlugins(ctx); err != nil {
+		return err
+	}
+	r := s.Recipe
+	var err error
+	if s.role, err = role(s.model.Info(), s.objective.process.Info()); err != nil {
+		return r.PluginError("objective", err)
+	}
+	if s.module, err = s.build(ctx, r.Train.Grain, r.Train.SequenceLength); err != nil {
+		return err
+	}
+	if err := s.refuseState(); err != nil {
+		return err
+	}
+	s.corpus, err = prepare(ctx, r, func(p tokens.Progress) {
+		if p.Warning != "" {
+			s.warn("data: %s", p.Warning)
+			return
+		}
+		s.tell(&Preparing{p})
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.checkData(); err != nil {
+		return err
+	}
+	if s.bound, err = s.bind(ctx, s.module, r.Train.Grain); err != nil {
+		return err
+	}
+	return s.setUpEvaluation(ctx)
+}
+
+// startPlugins starts the three processes at once.
+func (s *session) startPlugins(ctx context.Context) error {
+	var err error
+	if s.memory, err = plugins.NewMemory(s.DataPlane); err != nil {
+		return err
+	}
+	s.sums = map[plugins.Kind]checkpoint.Plugin{}
+	r := s.Recipe
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var errs [3]error
+	for i, p := range []struct {
+		kind plugins.Kind
+		name string
+	}{{plugins.KindModel, r.Model.Plugin}, {plugins.KindObjective, r.Objective.Plugin}, {plugins.KindBackend, r.Backend.Plugin}} {
+		all.Go(func() {
+			process, sum, err := s.Start(ctx, p.kind, p.name, s.memory)
+			if err != nil {
+				errs[i] = &recipe.Error{Position: r.Where(string(p.kind) + ".plugin"), Path: string(p.kind) + ".plugin", Msg: err.Error(), Err: err}
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			switch p.kind {
+			case plugins.KindModel:
+				s.model = process
+			case plugins.KindObjective:
+				s.objective = &objective{process: process, start: s.starter(p.kind, p.name), restart: s.objectiveRestarted}
+			case plugins.KindBackend:
+				s.backend = process
+			}
+			info := process.Info()
+			s.sums[p.kind] = checkpoint.Plugin{Name: string(p.kind) + "/" + info.Name, Version: info.Version, SHA256: sum}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// starter starts a plugin again: the same one.
+func (s *session) starter(kind plugins.Kind, name string) func(ctx context.Context) (Process, error) {
+	return func(ctx context.Context) (Process, error) {
+		process, sum, err := s.Start(ctx, kind, name, s.memory)
+		if err != nil {
+			return nil, err
+		}
+		if was := s.sums[kind]; was.SHA256 != sum || was.Version != process.Info().Version {
+			return nil, errors.Join(fmt.Errorf("the executable of %s was replaced while the run went on", was.Name), process.Close())
+		}
+		return process, nil
+	}
+}
+
+func (s *session) objectiveRestarted(name string, at plugin.Position, cause error) {
+	s.tell(&Restarted{Plugin: "objective " + name, Step: at.Step + 1, From: at.Step, Err: cause})
+}
+
+// build asks the model for its module; a process that died is started again.
+func (s *session) build(ctx context.Context, batch, sequence int) (*plugin.Module, error) {
+	r := s.Recipe
+	request := plugin.BuildRequest{Config: r.Model.Config, Role: s.role, Dims: dims(batch, sequence)}
+	m, err := s.model.Model().Build(ctx, request)
+	if err != nil {
+		return nil, r.PluginError("model", err)
+	}
+	if err := m.Check(); err != nil {
+		return nil, r.PluginError("model", fmt.Errorf("model %s: %w", s.model.Info().Name, err))
+	}
+	return m, nil
+}
+
+func dims(batch, sequence int) map[string]int {
+	return map[string]int{"batch": batch, "sequence": sequence}
+}
+
+// bind fits the objective to a module and the data.
+func (s *session) bind(ctx context.Context, m *plugin.Module, batch int) (*binding, error) {
+	r := s.Recipe
+	types := m.Forward.Types()
+	var outputs []ir.Param
+	for _, x := range m.Forward.Results {
+		outputs = append(outputs, ir.Param{Name: x.Name, Type: types[x.Value]})
+	}
+	b, err := s.objective.bind(ctx, plugin.BindRequest{
+		Config: r.Objective.Config, Role: s.role, Dims: dims(batch, r.Train.SequenceLength),
+		Inputs: m.Inputs(), Outputs: outputs, Rows: s.corpus.Train.Schema(), Properties: properties(s.corpus),
+	})
+	if err != nil {
+		return nil, r.PluginError("objective", err)
+	}
+	return b, nil
+}
+
+// refuseState refuses a model that does not fit in memory, or not to the
+// checkpoint.
+func (s *session) refuseState() error {
+	r := s.Recipe
+	expected := map[string]ir.Type{}
+	bytes := int64(0)
+	for _, p := range s.module.Parameters {
+		expected[p.Name] = p.Type
+		bytes += int64(p.Type.Bytes())
+	}
+	slots := int64(len(optimizer(r).Slots()))
+	if err := fits(bytes*(2+slots)+processBytes, "its parameters, gradients and optimizer alone; make the model smaller"); err != nil {
+		return &recipe.Error{Position: r.Where("model.config"), Path: "model.config", Msg: err.Error(), Err: err}
+	}
+	if s.checkpoint != nil {
+		return s.checkpoint.Check(expected)
+	}
+	return nil
+}
+
+// pluginList lists the run's plugins as checkpoints keep them.
+func (s *session) pluginList() []checkpoint.Plugin {
+	var list []checkpoint.Plugin
+	for _, p := range s.sums {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b checkpoint.Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// recipePath is where a run's folder keeps its recipe.
+func recipePath(out string) string { return filepath.Join(out, "recipe.yaml") }
