@@ -17,10 +17,10 @@ import (
 // train attempts the run until it ends, each time from the last good state and
 // with another process of the backend.
 func (s *session) train(ctx context.Context) (*Result, error) {
-	var d deaths
+	d := deaths{}
 	for {
 		result, err := s.attempt(ctx)
-		if err == nil || !died(err) || ctx.Err() != nil {
+		if err == nil || !mortal(err) || ctx.Err() != nil {
 			return result, err
 		}
 		if err := d.add(s.at, err); err != nil {
@@ -273,7 +273,8 @@ func (s *session) begun(ctx context.Context, t *train.Trainer, need int64) (*spe
 		}
 		s.tell(e)
 	}
-	return &speed{tokens: float64(batch), flops: stepFLOPs(t, r), peak: stats.PeakFLOPS}, nil
+	flops, err := stepFLOPs(t, r)
+	return &speed{tokens: float64(batch), flops: flops, peak: stats.PeakFLOPS}, err
 }
 
 // speed measures the latest steps.

@@ -263,6 +263,15 @@ func (s *session) build(ctx context.Context, batch, sequence int) (*plugin.Modul
 	r := s.Recipe
 	request := plugin.BuildRequest{Config: r.Model.Config, Role: s.role, Dims: dims(batch, sequence)}
 	m, err := s.model.Model().Build(ctx, request)
+	for n := 1; err != nil && mortal(err) && n < maxDeaths && ctx.Err() == nil; n++ {
+		_ = s.model.Close() // it is gone already
+		process, startErr := s.starter(plugins.KindModel, r.Model.Plugin)(ctx)
+		if startErr != nil {
+			return nil, fmt.Errorf("starting model %s again: %w", s.model.Info().Name, startErr)
+		}
+		s.model = process
+		m, err = s.model.Model().Build(ctx, request)
+	}
 	if err != nil {
 		return nil, r.PluginError("model", err)
 	}

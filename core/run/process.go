@@ -28,29 +28,36 @@ type Process interface {
 // it shares with the run's other processes. sha256 is that of its executable.
 type Start func(ctx context.Context, kind plugins.Kind, name string, m *plugins.Memory) (p Process, sha256 string, err error)
 
-// died tells whether an error is that of a plugin's process, which another
-// process might not have.
-func died(err error) bool {
-	return errors.Is(err, plugins.ErrDied) || errors.Is(err, plugins.ErrHung)
+// mortal tells whether an error is the end of a plugin's process, after which
+// another may do better.
+func mortal(err error) bool {
+	var final *givenUp
+	return (errors.Is(err, plugins.ErrDied) || errors.Is(err, plugins.ErrHung)) && !errors.As(err, &final)
 }
+
+// givenUp is the end of a process after too many others.
+type givenUp struct {
+	step  uint64
+	count int
+	err   error
+}
+
+func (e *givenUp) Error() string {
+	return fmt.Sprintf("step %d: given up after the plugin's process ended %d times in this step: %v", e.step+1, e.count, e.err)
+}
+func (e *givenUp) Unwrap() error { return e.err }
 
 // maxDeaths is how often a plugin may die in the same step.
 const maxDeaths = 3
 
-// deaths counts how often a plugin died without a step in between.
-type deaths struct {
-	step  uint64
-	count int
-}
+// deaths counts how often a plugin died, by the step that was under way.
+type deaths map[uint64]int
 
 // add counts a death in a step, numbered from 0; it is an error if it was one
 // too many.
-func (d *deaths) add(step uint64, cause error) error {
-	if d.count == 0 || d.step != step {
-		d.step, d.count = step, 0
-	}
-	if d.count++; d.count >= maxDeaths {
-		return fmt.Errorf("step %d: given up after the plugin's process ended %d times in this step: %w", step+1, d.count, cause)
+func (d deaths) add(step uint64, cause error) error {
+	if d[step]++; d[step] >= maxDeaths {
+		return &givenUp{step, d[step], cause}
 	}
 	return nil
 }
@@ -88,6 +95,9 @@ func (o *objective) after(ctx context.Context, generation int, at plugin.Positio
 		return nil // another goroutine was first
 	}
 	name := o.process.Info().Name
+	if o.deaths == nil {
+		o.deaths = deaths{}
+	}
 	if err := o.deaths.add(at.Step, cause); err != nil {
 		return err
 	}
@@ -147,7 +157,7 @@ func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Po
 		if err == nil {
 			err = now.Transform(ctx, rows, at, fields)
 		}
-		if err == nil || !died(err) || ctx.Err() != nil {
+		if err == nil || !mortal(err) || ctx.Err() != nil {
 			return err
 		}
 		if err := b.o.after(ctx, generation, at, err); err != nil {

@@ -1,0 +1,40 @@
+package run
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestNextMultiple(t *testing.T) {
+	for _, c := range []struct {
+		n     uint64
+		every int
+		end   uint64
+		want  uint64
+	}{{0, 0, 9, 9}, {0, 4, 9, 4}, {3, 4, 9, 4}, {4, 4, 9, 8}, {8, 4, 9, 9}, {5, 100, 9, 9}} {
+		assert.Equal(t, c.want, nextMultiple(c.n, c.every, c.end), "%+v", c)
+	}
+}
+
+func TestSpeed(t *testing.T) {
+	s := &speed{tokens: 100, flops: 6e9, peak: 1e10}
+	e := &Step{Step: 5, Steps: 9}
+	s.fill(e)
+	assert.Zero(t, e.TokensPerSecond, "no step yet")
+	for range window {
+		s.add(time.Hour, 0) // forgotten
+	}
+	for range window {
+		s.add(2*time.Second, time.Second/2)
+	}
+	s.fill(e)
+	assert.Equal(t, &Step{Step: 5, Steps: 9, TokensPerSecond: 50, PeakShare: 0.3, WaitShare: 0.25, Remaining: 8 * time.Second}, e)
+}
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1024: "1 KiB", 5 << 20: "5 MiB", 3 << 29: "1.5 GiB", 40 << 30: "40 GiB"} {
+		assert.Equal(t, want, Bytes(n))
+	}
+}
