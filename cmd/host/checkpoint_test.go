@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// host runs a command in this process and returns its standard output.
-func host(args ...string) (string, error) {
+// command runs a command in this process and returns its standard output.
+func command(args ...string) (string, error) {
 	var out bytes.Buffer
 	root := newRoot()
 	root.SetArgs(args)
@@ -37,19 +37,19 @@ func save(t *testing.T, values ...byte) string {
 
 func TestCheckpointCommands(t *testing.T) {
 	a, b := save(t, 1, 2, 3), save(t, 1, 9, 3)
-	out, err := host("checkpoint", "show", a)
+	out, err := command("checkpoint", "show", a)
 	require.NoError(t, err)
 	assert.Contains(t, out, "step           3\n")
-	out, err = host("checkpoint", "show", "--json", a)
+	out, err = command("checkpoint", "show", "--json", a)
 	require.NoError(t, err)
 	assert.Contains(t, out, `"samples": 12`)
-	out, err = host("checkpoint", "verify", a, b)
+	out, err = command("checkpoint", "verify", a, b)
 	require.NoError(t, err)
 	assert.Contains(t, out, b+": good, weights ")
-	out, err = host("checkpoint", "diff", a, a)
+	out, err = command("checkpoint", "diff", a, a)
 	require.NoError(t, err)
 	assert.Equal(t, "all parameters are equal\n", out)
-	out, err = host("checkpoint", "diff", a, b)
+	out, err = command("checkpoint", "diff", a, b)
 	assert.EqualError(t, err, "1 parameters differ")
 	assert.Contains(t, out, "w")
 
@@ -58,10 +58,10 @@ func TestCheckpointCommands(t *testing.T) {
 	require.NoError(t, err)
 	data[len(data)-1] ^= 1
 	require.NoError(t, os.WriteFile(file, data, 0o600))
-	out, err = host("checkpoint", "verify", a, b)
+	out, err = command("checkpoint", "verify", a, b)
 	require.ErrorIs(t, err, checkpoint.ErrDamaged)
 	assert.Contains(t, out, b+": good", "the others are still verified")
 	var usage *usageError
-	_, err = host("checkpoint", "show")
+	_, err = command("checkpoint", "show")
 	assert.ErrorAs(t, err, &usage)
 }

@@ -1,32 +1,42 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
-func main() { os.Exit(run()) }
+func main() { os.Exit(host()) }
 
-// run returns 0, 1 after a failure and 2 where the command line is wrong.
-func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+// Exit codes besides 0.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells give for SIGINT
+)
+
+// host returns 0, 1 after a failure, 2 where the command line or the recipe is
+// wrong, and 130 where the command was interrupted.
+func host() int {
+	ctx, signals := interruptible()
+	defer signals.close()
 	err := newRoot().ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case signals.interrupted():
+		fmt.Fprintln(os.Stderr, "host: interrupted")
+		return exitInterrupted
 	}
 	fmt.Fprintln(os.Stderr, "host:", err)
-	var usage *usageError
-	if errors.As(err, &usage) {
-		return 2
+	if isUsage(err) {
+		return exitUsage
 	}
-	return 1
+	return exitFailure
 }
 
 // usageError is a mistake in the command line or a recipe.
@@ -49,9 +59,11 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "host",
-		Short:         "Pretrain and fine-tune neural networks out of plugins",
-		Example:       "  host recipe show\n  host tokenizer train --out tokenizer.json docs/",
+		Use:   "host",
+		Short: "Pretrain and fine-tune neural networks out of plugins",
+		Long: "Pretrain and fine-tune neural networks out of plugins.\n\n" +
+			"Exit codes: 0 done, 1 failure, 2 the command line or the recipe is wrong, 130 interrupted.",
+		Example:       "  host pretrain\n  host generate 'func main() {'\n  host doctor",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          args(cobra.NoArgs),
@@ -60,7 +72,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s: %w; see host %[1]s --help", cmd.Name(), err)
 	})
-	root.AddCommand(newCheckpoint(), newConformance(), newRecipe(), newTokenizer(), newVersion())
+	root.AddCommand(newPretrain(), newGenerate(), newCheckpoint(), newConformance(), newPlugin(), newDoctor(), newRecipe(), newTokenizer(), newVersion())
 	return root
 }
 

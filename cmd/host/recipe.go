@@ -64,6 +64,10 @@ func readRecipe(stdin io.Reader, a, sets []string) (*recipe.Recipe, error) {
 	if err != nil {
 		return nil, usagef("reading the recipe: %w", err)
 	}
+	return parseRecipe(name, text, sets)
+}
+
+func parseRecipe(name string, text []byte, sets []string) (*recipe.Recipe, error) {
 	r, err := recipe.Parse(name, text, sets)
 	if err != nil {
 		return nil, &usageError{err}

@@ -15,7 +15,7 @@ func TestDifferences(t *testing.T) {
 	}
 	base := parse("data.include=[a]")
 	assert.Empty(t, Differences(base, parse("data.include=[a]", "backend.plugin=reference", "backend.threads=3", "data.paths=[x]", "data.cache_dir=c",
-		"train.prefetch=5", "train.log_every=1", "train.eval_every=0", "train.eval_sequences=1", "checkpoint.every=1", "checkpoint.keep=9")),
+		"train.prefetch=5", "train.in_flight=1", "train.log_every=1", "train.eval_every=0", "train.eval_sequences=1", "checkpoint.every=1", "checkpoint.keep=9")),
 		"keys on which results do not depend")
 	assert.Equal(t, []Difference{
 		{"seed", "0", "1"},
@@ -32,5 +32,5 @@ func TestDifferences(t *testing.T) {
 			free[f.path] = true
 		}
 	}
-	assert.Len(t, free, 10)
+	assert.Len(t, free, 11)
 }

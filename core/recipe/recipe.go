@@ -62,6 +62,7 @@ type Train struct {
 	Grain          int // sequences; divides BatchSize
 	Shards         int // divides BatchSize / Grain
 	Prefetch       int // batches
+	InFlight       int // steps
 	LogEvery       int // steps
 	EvalEvery      int // steps; 0: never
 	EvalSequences  int

@@ -63,12 +63,14 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	if s.checkpoint != nil {
 		s.at = s.checkpoint.Manifest.Step
 	}
-	r, device := s.Recipe, s.backend.Device()
+	r := s.Recipe
+	s.device = s.backend.Device()
+	defer s.device.Close() // the process may be gone
 	t, err := train.New(ctx, train.Config{
 		Module: s.module, Binding: s.bound, Rows: s.corpus.Train,
 		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
 		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
-		Device: device, Prefetch: r.Train.Prefetch, NewFields: s.memory.NewFields,
+		Device: s.device, Prefetch: r.Train.Prefetch, InFlight: r.Train.InFlight, NewFields: s.memory.NewFields,
 	})
 	if err != nil {
 		return nil, err
@@ -216,7 +218,7 @@ func (s *session) evaluator(ctx context.Context, max int64) (*train.Evaluator, e
 	}
 	return train.NewEvaluator(ctx, train.EvaluationConfig{
 		Module: s.evaluated.module, Binding: s.evaluated.bound, Rows: s.corpus.Validation, Seed: s.Recipe.Seed,
-		GrainRows: s.evaluated.rows, MaxRows: max, Device: s.backend.Device(), NewFields: s.memory.NewFields,
+		GrainRows: s.evaluated.rows, MaxRows: max, Device: s.device, NewFields: s.memory.NewFields,
 	})
 }
 
@@ -256,7 +258,7 @@ func (s *session) validate(ctx context.Context, t *train.Trainer, e *train.Evalu
 
 // begun tells what the run is, once, and returns its meter.
 func (s *session) begun(ctx context.Context, t *train.Trainer, need int64) (*speed, error) {
-	stats, err := s.backend.Device().Stats(ctx)
+	stats, err := s.device.Stats(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,7 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 		return nil, err
 	}
 	defer backend.Close()
+	device := backend.Device()
 
 	build := func(ctx context.Context, sequence int) (*plugin.Module, error) {
 		return model.Model().Build(ctx, plugin.BuildRequest{Config: r.Model.Config, Role: causalLM, Dims: dims(1, sequence)})
@@ -112,12 +113,12 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if parameters[p.Name], err = backend.Device().Upload(ctx, p.Type, data); err != nil {
+		if parameters[p.Name], err = device.Upload(ctx, p.Type, data); err != nil {
 			return nil, err
 		}
 	}
 	g, err := generate.New(ctx, generate.Config{
-		Device: backend.Device(), Build: build, Context: r.Train.SequenceLength,
+		Device: device, Build: build, Context: r.Train.SequenceLength,
 		Parameter: func(name string) plugin.Buffer { return parameters[name] },
 	})
 	if err != nil {

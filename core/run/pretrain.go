@@ -12,6 +12,7 @@ import (
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/datasets/tokens"
@@ -87,6 +88,7 @@ type session struct {
 	model      Process
 	objective  *objective
 	backend    Process
+	device     device.Device // of backend, in the attempt under way
 	sums       map[plugins.Kind]checkpoint.Plugin
 
 	role      string

@@ -20,6 +20,7 @@ type Process interface {
 	Info() plugin.Info
 	Model() plugin.Model
 	Objective() plugin.Objective
+	// Device is for one goroutine and called once.
 	Device() device.Device
 	Close() error
 }

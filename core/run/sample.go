@@ -29,7 +29,7 @@ func (s *session) sample(ctx context.Context, t *train.Trainer, result *Result) 
 		result.Prompt = goPrompt
 	}
 	g, err := generate.New(ctx, generate.Config{
-		Device: s.backend.Device(), Parameter: t.Parameter, Context: s.Recipe.Train.SequenceLength,
+		Device: s.device, Parameter: t.Parameter, Context: s.Recipe.Train.SequenceLength,
 		Build: func(ctx context.Context, sequence int) (*plugin.Module, error) { return s.build(ctx, 1, sequence) },
 	})
 	if err != nil {
