@@ -26,8 +26,8 @@ type finding struct {
 	Detail string `json:"detail"`
 }
 
-// report is what doctor found.
-type report struct {
+// diagnosis is what doctor found.
+type diagnosis struct {
 	OK         bool          `json:"ok"` // nothing needed is missing
 	System     string        `json:"system"`
 	Features   []string      `json:"cpu_features"`
@@ -67,8 +67,8 @@ func newDoctor() *cobra.Command {
 	return c
 }
 
-func examine(ctx context.Context) *report {
-	r := &report{OK: true, System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.GOMAXPROCS(0), Features: features()}
+func examine(ctx context.Context) *diagnosis {
+	r := &diagnosis{OK: true, System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.GOMAXPROCS(0), Features: features()}
 	add := func(name string, needed bool, detail string, err error) {
 		f := finding{Name: name, OK: err == nil, Needed: needed, Detail: detail}
 		if err != nil {
@@ -146,7 +146,7 @@ func writable(dir string) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-func (r *report) print(out io.Writer) error {
+func (r *diagnosis) print(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "processor  %s, %d processors, %s\n", r.System, r.Processors, strings.Join(r.Features, " "))
 	fmt.Fprintf(&b, "backend    %s, %d workers, %.1f GFLOPS of f32 fused multiply-adds measured\n", or(r.Device), r.Workers, r.PeakFLOPS/1e9)

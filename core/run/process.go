@@ -158,7 +158,13 @@ func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Po
 		if err == nil {
 			err = now.Transform(ctx, rows, at, fields)
 		}
-		if err == nil || !mortal(err) || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, latest := b.o.current(); latest != generation {
+			continue // another goroutine ended the process, because it had failed
+		}
+		if !mortal(err) {
 			return err
 		}
 		if err := b.o.after(ctx, generation, at, err); err != nil {
