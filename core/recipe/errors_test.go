@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 		{"set: part of a scalar", "model: {config: {a: 1}}", []string{"model.config.a.b=2"}, "--set model.config.a.b=2: model.config.a: is 1, which has no key b: set it whole"},
 		{"set: cross-check", "", []string{"train.grain=3"}, "--set train.grain=3: train.grain: must divide train.batch_size (8): valid are 1, 2, 4, 8, not 3"},
 		{"set: newline", "", []string{"train.steps=\"a\nb\""}, `--set "train.steps=\"a\nb\"": train.steps: must be an integer in [1, 1000000000], not "a b"`},
-		{"set: long", "", []string{"train." + long + "=1"}, "--set train." + long[:51] + "...: train." + long + ": unknown key; valid keys are steps, batch_size, sequence_length, grain, shards, prefetch, log_every, eval_every, eval_sequences"},
+		{"set: long", "", []string{"train." + long + "=1"}, "--set train." + long[:51] + "...: train." + long + ": unknown key; valid keys are steps, batch_size, sequence_length, grain, shards, prefetch, in_flight, log_every, eval_every, eval_sequences"},
 		{"set: too many", "", make([]string, 1001), "--set: there are 1001; at most 1000 are allowed"},
 		{"set: deep", "", []string{strings.Repeat("a.", 40) + "a=1"}, "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a...: nested more than 32 deep"},
 

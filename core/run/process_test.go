@@ -45,6 +45,7 @@ type fakeObjective struct {
 	dies   *int
 	loss   float64
 	closed bool
+	before func() // what happens while the next Transform is under way
 }
 
 func (*fakeObjective) Info() plugin.Info             { return plugin.Info{Name: "fake"} }
@@ -66,8 +67,12 @@ func (f *fakeObjective) Loss() *ir.Func {
 	return fn
 }
 func (f *fakeObjective) Transform(_ context.Context, _ arrow.Record, _ plugin.Position, fields [][]byte) error {
+	if before := f.before; before != nil {
+		f.before = nil
+		before()
+	}
 	if f.closed {
-		return errors.New("used after its end")
+		return errors.New("it was closed")
 	}
 	if *f.dies > 0 {
 		*f.dies--
@@ -104,9 +109,19 @@ func TestAnObjectiveThatDiesIsStartedAgain(t *testing.T) {
 	assert.Equal(t, []int{2, 2, 2}, []int{started, told, int(fields[0][0])})
 	assert.True(t, first.closed)
 
+	// Of two batches under way one sees the death and the other the end that followed.
+	at.Step = 9
+	now, _ := o.current()
+	now.(*fakeObjective).before = func() {
+		dies = 1
+		require.NoError(t, other.Transform(ctx, nil, at, fields))
+	}
+	require.NoError(t, b.Transform(ctx, nil, at, fields))
+	assert.Equal(t, []int{3, 3, 4}, []int{started, told, int(fields[0][0])})
+
 	dies, at.Step = 3, 8
 	assert.ErrorContains(t, b.Transform(ctx, nil, at, fields), "step 9: given up after the plugin's process ended 3 times")
 
-	dies, at.Step, loss = 1, 9, 2
+	dies, at.Step, loss = 1, 10, 2
 	assert.ErrorContains(t, b.Transform(ctx, nil, at, fields), "gives another loss or batch")
 }
