@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 		"host":         func() { os.Exit(host()) },
 		"dying":        func() { plugin.ServeBackend(dying{}) },
 		"wrong":        func() { plugin.ServeBackend(wrong{}) },
-		"hanging":      func() { select {} },
+		"hanging":      func() { time.Sleep(time.Hour) },
 		"other-role":   func() { plugin.ServeObjective(otherRole{}) },
 		"dying-labels": func() { plugin.ServeObjective(dyingLabels{}) },
 	})

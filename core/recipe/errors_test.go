@@ -149,7 +149,7 @@ func TestSets(t *testing.T) {
 		{"section", "train: {steps: 5, log_every: 3}", []string{"train={log_every: 4}"}, "  steps: 200\n", ""},
 		{"empty string", "data: {tokenizer: x}", []string{"data.tokenizer="}, `  tokenizer: ""` + "\n", ""},
 		{"equals sign", "", []string{"data.cache_dir=a=b"}, `  cache_dir: "a=b"` + "\n", ""},
-		{"config of the default", "", []string{"model.config.n_layer=2"}, "", `{"n_embd":256,"n_head":4,"n_layer":2,"n_positions":256,"vocab_size":8192}`},
+		{"config of the default", "", []string{"model.config.n_layer=2"}, "", `{"n_embd":128,"n_head":4,"n_layer":2,"n_positions":256,"vocab_size":1024}`},
 		{"config of another plugin", "", []string{"model.config.n_layer=2", "model.plugin=llama"}, "  plugin: llama\n", `{"n_layer":2}`},
 		{"config of the text", "model: {config: {a: {b: 1}}}", []string{"model.config.a.c=[1, {d: ~}]"}, "", `{"a":{"b":1,"c":[1,{"d":null}]}}`},
 		{"plugin alone", "", []string{"model.plugin=llama"}, "", `{}`},

@@ -47,11 +47,11 @@ const (
 )
 
 const (
-	defaultVocabSize = 8192
+	defaultVocabSize = 1024
 	maxCount         = "1000000000"
 )
 
-var defaultModelConfig = json.RawMessage(`{"n_embd":256,"n_head":4,"n_layer":4,"n_positions":256,"vocab_size":8192}`)
+var defaultModelConfig = json.RawMessage(`{"n_embd":128,"n_head":4,"n_layer":4,"n_positions":256,"vocab_size":1024}`)
 
 // sections documents the mappings that hold the fields.
 var sections = []struct{ path, doc string }{
@@ -120,7 +120,7 @@ var fields = []field{
 	{path: "data.tokenizer", kind: text, def: "",
 		ptr: func(r *Recipe) any { return &r.Data.Tokenizer },
 		doc: "Path of a tokenizer.json with the special token <|endoftext|>. Empty means to train one."},
-	{path: "data.vocab_size", kind: integer, min: "257", max: "4194304", zero: "8192, or the size of data.tokenizer", def: 0,
+	{path: "data.vocab_size", kind: integer, min: "257", max: "4194304", zero: "1024, or the size of data.tokenizer", def: 0,
 		ptr: func(r *Recipe) any { return &r.Data.VocabSize },
 		doc: "Tokens of the tokenizer to train. With data.tokenizer it must be 0 or that tokenizer's size."},
 	{path: "data.train_bytes", kind: integer, min: "1024", max: "1099511627776", def: int64(16 << 20),
@@ -133,7 +133,7 @@ var fields = []field{
 		ptr: func(r *Recipe) any { return &r.Data.CacheDir },
 		doc: "Folder where tokens are kept. Empty means seedbed/tokens in the user's cache folder."},
 
-	{path: "train.steps", kind: integer, min: "1", max: maxCount, def: 200,
+	{path: "train.steps", kind: integer, min: "1", max: maxCount, def: 1200,
 		ptr: func(r *Recipe) any { return &r.Train.Steps },
 		doc: "Optimizer steps."},
 	{path: "train.batch_size", kind: integer, min: "1", max: "1048576", def: 8,
@@ -154,20 +154,20 @@ var fields = []field{
 	{path: "train.in_flight", free: true, kind: integer, min: "1", max: "64", def: 2,
 		ptr: func(r *Recipe) any { return &r.Train.InFlight },
 		doc: "Steps queued on the backend at a time, so that it need not wait for the host. Results do not depend on it."},
-	{path: "train.log_every", free: true, kind: integer, min: "1", max: maxCount, def: 10,
+	{path: "train.log_every", free: true, kind: integer, min: "1", max: maxCount, def: 20,
 		ptr: func(r *Recipe) any { return &r.Train.LogEvery },
 		doc: "Steps from one printed line to the next. JSON lines have every step."},
-	{path: "train.eval_every", free: true, kind: integer, min: "1", max: maxCount, zero: "never", def: 100,
+	{path: "train.eval_every", free: true, kind: integer, min: "1", max: maxCount, zero: "never", def: 200,
 		ptr: func(r *Recipe) any { return &r.Train.EvalEvery },
 		doc: "Steps from one validation to the next."},
 	{path: "train.eval_sequences", free: true, kind: integer, min: "1", max: maxCount, def: 64,
 		ptr: func(r *Recipe) any { return &r.Train.EvalSequences },
-		doc: "Sequences of a validation, fewer if there are fewer."},
+		doc: "Sequences of a validation, evenly spread over the split, fewer if there are fewer. After the last step it is all of them."},
 
 	{path: "optimizer.name", kind: words, choices: []string{"adamw", "sgd"}, def: "adamw",
 		ptr: func(r *Recipe) any { return &r.Optimizer.Name },
 		doc: "AdamW (Loshchilov and Hutter, 2019) or stochastic gradient descent, with PyTorch's parameters."},
-	{path: "optimizer.lr", kind: number, min: "0", max: "1000", def: 1e-3,
+	{path: "optimizer.lr", kind: number, min: "0", max: "1000", def: 2e-3,
 		ptr: func(r *Recipe) any { return &r.Optimizer.LR },
 		doc: "Learning rate after the warm-up."},
 	{path: "optimizer.betas", kind: pair, min: "0", max: "1", openMax: true, def: [2]float64{0.9, 0.95},
@@ -192,7 +192,7 @@ var fields = []field{
 	{path: "schedule.name", kind: words, choices: []string{"cosine", "linear", "constant"}, def: "cosine",
 		ptr: func(r *Recipe) any { return &r.Schedule.Name },
 		doc: "How the learning rate goes from optimizer.lr, after the warm-up, to its end at the last step."},
-	{path: "schedule.warmup_steps", kind: integer, min: "0", max: maxCount, def: 20,
+	{path: "schedule.warmup_steps", kind: integer, min: "0", max: maxCount, def: 50,
 		ptr: func(r *Recipe) any { return &r.Schedule.WarmupSteps },
 		doc: "Steps in which the learning rate rises in a straight line. If there are more than train.steps, the whole run is warm-up."},
 	{path: "schedule.min_lr_ratio", kind: number, min: "0", max: "1", def: 0.1,
@@ -200,7 +200,7 @@ var fields = []field{
 		usedIf: func(r *Recipe) bool { return r.Schedule.Name != "constant" }, unused: "the constant schedule has no end to decay to",
 		doc: "The learning rate at the last step, as a part of optimizer.lr."},
 
-	{path: "checkpoint.every", free: true, kind: integer, min: "1", max: maxCount, zero: "only after the last step", def: 100,
+	{path: "checkpoint.every", free: true, kind: integer, min: "1", max: maxCount, zero: "only after the last step", def: 200,
 		ptr: func(r *Recipe) any { return &r.Checkpoint.Every },
 		doc: "Steps from one checkpoint to the next."},
 	{path: "checkpoint.keep", free: true, kind: integer, min: "1", max: "1000000", def: 2,

@@ -92,8 +92,8 @@ type Checkpoint struct {
 	Keep  int
 }
 
-// Default returns the recipe of an empty text: a GPT of about 5 million
-// parameters that trains for some minutes on two cores.
+// Default returns the recipe of an empty text: a GPT of about a million
+// parameters that trains for about three minutes on two cores.
 func Default() Recipe {
 	r := zero()
 	r.resolve()

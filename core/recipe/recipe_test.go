@@ -23,7 +23,7 @@ func TestDefaultIsTheEmptyRecipe(t *testing.T) {
 	}
 	assert.NoError(t, d.Check())
 	assert.Equal(t, 8, d.Train.Grain)
-	assert.Equal(t, 8192, d.Data.VocabSize)
+	assert.Equal(t, 1024, d.Data.VocabSize)
 }
 
 func TestYAMLRoundTrip(t *testing.T) {

@@ -207,18 +207,19 @@ func (s *session) step(m train.Metrics, speed *speed) error {
 	return nil
 }
 
-// evaluator makes what evaluates on at most max rows of the validation split, 0
-// for all; nil if there is nothing to evaluate on.
+// evaluator makes what evaluates on at most max rows of the validation split,
+// up to whole grains, 0 for all; nil if there is nothing to evaluate on.
 func (s *session) evaluator(ctx context.Context, max int64) (*train.Evaluator, error) {
 	if s.corpus.Validation == nil || max > 0 && s.Recipe.Train.EvalEvery == 0 {
 		return nil, nil
 	}
-	if max > 0 && max < int64(s.evaluated.rows) {
-		max = int64(s.evaluated.rows) // one grain at least
+	rows := s.corpus.Validation
+	if max > 0 {
+		rows = spread{rows, min(rows.Len(), (max+int64(s.evaluated.rows)-1)/int64(s.evaluated.rows)*int64(s.evaluated.rows))}
 	}
 	return train.NewEvaluator(ctx, train.EvaluationConfig{
-		Module: s.evaluated.module, Binding: s.evaluated.bound, Rows: s.corpus.Validation, Seed: s.Recipe.Seed,
-		GrainRows: s.evaluated.rows, MaxRows: max, Device: s.device, NewFields: s.memory.NewFields,
+		Module: s.evaluated.module, Binding: s.evaluated.bound, Rows: rows, Seed: s.Recipe.Seed,
+		GrainRows: s.evaluated.rows, Device: s.device, NewFields: s.memory.NewFields,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seedbed/seedbed/datasets"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -36,5 +37,23 @@ func TestSpeed(t *testing.T) {
 func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1024: "1 KiB", 5 << 20: "5 MiB", 3 << 29: "1.5 GiB", 40 << 30: "40 GiB"} {
 		assert.Equal(t, want, Bytes(n))
+	}
+}
+
+type rows struct {
+	datasets.Dataset
+	n int64
+}
+
+func (r rows) Len() int64 { return r.n }
+
+func TestSpread(t *testing.T) {
+	for n, want := range map[int64][]int64{1: {0}, 3: {0, 3, 6}, 4: {0, 2, 5, 7}, 10: {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}} {
+		s := spread{rows{n: 10}, n}
+		var got []int64
+		for i := range s.Len() {
+			got = append(got, s.at(i))
+		}
+		assert.Equal(t, want, got)
 	}
 }

@@ -86,6 +86,7 @@ type objective struct {
 	process    Process
 	generation int // of process
 	deaths     deaths
+	givenUp    error
 }
 
 // after returns a process that is later than the generation that failed.
@@ -99,8 +100,11 @@ func (o *objective) after(ctx context.Context, generation int, at plugin.Positio
 	if o.deaths == nil {
 		o.deaths = deaths{}
 	}
-	if err := o.deaths.add(at.Step, cause); err != nil {
-		return err
+	if o.givenUp == nil {
+		o.givenUp = o.deaths.add(at.Step, cause)
+	}
+	if o.givenUp != nil {
+		return o.givenUp
 	}
 	_ = o.process.Close() // it is gone already
 	process, err := o.start(ctx)

@@ -122,6 +122,11 @@ func TestAnObjectiveThatDiesIsStartedAgain(t *testing.T) {
 	dies, at.Step = 3, 8
 	assert.ErrorContains(t, b.Transform(ctx, nil, at, fields), "step 9: given up after the plugin's process ended 3 times")
 
+	dies = 1
+	assert.ErrorContains(t, b.Transform(ctx, nil, plugin.Position{Step: 20}, fields), "step 9: given up after the plugin's process ended 3 times", "and that is final")
+	assert.Equal(t, 5, started)
+
+	o.givenUp = nil
 	dies, at.Step, loss = 1, 10, 2
 	assert.ErrorContains(t, b.Transform(ctx, nil, at, fields), "gives another loss or batch")
 }
