@@ -97,8 +97,9 @@ func TestTransformGivesTheSameBitsOnEveryPlane(t *testing.T) {
 			assert.Equal(t, local.Metrics(), remote.(plugin.Measured).Metrics())
 			assert.JSONEq(t, "{}", string(remote.(plugin.Configured).Config()))
 			var calls sync.WaitGroup
-			for name, r := range rows {
+			for name := range rows {
 				for k := range 6 {
+					r := records(t)[name] // Arrow counts nulls when it is first asked
 					calls.Add(1)
 					go func() {
 						defer calls.Done()

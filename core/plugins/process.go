@@ -85,7 +85,15 @@ func (p *process) Start(context.Context) (err error) {
 	} else {
 		p.cmd.Env = append(p.cmd.Env, rpc.EnvHost+"="+strconv.Itoa(os.Getpid()))
 	}
-	if err := p.cmd.Start(); err != nil {
+	// A time limit may end the process from another goroutine.
+	p.mu.Lock()
+	if p.killed {
+		err = errors.New("it was given up before it began")
+	} else {
+		err = p.cmd.Start()
+	}
+	p.mu.Unlock()
+	if err != nil {
 		closeAll(opened)
 		return err
 	}
@@ -112,11 +120,13 @@ func (p *process) reap() {
 func (p *process) Kill(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd.Process == nil || p.over {
+	if p.over {
 		return nil
 	}
 	p.killed = true
-	killGroup(p.cmd.Process)
+	if p.cmd.Process != nil {
+		killGroup(p.cmd.Process)
+	}
 	return nil
 }
 

@@ -154,8 +154,10 @@ func (p *Plugin) diagnose(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &known):
 		return err
-	case p.verdict.Load() != nil:
+	case p.verdict.Load() != nil && p.process.startErr == nil:
 		return p.final("")
+	case p.verdict.Load() != nil:
+		return p.verdict.Load() // before the process began
 	case ctx.Err() != nil:
 		return fmt.Errorf("plugin %s: the start was given up: %w", p.info.Name, context.Cause(ctx))
 	case p.process.startErr != nil:
