@@ -21,10 +21,12 @@ import (
 	"github.com/seedbed/seedbed/core/train"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/seedbed/seedbed/plugins/models/bert"
+	"github.com/seedbed/seedbed/plugins/models/clip"
 	"github.com/seedbed/seedbed/plugins/models/mae"
 	"github.com/seedbed/seedbed/plugins/models/t5"
 	"github.com/seedbed/seedbed/plugins/models/vit"
 	"github.com/seedbed/seedbed/plugins/objectives/classification"
+	"github.com/seedbed/seedbed/plugins/objectives/contrastive"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_reconstruction"
 	"github.com/seedbed/seedbed/plugins/objectives/span_corruption"
@@ -75,6 +77,24 @@ var goldenSystems = map[string]goldenSystem{
 		},
 		outputs: func(_ *testing.T, got, io map[string][]float64, same func(string, []float64, []float64)) {
 			same("logits", io["out.logits"], got["logits"])
+		},
+	},
+	"clip": {
+		model: clip.Model,
+		config: `{"vocab_size": 99, "max_position_embeddings": 16, "image_size": 32, "patch_size": 8, "projection_dim": 16,
+			"text_hidden_size": 32, "text_num_hidden_layers": 2, "text_num_attention_heads": 4, "text_intermediate_size": 72,
+			"vision_hidden_size": 40, "vision_num_hidden_layers": 2, "vision_num_attention_heads": 4, "vision_intermediate_size": 80}`,
+		role: "dual_encoder", dims: map[string]int{"batch": 4, "sequence": 16},
+		objective: contrastive.Objective{}, rows: imageRows(tokenRows(16)...), properties: map[string]string{"end_of_text": "98"},
+		// transformers has CLIP's softmax in f32, and the temperature multiplies
+		// errors of similarities by 14.
+		wide: 32, roundings: 64,
+		fields: func(io map[string][]float64) map[string][]float64 {
+			return map[string][]float64{"pixel_values": io["in.pixel_values"], "input_ids": io["in.input_ids"], "text_positions": {15, 8, 11, 4}}
+		},
+		outputs: func(_ *testing.T, got, io map[string][]float64, same func(string, []float64, []float64)) {
+			same("image_embeds", io["out.image_embeds"], got["image_embeds"])
+			same("text_embeds", io["out.text_embeds"], got["text_embeds"])
 		},
 	},
 	"bert": {

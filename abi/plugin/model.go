@@ -68,7 +68,7 @@ type InitKind string
 const (
 	InitZeros  InitKind = "zeros"
 	InitOnes   InitKind = "ones"
-	InitNormal InitKind = "normal" // mean 0, standard deviation Scale
+	InitNormal InitKind = "normal" // mean Mean, standard deviation Scale
 	// InitUniform is uniform in [-Scale, Scale).
 	InitUniform InitKind = "uniform"
 )
@@ -79,6 +79,7 @@ const (
 type Init struct {
 	Kind  InitKind
 	Scale float64 // of normal and uniform; must be finite and not negative
+	Mean  float64 // of normal, at most 1e30 in magnitude
 }
 
 // ConfigError is an error in one field of a plugin's configuration.
@@ -115,6 +116,9 @@ func (m *Module) Check() error {
 		case InitNormal, InitUniform:
 			if !(p.Init.Scale >= 0 && p.Init.Scale <= 1e30) {
 				return fmt.Errorf("parameter %q: init scale %v is not between 0 and 1e30", p.Name, p.Init.Scale)
+			}
+			if !(p.Init.Mean >= -1e30 && p.Init.Mean <= 1e30) || p.Init.Mean != 0 && p.Init.Kind != InitNormal {
+				return fmt.Errorf("parameter %q: init mean %v of %s is not one of a normal distribution, -1e30 to 1e30", p.Name, p.Init.Mean, p.Init.Kind)
 			}
 		default:
 			return fmt.Errorf("parameter %q: unknown init %q", p.Name, p.Init.Kind)

@@ -32,6 +32,8 @@ func TestModuleCheck(t *testing.T) {
 		`parameter "a" does not come after "a"`:        func(m *Module) { m.Parameters[1].Name = "a" },
 		`parameter "w" is i32[2]; only floats`:         func(m *Module) { m.Parameters[1].Type.DType = ir.I32 },
 		`parameter "w": init scale -1 is not between`:  func(m *Module) { m.Parameters[1].Init.Scale = -1 },
+		`parameter "w": init mean 1e+31 of normal`:     func(m *Module) { m.Parameters[1].Init.Mean = 1e31 },
+		`parameter "w": init mean 1 of uniform`:        func(m *Module) { m.Parameters[1].Init = Init{InitUniform, 1, 1} },
 		`parameter "a": unknown init "xavier"`:         func(m *Module) { m.Parameters[0].Init.Kind = "xavier" },
 		`parameter 1 is "w" f32[2], the module's is "`: func(m *Module) { m.Parameters[1].Name = "v" },
 	} {

@@ -71,7 +71,7 @@ func moduleToProto(m *Module, role string) (*abiv1.BuildResponse, error) {
 		case InitOnes:
 			pm.Initializer.Kind = &abiv1.Initializer_Ones_{Ones: &abiv1.Initializer_Ones{}}
 		case InitNormal:
-			pm.Initializer.Kind = &abiv1.Initializer_Normal_{Normal: &abiv1.Initializer_Normal{Std: p.Init.Scale}}
+			pm.Initializer.Kind = &abiv1.Initializer_Normal_{Normal: &abiv1.Initializer_Normal{Mean: p.Init.Mean, Std: p.Init.Scale}}
 		case InitUniform:
 			pm.Initializer.Kind = &abiv1.Initializer_Uniform_{Uniform: &abiv1.Initializer_Uniform{Low: -p.Init.Scale, High: p.Init.Scale}}
 		default:

@@ -14,7 +14,8 @@ const streamStep = 1<<32 - 1
 
 // Values returns the first values of parameter number index (in name order) of
 // a run: element i depends on seed, index and i alone. Normal values are
-// rule 14's times the scale, one rounding; uniform ones are
+// rule 14's times the scale, one rounding, plus a mean that is not 0, another;
+// uniform ones are
 // fma(u, 2 scale, -scale).
 func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 	if p.Type.DType != ir.F32 {
@@ -34,8 +35,12 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 		}
 	case plugin.InitNormal:
 		s.FillNormal(out, 0)
+		mean := numerics.F32FromF64(p.Init.Mean)
 		for i, z := range out {
 			out[i] = z * scale
+			if mean != 0 {
+				out[i] += mean
+			}
 		}
 	case plugin.InitUniform:
 		for i := range out {

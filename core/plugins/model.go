@@ -108,10 +108,7 @@ func parameterFromProto(m *abiv1.Parameter) (plugin.Parameter, error) {
 	case *abiv1.Initializer_Ones_:
 		p.Init.Kind = plugin.InitOnes
 	case *abiv1.Initializer_Normal_:
-		if n := k.Normal; n.GetMean() != 0 {
-			return p, fmt.Errorf("its normal distribution has mean %v; this host draws those of mean 0", n.GetMean())
-		}
-		p.Init = plugin.Init{Kind: plugin.InitNormal, Scale: k.Normal.GetStd()}
+		p.Init = plugin.Init{Kind: plugin.InitNormal, Scale: k.Normal.GetStd(), Mean: k.Normal.GetMean()}
 	case *abiv1.Initializer_Uniform_:
 		u := k.Uniform
 		if math.IsNaN(u.GetHigh()) || u.GetLow() != -u.GetHigh() {

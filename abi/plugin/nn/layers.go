@@ -55,3 +55,8 @@ func (n *Net) Split(x ir.Value, heads int) ir.Value {
 func (n *Net) Join(x ir.Value) ir.Value {
 	return n.Reshape(x, n.Dim(x, 0), n.Dim(x, 1), n.Dim(x, 2)*n.Dim(x, 3))
 }
+
+// Normalize divides rows of x [N,E] by their Euclidean length.
+func (n *Net) Normalize(x ir.Value) ir.Value {
+	return n.Div(x, n.BroadcastFront(n.Sqrt(n.ReduceDot(x, x, 1)), n.Type(x).Shape...))
+}

@@ -12,15 +12,17 @@ import (
 type Transformer struct {
 	// Prefix is what the names of parameters begin with; then come the number
 	// of the block and a name of its own.
-	Prefix             string
-	Names              BlockNames
-	Layers             int
-	Heads, Inner       int
-	Activation         string // see Activate
-	Dropout            float64
-	Init, InitResidual plugin.Init // of linear maps, and of those that write into the residual stream
-	Causal             bool
-	Segments           ir.Value // i32[B,S], or NoValue
+	Prefix       string
+	Names        BlockNames
+	Layers       int
+	Heads, Inner int
+	Activation   string // see Activate
+	Dropout      float64
+	// Init is how linear maps begin: InitUp those into the MLP, InitResidual
+	// those that write into the residual stream.
+	Init, InitUp, InitResidual plugin.Init
+	Causal                     bool
+	Segments                   ir.Value // i32[B,S], or NoValue
 }
 
 // BlockNames are the names of a block's parts.
@@ -49,7 +51,7 @@ func (n *Net) Transform(x ir.Value, t Transformer) ir.Value {
 		y = n.Join(n.Builder.Attention(head(t.Names.Query), head(t.Names.Key), head(t.Names.Value), t.Causal, segments...))
 		x = n.Add(x, n.Drop(n.Linear(y, block+t.Names.Out, t.InitResidual, width), t.Dropout))
 		y = n.LayerNorm(x, block+t.Names.NormMLP)
-		y = n.Activate(t.Activation, n.Linear(y, block+t.Names.Up, t.Init, t.Inner))
+		y = n.Activate(t.Activation, n.Linear(y, block+t.Names.Up, t.InitUp, t.Inner))
 		x = n.Add(x, n.Drop(n.Linear(y, block+t.Names.Down, t.InitResidual, width), t.Dropout))
 	}
 	return x

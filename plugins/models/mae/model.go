@@ -130,7 +130,7 @@ func (c *settings) encode(n *nn.Net, side int) ir.Value {
 	x = n.Prepend(n.Weight("vit.embeddings.cls_token", init, 1, 1, c.width), x)
 	x = n.Transform(x, nn.Transformer{
 		Prefix: "vit.layers.", Names: nn.ViTNames, Layers: c.layers, Heads: c.heads, Inner: c.inner,
-		Activation: c.activation, Init: init, InitResidual: init, Segments: ir.NoValue,
+		Activation: c.activation, Init: init, InitUp: init, InitResidual: init, Segments: ir.NoValue,
 	})
 	x = n.LayerNorm(x, "vit.layernorm")
 	n.Return("features", n.Token(x, 0))
@@ -150,7 +150,7 @@ func (c *settings) decode(n *nn.Net, x ir.Value, side int) {
 	x = n.Concatenate(1, n.Reshape(class, b, 1, width), x)
 	x = n.Transform(x, nn.Transformer{
 		Prefix: "decoder.decoder_layers.", Names: nn.ViTNames, Layers: c.decoderLayers, Heads: c.decoderHeads, Inner: c.decoderInner,
-		Activation: c.activation, Init: init, InitResidual: init, Segments: ir.NoValue,
+		Activation: c.activation, Init: init, InitUp: init, InitResidual: init, Segments: ir.NoValue,
 	})
 	x = n.SliceDim(n.LayerNorm(x, "decoder.decoder_norm"), 1, 1, patches+1)
 	n.Return("prediction", n.Linear(x, "decoder.decoder_pred", init, c.patch*c.patch*c.channels))

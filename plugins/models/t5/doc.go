@@ -3,6 +3,5 @@
 // gated 1.1, under the parameter names of Hugging Face's
 // T5ForConditionalGeneration.
 //
-// It imports the abi packages. Start reading at model.go, then buckets.go for
-// positions.
+// It imports the abi packages. Start reading at model.go.
 package t5

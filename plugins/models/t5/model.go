@@ -2,7 +2,6 @@ package t5
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"strconv"
 
@@ -141,7 +140,7 @@ func (c *settings) encode(n *nn.Net) ir.Value {
 			bias = c.bias(n, block+"0.SelfAttention", n.Dim(x, 1), true)
 		}
 		y := n.RMSNorm(x, block+"0.layer_norm")
-		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, nn.Attention{Bias: bias, Queries: segments, Keys: segments}))
+		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, bias, false, segments, segments))
 		x = c.feed(n, block+"1.", x)
 	}
 	return n.Drop(n.RMSNorm(x, "encoder.final_layer_norm"), c.dropout)
@@ -157,23 +156,28 @@ func (c *settings) decode(n *nn.Net, encoded ir.Value) ir.Value {
 			bias = c.bias(n, block+"0.SelfAttention", n.Dim(x, 1), false)
 		}
 		y := n.RMSNorm(x, block+"0.layer_norm")
-		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, nn.Attention{Bias: bias, Causal: true, Queries: segments, Keys: segments}))
+		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, bias, true, segments, segments))
 		y = n.RMSNorm(x, block+"1.layer_norm")
-		x = n.Add(x, c.attend(n, block+"1.EncDecAttention", y, encoded, nn.Attention{Bias: ir.NoValue, Queries: segments, Keys: source}))
+		x = n.Add(x, c.attend(n, block+"1.EncDecAttention", y, encoded, ir.NoValue, false, segments, source))
 		x = c.feed(n, block+"2.", x)
 	}
 	return n.Drop(n.RMSNorm(x, "decoder.final_layer_norm"), c.dropout)
 }
 
-// attend is attention of y to source; scores are not scaled, which the first
-// values of the query's weights make up for.
-func (c *settings) attend(n *nn.Net, name string, y, source ir.Value, a nn.Attention) ir.Value {
+// attend is attention of y to source, which has a bias among its own tokens
+// only; scores are not scaled, which the first values of the query's weights
+// make up for.
+func (c *settings) attend(n *nn.Net, name string, y, source, bias ir.Value, causal bool, segments ...ir.Value) ir.Value {
 	project := func(x ir.Value, part string, fanIn int) ir.Value {
 		return n.Split(n.Project(x, name+part, c.normal(fanIn), c.heads*c.key), c.heads)
 	}
-	a.Scale = 1
 	q, k, v := project(y, ".q", c.width*c.key), project(source, ".k", c.width), project(source, ".v", c.width)
-	return n.Drop(n.Project(n.Join(n.Attend(q, k, v, a)), name+".o", c.normal(c.heads*c.key), c.width), c.dropout)
+	if bias == ir.NoValue {
+		y = n.Op("scaled_dot_product_attention", append([]ir.Value{q, k, v}, segments...), ir.BoolAttr("causal", causal), ir.FloatAttr("scale", 1))[0]
+	} else {
+		y = n.BiasedAttention(q, k, v, bias, causal, 1, segments...)
+	}
+	return n.Drop(n.Project(n.Join(y), name+".o", c.normal(c.heads*c.key), c.width), c.dropout)
 }
 
 func (c *settings) feed(n *nn.Net, layer string, x ir.Value) ir.Value {
@@ -192,15 +196,8 @@ func (c *settings) normal(fanIn int) plugin.Init {
 	return nn.Normal(c.factor / math.Sqrt(float64(fanIn)))
 }
 
-// bias returns what is added to scores of s queries and keys, f32[H,s,s].
+// bias returns what is added to scores of s queries and keys, f32[1,H,s,s].
 func (c *settings) bias(n *nn.Net, name string, s int, both bool) ir.Value {
 	weight := n.Weight(name+".relative_attention_bias.weight", c.normal(c.width), c.buckets, c.heads)
-	var data []byte
-	for _, b := range buckets(s, s, c.buckets, c.distance, both) {
-		data = binary.LittleEndian.AppendUint32(data, uint32(b))
-	}
-	byDistance := n.Gather(0, weight, n.Constant(ir.T(ir.I32, 2*s-1), data)) // [2s-1,H]
-	t := ir.T(ir.I32, s, s)
-	at := n.Add(n.Sub(n.Iota(t, 1), n.Iota(t, 0)), n.Full(t, float64(s-1)))
-	return n.Transpose(n.Gather(0, byDistance, at), 2, 0, 1)
+	return n.RelativePositionBias(weight, s, s, both, c.distance)
 }

@@ -27,22 +27,6 @@ func TestModule(t *testing.T) {
 	}, nntest.Types(m))
 }
 
-// Against the table that the released code gives for its defaults.
-func TestBuckets(t *testing.T) {
-	both := buckets(300, 300, 32, 128, true)
-	at := func(d int) int { return int(both[299+d]) }
-	for d, want := range map[int]int{
-		0: 0, -1: 1, -7: 7, -8: 8, -11: 8, -12: 9, -15: 9, -16: 10, -22: 10, -23: 11, -31: 11, -32: 12, -45: 12, -46: 13, -63: 13, -64: 14, -90: 14, -91: 15, -128: 15, -299: 15,
-		1: 17, 7: 23, 8: 24, 16: 26, 91: 31, 299: 31,
-	} {
-		assert.Equal(t, want, at(d), "distance %d", d)
-	}
-	causal := buckets(200, 3, 32, 128, false)
-	for d, want := range map[int]int{2: 0, 1: 0, 0: 0, -1: 1, -15: 15, -16: 16, -18: 16, -19: 17, -127: 31, -199: 31} {
-		assert.Equal(t, want, int(causal[199+d]), "distance %d", d)
-	}
-}
-
 func TestRefuses(t *testing.T) {
 	nntest.Refuses(t, Model, role, dims, map[string]string{
 		`field d_modle: there is no such field; the nearest is "d_model"`:           `{"d_modle": 4}`,

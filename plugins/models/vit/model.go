@@ -97,7 +97,7 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 		x = n.Drop(n.AddLast(x, n.Reshape(positions, n.Dim(x, 1), c.width)), c.dropout)
 		x = n.Transform(x, nn.Transformer{
 			Prefix: "vit.layers.", Names: nn.ViTNames, Layers: c.layers, Heads: c.heads, Inner: c.inner,
-			Activation: c.activation, Dropout: c.dropout, Init: init, InitResidual: init, Segments: ir.NoValue,
+			Activation: c.activation, Dropout: c.dropout, Init: init, InitUp: init, InitResidual: init, Segments: ir.NoValue,
 		})
 		features := n.Token(n.LayerNorm(x, "vit.layernorm"), 0)
 		n.Return("logits", n.Linear(features, "classifier", init, c.labels))

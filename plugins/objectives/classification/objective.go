@@ -10,7 +10,6 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/batch"
 	"github.com/seedbed/seedbed/abi/plugin/config"
-	"github.com/seedbed/seedbed/abi/plugin/loss"
 )
 
 // settings are the objective's configuration.
@@ -107,7 +106,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	}
 	f := ir.NewBuilder("loss")
 	x, y := f.Param("logits", logits), f.Param("targets", targets.Type)
-	f.Return("loss", f.ReduceSum(loss.SoftCrossEntropy(f, x, y), 0))
+	f.Return("loss", f.Negate(f.ReduceDot(y, f.LogSoftmax(x), 0, 1)))
 	f.Return("weight", f.Const(ir.F32, float64(logits.Shape[0])))
 	hits := f.Compare("eq", f.Argmax(x, 1), f.Argmax(y, 1))
 	f.Return("accuracy", f.ReduceSum(f.Convert(hits, ir.F32), 0))

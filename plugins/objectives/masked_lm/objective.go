@@ -16,9 +16,6 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin/config"
 )
 
-// IgnoreIndex is the label of slots that do not count, as in PyTorch.
-const IgnoreIndex = -100
-
 // The roles that a model can have here.
 const (
 	single = "masked_lm"
@@ -213,14 +210,13 @@ func (b *binding) build(outputs []ir.Param, hidden, embedding ir.Type) (*ir.Func
 		e = f.Concatenate(1, e, f.Reshape(bias, b.vocab, 1))
 	}
 	labels = f.Reshape(labels, n)
-	loss := f.ReduceSum(f.LinearCrossEntropy(h, e, labels, IgnoreIndex, 0), 0)
-	counts := f.Compare("ne", labels, f.Full(f.Type(labels), IgnoreIndex))
+	loss := f.ReduceSum(f.LinearCrossEntropy(h, e, labels, batch.IgnoreIndex, 0), 0)
+	counts := f.Compare("ne", labels, f.Full(f.Type(labels), batch.IgnoreIndex))
 	weight := f.ReduceSum(f.Convert(counts, ir.F32), 0)
 	if b.pairs != "none" {
 		// The mean over rows is weighed like the mean over tokens, so it is
-		// multiplied by their number. Logits are hidden rows of a unit embedding.
-		unit := f.Convert(f.Compare("eq", f.Iota(ir.T(ir.I32, 2, 2), 0), f.Iota(ir.T(ir.I32, 2, 2), 1)), ir.F32)
-		right := f.ReduceSum(f.LinearCrossEntropy(pair, unit, pairLabel, IgnoreIndex, 0), 0)
+		// multiplied by their number.
+		right := f.ReduceSum(f.CrossEntropy(pair, pairLabel, batch.IgnoreIndex, 0), 0)
 		f.Return("masked_lm_loss", loss)
 		mean := f.Div(right, f.Const(ir.F32, float64(b.rows)))
 		scaled := f.Mul(mean, weight)

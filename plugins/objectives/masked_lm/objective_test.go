@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/batch"
 	"github.com/seedbed/seedbed/abi/plugin/batch/batchtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -67,7 +68,7 @@ func make1(t *testing.T, b plugin.Binding, at plugin.Position) map[string][]int3
 func restored(b map[string][]int32, slots int) []int32 {
 	ids := slices.Clone(b["input_ids"])
 	for i, label := range b["masked_labels"] {
-		if label != IgnoreIndex {
+		if label != batch.IgnoreIndex {
 			ids[i/slots*sequence+int(b["masked_positions"][i])] = label
 		}
 	}
@@ -93,7 +94,7 @@ func TestMasks(t *testing.T) {
 				before := int32(-1)
 				for s := range slots {
 					p, label := got["masked_positions"][r*slots+s], got["masked_labels"][r*slots+s]
-					if label == IgnoreIndex {
+					if label == batch.IgnoreIndex {
 						assert.Zero(t, p)
 						continue
 					}
@@ -140,7 +141,7 @@ func TestWords(t *testing.T) {
 		ids := restored(got, slots)
 		hidden := map[int]bool{}
 		for i, label := range got["masked_labels"] {
-			if label != IgnoreIndex {
+			if label != batch.IgnoreIndex {
 				hidden[i/slots*sequence+int(got["masked_positions"][i])] = true
 			}
 		}

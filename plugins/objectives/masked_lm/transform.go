@@ -75,7 +75,7 @@ func (b *binding) Transform(_ context.Context, rows arrow.Record, at plugin.Posi
 		}
 		hidden := b.hide(ids, batch.NewDraws(at, maskStream, b.rows, r))
 		for s := range b.slots {
-			position, label := 0, int32(IgnoreIndex)
+			position, label := 0, int32(batch.IgnoreIndex)
 			if s < len(hidden) {
 				position, label = hidden[s].position, hidden[s].label
 			}
