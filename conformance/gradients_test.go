@@ -176,6 +176,16 @@ var gradientCases = map[string]struct {
 		queries, keys := b.Full(ir.T(ir.I32, 2, 2), 1), b.Reshape(indices(b, 1, 1, 0, 0, 0, 0), 2, 3)
 		return b.BiasedAttention(x[0], x[1], x[2], x[3], false, 0, queries, keys)
 	}},
+	"call": {[][]int{{3}, {3}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value {
+		c := ir.NewBuilder("callee")
+		p, q := c.Param("p", ir.T(ir.F64, 3)), c.Param("q", ir.T(ir.F64, 3))
+		c.Return("y", c.Mul(p, c.Exp(q)))
+		f, err := c.Func()
+		if err != nil {
+			return b.Fail("%v", err)
+		}
+		return b.Call(f, b.Call(f, x...)[0], x[0])[0]
+	}},
 	"reduce sum": {[][]int{{2, 3, 2}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.ReduceSum(x[0], 1) }},
 	"reduce max": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("max", x[0], 1) }},
 	"reduce min": {[][]int{{3, 4}}, -1, 1, func(b *ir.Builder, x []ir.Value) ir.Value { return b.Reduce("min", x[0], 0) }},

@@ -22,6 +22,7 @@ type Builder struct {
 	// returned holds the names of the results.
 	returned map[string]bool
 	stream   uint32
+	depth    int // of regions around the function
 }
 
 // NewBuilder starts a function called name.
@@ -134,6 +135,11 @@ func (b *Builder) Op(name string, operands []Value, attrs ...Attr) []Value {
 
 // OpVersion is Op with an explicit version.
 func (b *Builder) OpVersion(name string, version int, operands []Value, attrs ...Attr) []Value {
+	return b.OpRegions(name, version, operands, nil, attrs...)
+}
+
+// OpRegions is OpVersion for an op that runs functions of its own.
+func (b *Builder) OpRegions(name string, version int, operands []Value, regions []*Func, attrs ...Attr) []Value {
 	d := LookupOp(name)
 	if d == nil {
 		b.failOp(len(b.f.Ops), name, fmt.Errorf("unknown op %q", name))
@@ -156,15 +162,15 @@ func (b *Builder) OpVersion(name string, version int, operands []Value, attrs ..
 		b.failOp(len(b.f.Ops), name, err)
 		return out
 	}
-	rs, err := Infer(name, version, ts, as)
+	rs, err := infer(name, version, ts, as, regions, b.depth)
 	if err != nil {
 		b.failOp(len(b.f.Ops), name, err)
 		return out
 	}
 	first := Value(len(b.types))
-	b.f.Ops = append(b.f.Ops, Op{Name: name, Version: version, Operands: slices.Clone(operands), Attrs: as, Results: rs, First: first})
+	b.f.Ops = append(b.f.Ops, Op{Name: name, Version: version, Operands: slices.Clone(operands), Attrs: as, Regions: slices.Clone(regions), Results: rs, First: first})
 	b.types = append(b.types, rs...)
-	out = out[:len(rs)] // an op that lacks an optional operand may lack a result
+	out = make([]Value, len(rs)) // not always as many as the table names
 	for i := range out {
 		out[i] = first + Value(i)
 	}
@@ -217,7 +223,7 @@ func (b *Builder) CopyOp(op *Op, m []Value) []Value {
 		}
 		in[i] = m[v]
 	}
-	return b.OpVersion(op.Name, op.Version, in, op.Attrs...)
+	return b.OpRegions(op.Name, op.Version, in, op.Regions, op.Attrs...)
 }
 
 // NextStream returns a number not returned before by this builder, for an op

@@ -56,7 +56,19 @@ func parseExample(lines []string) (Example, error) {
 	if d == nil {
 		return e, fmt.Errorf("unknown op")
 	}
+	var regions []string
+	inside := 0 // regions that are not closed
 	for _, line := range lines[1:] {
+		if strings.HasPrefix(line, "func ") || inside > 0 {
+			regions = append(regions, line)
+			switch {
+			case strings.HasSuffix(line, "{"):
+				inside++
+			case line == "}":
+				inside--
+			}
+			continue
+		}
 		switch line[0] {
 		case '{':
 			p := &parser{rest: strings.Trim(line, "{}")}
@@ -83,8 +95,20 @@ func parseExample(lines []string) (Example, error) {
 		}
 	}
 	var got []Type
-	for i, v := range b.Op(lines[0], in, attrs...) {
-		b.Return(d.Results[i], v)
+	var functions []*Func
+	if len(regions) > 0 {
+		p, err := Parse(fmt.Sprintf("seedbed.program %d\n%s", ABIMajor, strings.Join(regions, "\n")))
+		if err != nil {
+			return e, err
+		}
+		functions = p.Funcs
+	}
+	for i, v := range b.OpRegions(lines[0], d.Version, in, functions, attrs...) {
+		name := d.Results[min(i, len(d.Results)-1)]
+		if d.VariadicResults {
+			name += strconv.Itoa(i)
+		}
+		b.Return(name, v)
 		got = append(got, b.Type(v))
 	}
 	f, err := b.Func()

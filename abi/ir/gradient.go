@@ -1,5 +1,7 @@
 package ir
 
+import "slices"
+
 // Gradient is what an op's gradient rule works on: it reads the op's operands,
 // results and the cotangents of its results, and returns the cotangents of
 // its operands, built with B. core/grad drives the rules.
@@ -53,6 +55,9 @@ func Decompose(b *Builder, op *Op, in []Value) []Value {
 	if d == nil || d.decompose == nil {
 		return nil
 	}
+	if len(op.Regions) > 0 {
+		return d.decompose(b, op, in) // its functions say how they round
+	}
 	wide := make([]Value, len(in))
 	for i, v := range in {
 		wide[i] = v
@@ -81,7 +86,15 @@ func Expand(f *Func, keep func(op *Op) bool) (*Func, error) {
 	for i := range f.Ops {
 		op := &f.Ops[i]
 		if d := LookupOp(op.Name); d == nil || !d.IsComposite() || keep(op) {
-			m = append(m, b.CopyOp(op, m)...)
+			inner := *op
+			inner.Regions = slices.Clone(op.Regions)
+			for k, r := range op.Regions {
+				var err error
+				if inner.Regions[k], err = Expand(r, keep); err != nil {
+					return nil, err
+				}
+			}
+			m = append(m, b.CopyOp(&inner, m)...)
 			continue
 		}
 		in := make([]Value, len(op.Operands))

@@ -13,12 +13,18 @@ import (
 func Parse(text string) (*Program, error) {
 	p := &parser{}
 	prog := &Program{}
-	var f *Func
+	// open holds the functions that are not closed, and between them, as nil,
+	// the lists of regions of their last ops.
+	var open []*Func
 	started := false
 	for n, line := range strings.Split(text, "\n") {
 		p.rest, p.line = strings.TrimSpace(line), n+1
 		if p.rest == "" || p.rest[0] == '#' {
 			continue
+		}
+		var f *Func // that the line belongs to
+		if len(open) > 0 {
+			f = open[len(open)-1]
 		}
 		switch {
 		case !started:
@@ -27,11 +33,21 @@ func Parse(text string) (*Program, error) {
 				p.fail("program of ABI major %d, this is %d", v, ABIMajor)
 			}
 			started = true
+		case p.rest == "}" && len(open) > 0:
+			open, p.rest = open[:len(open)-1], ""
+			switch {
+			case f == nil: // the end of a list
+			case len(open) == 0:
+				prog.Funcs = append(prog.Funcs, f)
+			default:
+				outer := open[len(open)-2]
+				op := &outer.Ops[len(outer.Ops)-1]
+				op.Regions = append(op.Regions, f)
+			}
 		case f == nil:
-			f = p.function()
-		case p.rest == "}":
-			prog.Funcs = append(prog.Funcs, f)
-			f, p.rest = nil, ""
+			if open = append(open, p.function()); len(open) > 2*MaxDepth+1 {
+				p.fail("regions lie more than %d deep", MaxDepth)
+			}
 		case strings.HasPrefix(p.rest, "return"):
 			p.word("return")
 			name := p.quoted()
@@ -40,6 +56,9 @@ func Parse(text string) (*Program, error) {
 			p.fail("an op after return")
 		default:
 			f.Ops = append(f.Ops, p.op())
+			if p.err == nil && p.has("{") {
+				open = append(open, nil)
+			}
 		}
 		if p.err == nil && p.space().rest != "" {
 			p.fail("unexpected %q", clip(p.rest))
@@ -48,8 +67,8 @@ func Parse(text string) (*Program, error) {
 			return nil, p.err
 		}
 	}
-	if f != nil {
-		return nil, fmt.Errorf("line %d: func %s is not closed", p.line, f.Name)
+	if len(open) > 0 {
+		return nil, fmt.Errorf("line %d: func %s is not closed", p.line, open[0].Name)
 	}
 	if err := prog.Verify(); err != nil {
 		return nil, err

@@ -18,13 +18,19 @@ import (
 //	  return "loss" %4
 //	}
 //
+// An op that runs functions of its own has them after it, in braces:
+//
+//	%1 = while.1(%0) : i32[] {
+//	  func condition(%0 "i": i32[]) {
+//	    ...
+//
 // Floats are printed as the hex of their bits and bytes in hex, so that the
 // text says exactly what the program holds.
 func (p *Program) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seedbed.program %d\n", ABIMajor)
 	for _, f := range p.Funcs {
-		f.print(&b)
+		f.print(&b, "")
 	}
 	return b.String()
 }
@@ -32,12 +38,12 @@ func (p *Program) String() string {
 // String returns the canonical text of the function.
 func (f *Func) String() string {
 	var b strings.Builder
-	f.print(&b)
+	f.print(&b, "")
 	return b.String()
 }
 
-func (f *Func) print(b *strings.Builder) {
-	b.WriteString("func " + f.Name + "(")
+func (f *Func) print(b *strings.Builder, indent string) {
+	b.WriteString(indent + "func " + f.Name + "(")
 	for i, p := range f.Params {
 		if i > 0 {
 			b.WriteString(", ")
@@ -46,17 +52,24 @@ func (f *Func) print(b *strings.Builder) {
 	}
 	b.WriteString(") {\n")
 	for i := range f.Ops {
-		b.WriteString("  ")
+		b.WriteString(indent + "  ")
 		f.Ops[i].print(b)
+		if regions := f.Ops[i].Regions; len(regions) > 0 {
+			b.WriteString(" {\n")
+			for _, r := range regions {
+				r.print(b, indent+"    ")
+			}
+			b.WriteString(indent + "  }")
+		}
 		b.WriteByte('\n')
 	}
 	for _, r := range f.Results {
-		fmt.Fprintf(b, "  return %q %%%d\n", r.Name, r.Value)
+		fmt.Fprintf(b, "%s  return %q %%%d\n", indent, r.Name, r.Value)
 	}
-	b.WriteString("}\n")
+	b.WriteString(indent + "}\n")
 }
 
-// String returns the op's line of the program text.
+// String returns the op's line of the program text, without its regions.
 func (o *Op) String() string {
 	var b strings.Builder
 	o.print(&b)

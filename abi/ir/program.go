@@ -51,7 +51,10 @@ type Op struct {
 	Version  int
 	Operands []Value
 	Attrs    Attrs
-	Results  []Type
+	// Regions are the functions that the op runs, such as the body of a loop.
+	// They see nothing but their parameters.
+	Regions []*Func
+	Results []Type
 	// First is the number of the first result; the others follow it.
 	First Value
 }

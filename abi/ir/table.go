@@ -21,7 +21,13 @@ type OpDef struct {
 	Optional int
 	Variadic bool
 	Results  []string
-	Attrs    []AttrDef
+	// VariadicResults repeats the last result any number of times.
+	VariadicResults bool
+	// Regions are the names of the functions that the op runs; MoreRegions
+	// repeats the last any number of times.
+	Regions     []string
+	MoreRegions bool
+	Attrs       []AttrDef
 
 	infer func(c *inference) []Type
 	// decompose builds the normative decomposition of a composite.
@@ -82,6 +88,11 @@ func OpDefs() []*OpDef {
 // Infer checks an op's operand types and attributes against its definition
 // and returns the types of its results.
 func Infer(name string, version int, operands []Type, attrs Attrs) (results []Type, err error) {
+	return infer(name, version, operands, attrs, nil, 0)
+}
+
+// infer is Infer for an op in a function at some depth of regions.
+func infer(name string, version int, operands []Type, attrs Attrs, regions []*Func, depth int) (results []Type, err error) {
 	d := LookupOp(name)
 	if d == nil {
 		return nil, fmt.Errorf("unknown op %q", name)
@@ -100,7 +111,10 @@ func Infer(name string, version int, operands []Type, attrs Attrs) (results []Ty
 	if err := d.checkAttrs(attrs); err != nil {
 		return nil, err
 	}
-	c := &inference{def: d, in: operands, attrs: attrs}
+	if err := d.checkRegions(regions, depth); err != nil {
+		return nil, err
+	}
+	c := &inference{def: d, in: operands, attrs: attrs, regions: regions}
 	defer func() {
 		if r := recover(); r != nil {
 			f, ok := r.(inferFailure)
@@ -129,6 +143,27 @@ func (d *OpDef) checkOperands(n int) error {
 	}
 	if n != most && n != least {
 		return fmt.Errorf("takes %d operands (%s), has %d", most, strings.Join(d.Operands, ", "), n)
+	}
+	return nil
+}
+
+// MaxDepth bounds how deep regions may lie within regions.
+const MaxDepth = 8
+
+func (d *OpDef) checkRegions(regions []*Func, depth int) error {
+	if n := len(regions); n < len(d.Regions) || n > len(d.Regions) && !d.MoreRegions || n > MaxFuncs {
+		return fmt.Errorf("runs %d functions (%s), has %d", len(d.Regions), strings.Join(d.Regions, ", "), n)
+	}
+	if len(regions) > 0 && depth >= MaxDepth {
+		return fmt.Errorf("regions lie more than %d deep", MaxDepth)
+	}
+	for i, f := range regions {
+		if f == nil {
+			return fmt.Errorf("region %d is missing", i)
+		}
+		if err := f.verify(depth + 1); err != nil {
+			return fmt.Errorf("region %d: %w", i, err)
+		}
 	}
 	return nil
 }
@@ -172,9 +207,10 @@ func (d *OpDef) checkAttrs(attrs Attrs) error {
 // inference is what a definition's infer function works on. Its methods stop
 // inference with an error when a requirement does not hold.
 type inference struct {
-	def   *OpDef
-	in    []Type
-	attrs Attrs
+	def     *OpDef
+	in      []Type
+	attrs   Attrs
+	regions []*Func
 }
 
 type inferFailure struct{ err error }

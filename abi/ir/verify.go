@@ -36,7 +36,10 @@ func (p *Program) Verify() error {
 }
 
 // Verify checks one function by building it again.
-func (f *Func) Verify() error {
+func (f *Func) Verify() error { return f.verify(0) }
+
+// verify is Verify for a function that lies depth regions deep.
+func (f *Func) verify(depth int) error {
 	at := func(op int, name, format string, args ...any) error {
 		return &Error{Func: f.Name, Op: op, Name: name, Msg: fmt.Sprintf(format, args...)}
 	}
@@ -44,6 +47,7 @@ func (f *Func) Verify() error {
 		return at(-1, "", "too large: %d parameters, %d ops, %d results", len(f.Params), len(f.Ops), len(f.Results))
 	}
 	b := NewBuilder(f.Name)
+	b.depth = depth
 	for _, p := range f.Params {
 		b.Param(p.Name, p.Type)
 	}
@@ -60,7 +64,7 @@ func (f *Func) Verify() error {
 				return at(i, op.Name, "attributes are not sorted by name at %q", op.Attrs[k].Name)
 			}
 		}
-		b.OpVersion(op.Name, op.Version, op.Operands, op.Attrs...)
+		b.OpRegions(op.Name, op.Version, op.Operands, op.Regions, op.Attrs...)
 		if b.err != nil {
 			return b.err
 		}

@@ -381,7 +381,10 @@ type Op struct {
 	Attrs []*Attr `protobuf:"bytes,4,rep,name=attrs,proto3" json:"attrs,omitempty"`
 	// Types of the results, set by the writer. The reader infers them again and
 	// refuses a difference.
-	Results       []*TensorType `protobuf:"bytes,5,rep,name=results,proto3" json:"results,omitempty"`
+	Results []*TensorType `protobuf:"bytes,5,rep,name=results,proto3" json:"results,omitempty"`
+	// The functions that the op runs, such as the body of a loop, as the op table
+	// lists them. They may nest 8 deep.
+	Regions       []*Func `protobuf:"bytes,6,rep,name=regions,proto3" json:"regions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,6 +450,13 @@ func (x *Op) GetAttrs() []*Attr {
 func (x *Op) GetResults() []*TensorType {
 	if x != nil {
 		return x.Results
+	}
+	return nil
+}
+
+func (x *Op) GetRegions() []*Func {
+	if x != nil {
+		return x.Regions
 	}
 	return nil
 }
@@ -754,13 +764,14 @@ const file_abi_v1_program_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\v2\x1a.seedbed.abi.v1.TensorTypeR\x04type\"2\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value\"\xb0\x01\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value\"\xe0\x01\n" +
 	"\x02Op\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x1a\n" +
 	"\boperands\x18\x03 \x03(\rR\boperands\x12*\n" +
 	"\x05attrs\x18\x04 \x03(\v2\x14.seedbed.abi.v1.AttrR\x05attrs\x124\n" +
-	"\aresults\x18\x05 \x03(\v2\x1a.seedbed.abi.v1.TensorTypeR\aresults\"\xbd\x02\n" +
+	"\aresults\x18\x05 \x03(\v2\x1a.seedbed.abi.v1.TensorTypeR\aresults\x12.\n" +
+	"\aregions\x18\x06 \x03(\v2\x14.seedbed.abi.v1.FuncR\aregions\"\xbd\x02\n" +
 	"\x04Attr\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\tint_value\x18\x02 \x01(\x12H\x00R\bintValue\x125\n" +
@@ -831,14 +842,15 @@ var file_abi_v1_program_proto_depIdxs = []int32{
 	8,  // 4: seedbed.abi.v1.Param.type:type_name -> seedbed.abi.v1.TensorType
 	6,  // 5: seedbed.abi.v1.Op.attrs:type_name -> seedbed.abi.v1.Attr
 	8,  // 6: seedbed.abi.v1.Op.results:type_name -> seedbed.abi.v1.TensorType
-	7,  // 7: seedbed.abi.v1.Attr.ints_value:type_name -> seedbed.abi.v1.Ints
-	0,  // 8: seedbed.abi.v1.Attr.dtype_value:type_name -> seedbed.abi.v1.DType
-	0,  // 9: seedbed.abi.v1.TensorType.dtype:type_name -> seedbed.abi.v1.DType
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	2,  // 7: seedbed.abi.v1.Op.regions:type_name -> seedbed.abi.v1.Func
+	7,  // 8: seedbed.abi.v1.Attr.ints_value:type_name -> seedbed.abi.v1.Ints
+	0,  // 9: seedbed.abi.v1.Attr.dtype_value:type_name -> seedbed.abi.v1.DType
+	0,  // 10: seedbed.abi.v1.TensorType.dtype:type_name -> seedbed.abi.v1.DType
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_abi_v1_program_proto_init() }

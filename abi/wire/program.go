@@ -91,6 +91,13 @@ func opToProto(op *ir.Op) (*abiv1.Op, error) {
 		}
 		m.Results = append(m.Results, tm)
 	}
+	for i, f := range op.Regions {
+		fm, err := funcToProto(f)
+		if err != nil {
+			return nil, fmt.Errorf("region %d: %w", i, err)
+		}
+		m.Regions = append(m.Regions, fm)
+	}
 	return m, nil
 }
 
@@ -141,7 +148,7 @@ func FromProto(m *abiv1.Program) (*ir.Program, error) {
 	}
 	p := &ir.Program{Funcs: make([]*ir.Func, len(m.Funcs))}
 	for i, fm := range m.Funcs {
-		f, err := funcFromProto(fm)
+		f, err := funcFromProto(fm, 0)
 		if err != nil {
 			return nil, fmt.Errorf("program: funcs[%d]%w", i, err)
 		}
@@ -156,7 +163,8 @@ func FromProto(m *abiv1.Program) (*ir.Program, error) {
 // at begins an error with the rest of a path, which callers put before it.
 func at(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
 
-func funcFromProto(m *abiv1.Func) (*ir.Func, error) {
+// funcFromProto reads a function that lies depth regions deep.
+func funcFromProto(m *abiv1.Func, depth int) (*ir.Func, error) {
 	if err := checkLength(m.Name); err != nil {
 		return nil, at("", err)
 	}
@@ -187,7 +195,7 @@ func funcFromProto(m *abiv1.Func) (*ir.Func, error) {
 	// At most MaxParams + MaxOps*MaxResults values: int32 holds their numbers.
 	next := ir.Value(len(f.Params))
 	for i, om := range m.Ops {
-		if err := opFromProto(&f.Ops[i], om); err != nil {
+		if err := opFromProto(&f.Ops[i], om, depth); err != nil {
 			return nil, fmt.Errorf(".ops[%d]%w", i, err)
 		}
 		f.Ops[i].First = next
@@ -212,7 +220,7 @@ func funcFromProto(m *abiv1.Func) (*ir.Func, error) {
 	return f, nil
 }
 
-func opFromProto(op *ir.Op, m *abiv1.Op) error {
+func opFromProto(op *ir.Op, m *abiv1.Op, depth int) error {
 	if err := checkLength(m.Name); err != nil {
 		return at("", err)
 	}
@@ -243,6 +251,16 @@ func opFromProto(op *ir.Op, m *abiv1.Op) error {
 		if op.Results[i], err = TypeFromProto(tm); err != nil {
 			return at(fmt.Sprintf(".results[%d]", i), err)
 		}
+	}
+	if n := len(m.Regions); n > ir.MaxFuncs || n > 0 && depth >= ir.MaxDepth {
+		return at("", fmt.Errorf("%d regions, %d deep, are more than %d, %d deep", n, depth+1, ir.MaxFuncs, ir.MaxDepth))
+	}
+	for i, fm := range m.Regions {
+		f, err := funcFromProto(fm, depth+1)
+		if err != nil {
+			return fmt.Errorf(".regions[%d]%w", i, err)
+		}
+		op.Regions = append(op.Regions, f)
 	}
 	return nil
 }

@@ -50,7 +50,8 @@ func (c cell) gradient(r *source, u Unit) (*ir.Func, app, error) {
 			}
 		}
 		var sum ir.Value = ir.NoValue
-		for _, y := range b.Op(u.Op.Name, in, a.attrs...)[:results] {
+		out := b.OpRegions(u.Op.Name, u.Op.Version, in, a.regions, a.attrs...)
+		for _, y := range out[:min(results, len(out))] {
 			t := b.Type(y)
 			if !t.DType.IsFloat() {
 				continue

@@ -49,6 +49,7 @@ type cell struct {
 type app struct {
 	operands []operand
 	attrs    []ir.Attr
+	regions  []*ir.Func
 	classes  bool
 	rows     []int
 }
@@ -135,7 +136,7 @@ func (a app) function(def *ir.OpDef) (*ir.Func, error) {
 	for i, o := range a.operands {
 		in[i] = b.Param(fmt.Sprintf("x%d", i), o.Type)
 	}
-	for i, v := range b.Op(def.Name, in, a.attrs...) {
+	for i, v := range b.OpRegions(def.Name, def.Version, in, a.regions, a.attrs...) {
 		b.Return(fmt.Sprintf("y%d", i), v)
 	}
 	return b.Func()

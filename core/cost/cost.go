@@ -48,7 +48,7 @@ func Count(f *ir.Func) (FLOPs, error) {
 		switch {
 		case ok:
 			sum = sum.Add(rule(op, in))
-		case group == "contraction":
+		case group == "contraction" || group == "control flow":
 			return FLOPs{}, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: "nothing is known of what the op costs"}
 		case group != "data movement" && group != "random":
 			sum.Others += int64(op.Results[0].Elements())

@@ -61,12 +61,24 @@ func Lower(f *ir.Func, info plugin.BackendInfo) (*ir.Func, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f, runs(f, info.Name, claimed)
+}
+
+// runs returns an error unless every op of f, and of the functions that its ops
+// run, is claimed.
+func runs(f *ir.Func, backend string, claimed func(op *ir.Op) bool) error {
 	for i := range f.Ops {
-		if op := &f.Ops[i]; !claimed(op) {
-			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: fmt.Sprintf("backend %s does not run version %d of the op", info.Name, op.Version)}
+		op := &f.Ops[i]
+		if !claimed(op) {
+			return &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: fmt.Sprintf("backend %s does not run version %d of the op", backend, op.Version)}
+		}
+		for _, r := range op.Regions {
+			if err := runs(r, backend, claimed); err != nil {
+				return err
+			}
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // HostResults returns the indices of the results of a function that come to the

@@ -42,6 +42,15 @@ func (b *Backend) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, e
 	if err := cmp.Or(ctx.Err(), b.check()); err != nil {
 		return nil, err
 	}
+	e, err := b.compile(f)
+	if err != nil {
+		return nil, err
+	}
+	b.stats.executables++
+	return e, nil
+}
+
+func (b *Backend) compile(f *ir.Func) (*executable, error) {
 	f, err := ir.Expand(f, func(op *ir.Op) bool { return lowerings[op.Name] != nil && !tooLong(op) })
 	if err != nil {
 		return nil, err
@@ -77,7 +86,6 @@ func (b *Backend) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, e
 	}
 	e.stores, e.steps = c.stores, c.steps
 	e.plan(c.extra)
-	b.stats.executables++
 	return e, nil
 }
 

@@ -208,6 +208,41 @@ func windowAttrs(w ir.Window, more ...ir.Attr) []ir.Attr {
 		ir.IntsAttr("base_dilation", w.BaseDilation...), ir.IntsAttr("window_dilation", w.Dilation...))
 }
 
+// control adds a loop with a case in it, whose branches pass on what they are given in another order.
+func control(t *testing.T, d ir.DType, add func(special float64, f *ir.Func)) {
+	x, count := ir.T(d, 70, 301), ir.T(ir.I32)
+	function := func(name string, build func(b *ir.Builder, v []ir.Value) []ir.Value) *ir.Func {
+		b := ir.NewBuilder(name)
+		in := []ir.Value{b.Param("n", count), b.Param("x", x), b.Param("y", x)}
+		for i, v := range build(b, in) {
+			b.Return(fmt.Sprintf("r%d", i), v)
+		}
+		f, err := b.Func()
+		require.NoError(t, err)
+		return f
+	}
+	swap := function("swap", func(b *ir.Builder, v []ir.Value) []ir.Value { return []ir.Value{v[2], v[1]} })
+	add2 := function("add", func(b *ir.Builder, v []ir.Value) []ir.Value {
+		return []ir.Value{b.Exp(b.Negate(b.Add(v[1], v[2]))), v[2]}
+	})
+	twice := function("twice", func(b *ir.Builder, v []ir.Value) []ir.Value { return []ir.Value{v[1], v[1]} })
+	condition := function("condition", func(b *ir.Builder, v []ir.Value) []ir.Value {
+		return []ir.Value{b.Compare("gt", v[0], b.Zeros(count))}
+	})
+	body := function("body", func(b *ir.Builder, v []ir.Value) []ir.Value {
+		next := b.Case(v[0], []*ir.Func{twice, add2, swap}, v...)
+		return append([]ir.Value{b.Sub(v[0], b.Full(count, 1))}, next...)
+	})
+	for n := range int32(5) {
+		add(0, function("while", func(b *ir.Builder, v []ir.Value) []ir.Value {
+			return append(b.While(condition, body, b.Full(count, float64(n)), v[1], v[2]), b.Case(v[0], []*ir.Func{swap, add2}, v...)...)
+		}))
+		add(0, function("case", func(b *ir.Builder, v []ir.Value) []ir.Value {
+			return b.Case(b.Full(count, float64(n-1)), []*ir.Func{twice, add2, swap}, v...)
+		}))
+	}
+}
+
 // convolutions adds convolutions, the gradients of their filters, and of max pools.
 func convolutions(t *testing.T, d ir.DType, add func(special float64, f *ir.Func)) {
 	conv := func(lhs, kernel []int, groups int, w ir.Window) {
@@ -373,6 +408,7 @@ func everyOp(t *testing.T) []program {
 	dot(ints(4, 0), ints(0, 5), ir.DotDims{LHSContract: ints(1), RHSContract: ints(0)})
 	dot(ints(0, 4, 2), ints(0, 2, 5), ir.DotDims{LHSBatch: ints(0), RHSBatch: ints(0), LHSContract: ints(2), RHSContract: ints(1)})
 	for _, d := range []ir.DType{ir.F32, ir.BF16} {
+		control(t, d, add)
 		convolutions(t, d, add)
 	}
 	for _, n := range []int{0, 1, 7, 40003} {
@@ -400,7 +436,9 @@ func TestEveryPrimitiveIsTheReferences(t *testing.T) {
 	ps := everyOp(t)
 	tested := map[string]bool{}
 	for _, p := range ps {
-		tested[p.f.Ops[0].Name] = true
+		for _, op := range p.f.Ops {
+			tested[op.Name] = true
+		}
 	}
 	for _, d := range ir.OpDefs() {
 		if !d.IsComposite() {

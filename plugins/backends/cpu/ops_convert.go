@@ -19,6 +19,9 @@ func widen(f *ir.Func) (*ir.Func, error) {
 	for _, t := range types {
 		half = half || t.DType.IsHalf()
 	}
+	for i := range f.Ops {
+		half = half || len(f.Ops[i].Regions) > 0 // in them, maybe
+	}
 	if !half {
 		return f, nil
 	}
@@ -34,6 +37,20 @@ func widen(f *ir.Func) (*ir.Func, error) {
 			continue
 		}
 		in := make([]ir.Value, len(op.Operands))
+		if len(op.Regions) > 0 {
+			regions := make([]*ir.Func, len(op.Regions))
+			for k, r := range op.Regions {
+				var err error
+				if regions[k], err = widen(r); err != nil {
+					return nil, err
+				}
+			}
+			for k, v := range op.Operands {
+				in[k] = m[v]
+			}
+			m = append(m, b.OpRegions(op.Name, op.Version, in, regions, op.Attrs...)...)
+			continue
+		}
 		for k, v := range op.Operands {
 			in[k] = m[v]
 			if types[v].DType.IsHalf() {

@@ -60,6 +60,8 @@ func init() {
 		"sort":                    sort,
 		"top_k":                   topK,
 		"random_normal":           randomNormal,
+		"while":                   while,
+		"case":                    branch,
 	} {
 		lowerings[name] = l
 	}

@@ -52,6 +52,7 @@ type executable struct {
 
 // run is what steps see: the memory of each store.
 type run struct {
+	ctx context.Context
 	b   *Backend
 	mem [][]byte
 }
@@ -199,7 +200,7 @@ func (e *executable) execute(ctx context.Context, args []plugin.Argument) ([]plu
 	}
 	vecMu.RLock()
 	defer vecMu.RUnlock()
-	r := &run{b: b, mem: e.mem}
+	r := &run{ctx: ctx, b: b, mem: e.mem}
 	for i := range e.steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -24,7 +24,7 @@ func (Backend) Info() plugin.BackendInfo {
 		_, b := unaries[d.Name]
 		_, c := binaries[d.Name]
 		_, e := severals[d.Name]
-		if a || b || c || e {
+		if a || b || c || e || control[d.Name] {
 			ops[d.Name] = d.Version
 		}
 	}
@@ -143,7 +143,7 @@ func (e *executable) Execute(ctx context.Context, args []plugin.Argument) ([]plu
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(fmt.Errorf("func %s was not run", e.f.Name), err)
 	}
-	out, err := eval(e.f, in)
+	out, err := eval(ctx, e.f, in)
 	if err != nil {
 		return nil, err
 	}

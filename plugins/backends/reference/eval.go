@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/seedbed/seedbed/abi/ir"
@@ -14,7 +15,7 @@ func Eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eval(f, args)
+	return eval(context.Background(), f, args)
 }
 
 // expand replaces every composite by its decomposition.
@@ -23,7 +24,7 @@ func expand(f *ir.Func) (*ir.Func, error) {
 }
 
 // eval is Eval for a function of primitives.
-func eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
+func eval(ctx context.Context, f *ir.Func, args []Tensor) ([]Tensor, error) {
 	if len(args) != len(f.Params) {
 		return nil, fmt.Errorf("func %s takes %d arguments, is given %d", f.Name, len(f.Params), len(args))
 	}
@@ -50,7 +51,7 @@ func eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
 				return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: err.Error()}
 			}
 		}
-		if err := run(op, in, out); err != nil {
+		if err := run(ctx, op, in, out); err != nil {
 			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: err.Error()}
 		}
 		for _, x := range out {
@@ -66,7 +67,13 @@ func eval(f *ir.Func, args []Tensor) ([]Tensor, error) {
 }
 
 // run computes one primitive.
-func run(op *ir.Op, in, out []Tensor) error {
+func run(ctx context.Context, op *ir.Op, in, out []Tensor) error {
+	switch op.Name {
+	case "while":
+		return while(ctx, op, in, out)
+	case "case":
+		return branch(ctx, op, in, out)
+	}
 	if kernel, ok := kernels[op.Name]; ok {
 		return kernel(op, in, out[0])
 	}
