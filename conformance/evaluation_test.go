@@ -55,7 +55,7 @@ func TestEvaluation(t *testing.T) {
 	// The first epoch's first step sees the same rows, in another order.
 	plain, err := start(config("0", c.Device)).Next(t.Context(), 1)
 	require.NoError(t, err)
-	assert.InDelta(t, plain.Loss, want.Loss, 4*0x1p-24*plain.Loss)
+	assert.InDelta(t, want.Loss, plain.Loss, 4*0x1p-24*plain.Loss)
 	dropped, err := x.Next(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Greater(t, abs(dropped.Loss-want.Loss), 1e-4, "training has no dropout")

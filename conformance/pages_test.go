@@ -61,7 +61,7 @@ func TestOpPages(t *testing.T) {
 	for name, text := range pages {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err, "run with -update")
-		assert.True(t, text == string(got), "docs/ops/%s is not what the op table says; run with -update", name)
+		assert.Equal(t, text, string(got), "docs/ops/%s is not what the op table says; run with -update", name)
 	}
 }
 

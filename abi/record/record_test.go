@@ -87,7 +87,7 @@ func TestRoundTrips(t *testing.T) {
 }
 
 func TestSchemasThatAreNotCarried(t *testing.T) {
-	deep := arrow.DataType(arrow.PrimitiveTypes.Int8)
+	deep := arrow.PrimitiveTypes.Int8
 	for range maxDepth {
 		deep = arrow.ListOf(deep)
 	}

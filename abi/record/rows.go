@@ -21,7 +21,7 @@ const MaxSchemaBytes = 1 << 20
 // guard turns a panic over malformed bytes into an error.
 func guard(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("Arrow stream: malformed: %v", p)
+		*err = fmt.Errorf("arrow stream: malformed: %v", p)
 	}
 }
 
@@ -53,7 +53,7 @@ func DecodeSchema(stream []byte) (s *arrow.Schema, err error) {
 		return nil, err
 	}
 	if len(ms) != 1 {
-		return nil, errors.New("Arrow stream: is not a schema alone")
+		return nil, errors.New("arrow stream: is not a schema alone")
 	}
 	return ms[0].schema()
 }
@@ -99,21 +99,21 @@ func DecodeRows(schema *arrow.Schema, stream []byte) (r arrow.Record, err error)
 // decode returns the record batch of a stream of a known schema.
 func decode(schema *arrow.Schema, stream []byte) (*message, error) {
 	if len(stream) > MaxInlineBytes {
-		return nil, fmt.Errorf("Arrow stream: %d bytes are more than %d", len(stream), MaxInlineBytes)
+		return nil, fmt.Errorf("arrow stream: %d bytes are more than %d", len(stream), MaxInlineBytes)
 	}
 	ms, err := split(stream)
 	if err != nil {
 		return nil, err
 	}
 	if len(ms) != 2 {
-		return nil, errors.New("Arrow stream: is not a schema and one record batch")
+		return nil, errors.New("arrow stream: is not a schema and one record batch")
 	}
 	s, err := ms[0].schema()
 	if err != nil {
 		return nil, err
 	}
 	if !s.Equal(schema) {
-		return nil, fmt.Errorf("Arrow stream: the schema is not the one agreed on:\n%v\nwant:\n%v", s, schema)
+		return nil, fmt.Errorf("arrow stream: the schema is not the one agreed on:\n%v\nwant:\n%v", s, schema)
 	}
 	return &ms[1], nil
 }
@@ -207,7 +207,7 @@ func (p *placer) WritePayload(payload ipc.Payload) error {
 	total := uint64(0)
 	if err := pairs(m.header, batchBuffers, func(offset, length int64) error {
 		if n := len(from); offset < 0 || length < 0 || n > 0 && offset < from[n-1]+int64(f.Lengths[n-1]) {
-			return errors.New("Arrow stream: the buffers are not in order")
+			return errors.New("arrow stream: the buffers are not in order")
 		}
 		from = append(from, offset)
 		f.Offsets = append(f.Offsets, total)

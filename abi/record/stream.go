@@ -58,17 +58,17 @@ func split(stream []byte) ([]message, error) {
 	var out []message
 	for rest := stream; len(rest) > 0; {
 		if len(rest) < 8 || binary.LittleEndian.Uint32(rest) != continuation {
-			return nil, errors.New("Arrow stream: a message does not begin with 0xffffffff and its length")
+			return nil, errors.New("arrow stream: a message does not begin with 0xffffffff and its length")
 		}
 		n := int64(int32(binary.LittleEndian.Uint32(rest[4:])))
 		if n == 0 {
 			if len(rest) > 8 {
-				return nil, fmt.Errorf("Arrow stream: %d bytes follow its end", len(rest)-8)
+				return nil, fmt.Errorf("arrow stream: %d bytes follow its end", len(rest)-8)
 			}
 			return out, nil
 		}
 		if n < 8 || n > int64(len(rest)-8) {
-			return nil, fmt.Errorf("Arrow stream: a message of %d bytes, %d are left", n, len(rest)-8)
+			return nil, fmt.Errorf("arrow stream: a message of %d bytes, %d are left", n, len(rest)-8)
 		}
 		m, body, err := metadata(rest[8 : 8+n])
 		if err != nil {
@@ -77,11 +77,11 @@ func split(stream []byte) ([]message, error) {
 		m.raw = rest[:8+n]
 		rest = rest[8+n:]
 		if body < 0 || body > int64(len(rest)) {
-			return nil, fmt.Errorf("Arrow stream: a body of %d bytes, %d are left", body, len(rest))
+			return nil, fmt.Errorf("arrow stream: a body of %d bytes, %d are left", body, len(rest))
 		}
 		m.body, rest = rest[:body], rest[body:]
 		if out = append(out, m); len(out) > 2 {
-			return nil, errors.New("Arrow stream: more than a schema and one record batch")
+			return nil, errors.New("arrow stream: more than a schema and one record batch")
 		}
 	}
 	return out, nil
@@ -93,7 +93,7 @@ func metadata(meta []byte) (m message, body int64, err error) {
 	m.kind = t.GetByteSlot(messageHeaderType, 0)
 	o := t.Offset(messageHeader)
 	if o == 0 {
-		return m, 0, errors.New("Arrow stream: a message has no header")
+		return m, 0, errors.New("arrow stream: a message has no header")
 	}
 	t.Union(&m.header, flatbuffers.UOffsetT(o))
 	return m, t.GetInt64Slot(messageBodyLength, 0), nil
@@ -102,11 +102,11 @@ func metadata(meta []byte) (m message, body int64, err error) {
 // schema decodes the schema of a message after it has been measured.
 func (m *message) schema() (*arrow.Schema, error) {
 	if m.kind != headerSchema {
-		return nil, errors.New("Arrow stream: does not begin with a schema")
+		return nil, errors.New("arrow stream: does not begin with a schema")
 	}
 	b := budget{fields: maxFields, text: maxText}
 	if err := b.spendAll(m.header, schemaFields, schemaMetadata, 1); err != nil {
-		return nil, fmt.Errorf("Arrow stream: schema: %w", err)
+		return nil, fmt.Errorf("arrow stream: schema: %w", err)
 	}
 	r, err := ipc.NewReader(bytes.NewReader(m.raw))
 	if err != nil {
@@ -115,7 +115,7 @@ func (m *message) schema() (*arrow.Schema, error) {
 	defer r.Release()
 	s := r.Schema()
 	if s.Endianness() != endian.LittleEndian {
-		return nil, errors.New("Arrow stream: is big-endian; only little-endian streams are read")
+		return nil, errors.New("arrow stream: is big-endian; only little-endian streams are read")
 	}
 	return s, CheckSchema(s)
 }
@@ -184,11 +184,11 @@ func each(t flatbuffers.Table, slot flatbuffers.VOffsetT, f func(flatbuffers.Tab
 // batch returns the layout of a record batch and its buffers.
 func (m *message) batch() (rows int64, nodes []Node, buffers [][]byte, err error) {
 	if m.kind != headerBatch {
-		return 0, nil, nil, errors.New("Arrow stream: the second message is not a record batch")
+		return 0, nil, nil, errors.New("arrow stream: the second message is not a record batch")
 	}
 	t := m.header
 	if t.Offset(batchCompression) != 0 {
-		return 0, nil, nil, errors.New("Arrow stream: the record batch is compressed; only plain ones are read")
+		return 0, nil, nil, errors.New("arrow stream: the record batch is compressed; only plain ones are read")
 	}
 	rows = t.GetInt64Slot(batchLength, 0)
 	err = pairs(t, batchNodes, func(length, nulls int64) error {
@@ -200,7 +200,7 @@ func (m *message) batch() (rows int64, nodes []Node, buffers [][]byte, err error
 	}
 	err = pairs(t, batchBuffers, func(offset, length int64) error {
 		if offset < 0 || length < 0 || offset > int64(len(m.body)) || length > int64(len(m.body))-offset {
-			return fmt.Errorf("Arrow stream: a buffer of %d bytes from byte %d ends outside the body of %d", length, offset, len(m.body))
+			return fmt.Errorf("arrow stream: a buffer of %d bytes from byte %d ends outside the body of %d", length, offset, len(m.body))
 		}
 		buffers = append(buffers, m.body[offset:offset+length:offset+length])
 		return nil
@@ -216,7 +216,7 @@ func pairs(t flatbuffers.Table, slot flatbuffers.VOffsetT, f func(a, b int64) er
 	}
 	n, start := t.VectorLen(o), t.Vector(o)
 	if n > 4*maxFields {
-		return fmt.Errorf("Arrow stream: %d arrays or buffers are more than %d", n, 4*maxFields)
+		return fmt.Errorf("arrow stream: %d arrays or buffers are more than %d", n, 4*maxFields)
 	}
 	for i := range n {
 		at := start + flatbuffers.UOffsetT(16*i)

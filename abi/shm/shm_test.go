@@ -1,7 +1,6 @@
 package shm
 
 import (
-	"errors"
 	"os"
 	"runtime"
 	"testing"
@@ -119,7 +118,7 @@ func TestReserveBounds(t *testing.T) {
 
 func TestErrUnavailable(t *testing.T) {
 	if _, err := Create(1, 4096, 1); err != nil {
-		assert.True(t, errors.Is(err, ErrUnavailable), err)
+		assert.ErrorIs(t, err, ErrUnavailable)
 	}
 	_, err := Create(1, 5000, 1)
 	assert.ErrorContains(t, err, "1 slots of 5000 bytes")

@@ -266,8 +266,8 @@ func (w *Work) Blur(sigma float64, kernel int) {
 			for i := k * c; i < inner*c; i++ {
 				dst[i] += (int32(src[i-k*c]) + int32(src[i+k*c])) * weight
 			}
-			for x := range w.Width {
-				if x >= k && x < inner {
+			for x := 0; x < w.Width; x++ {
+				if x >= k && x < inner { // done above
 					x = inner - 1
 					continue
 				}

@@ -18,10 +18,9 @@ func (im *Image) check() {
 // Work is an image on its way through transforms, with the memory they need. It is for one goroutine; its zero value is ready.
 type Work struct {
 	Image
-	spare   []uint8 // for the next image
-	coeffs  coefficients
-	ints    []int32
-	scratch []uint8
+	spare  []uint8 // for the next image
+	coeffs coefficients
+	ints   []int32
 }
 
 // Load copies an image. The work's memory is used again.

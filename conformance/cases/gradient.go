@@ -49,7 +49,7 @@ func (c cell) gradient(r *source, u Unit) (*ir.Func, app, error) {
 				wrt = append(wrt, name)
 			}
 		}
-		var sum ir.Value = ir.NoValue
+		sum := ir.NoValue
 		out := b.OpRegions(u.Op.Name, u.Op.Version, in, a.regions, a.attrs...)
 		for _, y := range out[:min(results, len(out))] {
 			t := b.Type(y)

@@ -75,7 +75,7 @@ func (d *remote) Upload(ctx context.Context, t ir.Type, data []byte) (plugin.Buf
 		}
 		ok := send(&abiv1.UploadRequest{Part: &abiv1.UploadRequest_Header{Header: &abiv1.UploadHeader{Buffer: b.number, Type: tm}}})
 		if s != nil {
-			ok = ok && send(&abiv1.UploadRequest{Part: &abiv1.UploadRequest_Slot{Slot: s.region(0, len(data))}})
+			_ = ok && send(&abiv1.UploadRequest{Part: &abiv1.UploadRequest_Slot{Slot: s.region(0, len(data))}})
 		} else {
 			for rest := data; ok && len(rest) > 0; {
 				n := min(len(rest), wire.MaxChunk)

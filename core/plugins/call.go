@@ -18,7 +18,8 @@ import (
 // call makes a call that ends with its context and within the time limit; a
 // plugin that does not answer is ended.
 func (p *Plugin) call(ctx context.Context, name string, f func(ctx context.Context) error) error {
-	defer p.limit(name)()
+	stop := p.limit(name)
+	defer stop()
 	return p.explain(ctx, name, f(ctx))
 }
 
@@ -29,7 +30,8 @@ func (p *Plugin) hold(ctx context.Context, name string, f func(ctx context.Conte
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer p.limit(name)()
+	inLimit := p.limit(name)
+	defer inLimit()
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {

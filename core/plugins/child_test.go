@@ -98,8 +98,7 @@ func (testModel) Build(_ context.Context, r plugin.BuildRequest) (*plugin.Module
 	}
 	switch c.Do {
 	case "panic":
-		var m map[string]int
-		m["x"] = 1
+		panic("test_model: on purpose")
 	case "refuse":
 		return nil, errors.New("test_model: not today")
 	}

@@ -114,7 +114,7 @@ func TestErrorsOfModels(t *testing.T) {
 	require.ErrorAs(t, build(`{"width": -1}`), &config)
 	assert.Equal(t, plugin.ConfigError{Field: "width", Msg: "must be positive, is -1"}, *config)
 	assert.EqualError(t, build(`{"do": "refuse"}`), "test_model: not today")
-	assert.EqualError(t, build(`{"do": "panic"}`), "plugin test_model: Build panicked: assignment to entry in nil map")
+	assert.EqualError(t, build(`{"do": "panic"}`), "plugin test_model: Build panicked: test_model: on purpose")
 	assert.NoError(t, build(`{"width": 2}`), "the plugin goes on after a panic")
 	assert.ErrorContains(t, build(`[]`), "not a JSON object")
 }

@@ -122,7 +122,7 @@ func TestTransformGivesTheSameBitsOnEveryPlane(t *testing.T) {
 			}
 			calls.Wait()
 			if memory != nil {
-				assert.Equal(t, memory.used, len(memory.free), "slots that were not given back")
+				assert.Len(t, memory.free, memory.used, "slots that were not given back")
 			}
 		})
 	}

@@ -244,14 +244,14 @@ func (f *firstLine) get() string {
 	return string(bytes.TrimSpace(f.text))
 }
 
-// errNotStarted says why the operating system did not start a process.
-func notStarted(err error) (kind error, msg string) {
+// notStarted is the refusal of a plugin that the operating system did not start.
+func (p *Plugin) notStarted(err error) error {
 	var path *os.PathError
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
-		return ErrMissing, "check the path, or build the plugin first"
+		return p.refuse(ErrMissing, "check the path, or build the plugin first")
 	}
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	return ErrNotExecutable, fmt.Sprintf("%v; it must be a program for this system with permission to execute", err)
+	return p.refuse(ErrNotExecutable, fmt.Sprintf("%v; it must be a program for this system with permission to execute", err))
 }

@@ -100,7 +100,7 @@ func TestDeviceGivesTheSameBitsOnEveryPlane(t *testing.T) {
 			require.NoError(t, err)
 			assert.Zero(t, s.Buffers+s.Executables, "what is left: %+v", s)
 			if memory != nil {
-				assert.Equal(t, memory.used, len(memory.free), "slots that were not given back")
+				assert.Len(t, memory.free, memory.used, "slots that were not given back")
 			}
 		})
 	}

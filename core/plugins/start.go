@@ -76,7 +76,7 @@ func Start(ctx context.Context, s Spec, o Options) (*Plugin, error) {
 	}
 	path, err := exec.LookPath(s.Command[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return nil, p.refuse(notStarted(err))
+		return nil, p.notStarted(err)
 	}
 	if s.SHA256 != "" {
 		if err := p.pinned(path, s.SHA256); err != nil {
@@ -161,7 +161,7 @@ func (p *Plugin) diagnose(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("plugin %s: the start was given up: %w", p.info.Name, context.Cause(ctx))
 	case p.process.startErr != nil:
-		return p.refuse(notStarted(p.process.startErr))
+		return p.notStarted(p.process.startErr)
 	}
 	line := p.process.first.get()
 	parts := strings.Split(line, "|")

@@ -9,7 +9,7 @@ import (
 func TestMemoryIsKnownOnLinux(t *testing.T) {
 	total, free := Memory()
 	assert.Greater(t, total, int64(64<<20))
-	assert.Greater(t, free, int64(0))
+	assert.Positive(t, free)
 	assert.LessOrEqual(t, free, total)
 	assert.NoError(t, fits(1<<20, ""))
 	err := fits(1<<60, "make it smaller")

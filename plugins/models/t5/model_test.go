@@ -29,7 +29,7 @@ func TestModule(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	nntest.Refuses(t, Model, role, dims, map[string]string{
-		`field d_modle: there is no such field; the nearest is "d_model"`:           `{"d_modle": 4}`,
+		`field d_model_: there is no such field; the nearest is "d_model"`:          `{"d_model_": 4}`,
 		"field feed_forward_proj: must be one of relu, gated-gelu":                  `{"feed_forward_proj": "gated-silu"}`,
 		"field relative_attention_num_buckets: must be a multiple of 4, is 30":      `{"relative_attention_num_buckets": 30}`,
 		"field relative_attention_max_distance: must be more than half of relative": `{"relative_attention_max_distance": 16}`,

@@ -72,7 +72,7 @@ func TestTransform(t *testing.T) {
 				source := trim(got["input_ids"][r*c.source:][:c.source], 0)
 				target := trim(got["labels"][r*c.target:][:c.target], batch.IgnoreIndex)
 				segments := got["segment_ids"][r*c.source:][:c.source]
-				assert.Equal(t, len(source), len(trim(segments, -1)))
+				assert.Len(t, trim(segments, -1), len(source))
 				assert.Len(t, source, c.text-c.noise+c.spans+1)
 				assert.Len(t, target, c.noise+c.spans+1)
 				inputs := got["decoder_input_ids"][r*c.target:][:c.target]

@@ -26,7 +26,7 @@ type Column struct {
 func Schema(columns ...Column) *arrow.Schema {
 	var fields []arrow.Field
 	for _, c := range columns {
-		var elem arrow.DataType = arrow.PrimitiveTypes.Int32
+		elem := arrow.PrimitiveTypes.Int32
 		switch c.Values.(type) {
 		case []float32:
 			elem = arrow.PrimitiveTypes.Float32
