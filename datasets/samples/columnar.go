@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 )
@@ -135,7 +137,9 @@ func isImage(t arrow.DataType) bool {
 }
 
 func (f *columnarFile) openArrow(c Config) ([]int64, error) {
-	r, err := ipc.NewFileReader(io.NewSectionReader(f.source, 0, f.source.size))
+	r, err := safely(func() (*ipc.FileReader, error) {
+		return ipc.NewFileReader(io.NewSectionReader(f.source, 0, f.source.size), ipc.WithAllocator(boundFor(f.source)))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +160,13 @@ func (f *columnarFile) openArrow(c Config) ([]int64, error) {
 }
 
 func (f *columnarFile) openParquet(c Config) ([]int64, error) {
-	r, err := file.NewParquetReader(io.NewSectionReader(f.source, 0, f.source.size))
+	r, err := safely(func() (*file.Reader, error) {
+		return file.NewParquetReader(io.NewSectionReader(f.source, 0, f.source.size), file.WithReadProps(parquet.NewReaderProperties(boundFor(f.source))))
+	})
 	if err != nil {
 		return nil, err
 	}
-	all, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	all, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, boundFor(f.source))
 	if err != nil {
 		return nil, err
 	}
@@ -171,52 +177,82 @@ func (f *columnarFile) openParquet(c Config) ([]int64, error) {
 	if err := f.choose(whole, c); err != nil {
 		return nil, err
 	}
-	// Only the leaves of the chosen columns are read.
-	chosen := map[string]bool{c.Image: c.Image != "", c.Label: c.Label != ""}
-	for _, name := range c.Text {
-		chosen[name] = true
-	}
-	var leaves []int
-	for i := range r.MetaData().Schema.NumColumns() {
-		root, _, _ := strings.Cut(r.MetaData().Schema.Column(i).Path(), ".")
-		if chosen[root] {
-			leaves = append(leaves, i)
-		}
-	}
 	counts := make([]int64, r.NumRowGroups())
 	for i := range counts {
 		g := r.MetaData().RowGroup(i)
-		if g.TotalByteSize() > maxUnpacked {
+		if g.TotalByteSize() < 0 || g.TotalByteSize() > maxUnpacked {
 			return nil, fmt.Errorf("row group %d: %d bytes, more than %d", i, g.TotalByteSize(), int64(maxUnpacked))
 		}
 		counts[i] = g.NumRows()
 	}
-	first := true
+	// Columns are read one by one and in this goroutine: the reader's own goroutines would take the process down where they meet
+	// damage.
+	var chosen []int
+	for _, i := range append(append([]int{f.image}, f.label...), f.text...) {
+		if i >= 0 && !slices.Contains(chosen, i) {
+			chosen = append(chosen, i)
+		}
+	}
+	slices.Sort(chosen)
+	fields := make([]arrow.Field, len(chosen))
+	for k, i := range chosen {
+		fields[k] = whole.Field(i)
+	}
+	read := arrow.NewSchema(fields, nil)
+	if err := f.choose(read, c); err != nil { // the columns that are read have other indices
+		return nil, err
+	}
 	f.load = func(i int) (arrow.Record, error) {
-		t, err := all.ReadRowGroups(context.Background(), leaves, []int{i})
-		if err != nil {
-			return nil, err
-		}
-		defer t.Release()
-		if first { // the columns that are read have other indices
-			if err := f.choose(t.Schema(), c); err != nil {
-				return nil, err
+		arrays := make([]arrow.Array, len(chosen))
+		defer func() {
+			for _, a := range arrays {
+				if a != nil {
+					a.Release()
+				}
 			}
-			first = false
+		}()
+		for k, column := range chosen {
+			chunked, err := all.RowGroup(i).Column(column).Read(context.Background())
+			if err != nil {
+				return nil, fmt.Errorf("column %q: %w", fields[k].Name, err)
+			}
+			if arrays[k], err = array.Concatenate(chunked.Chunks(), memory.DefaultAllocator); err != nil {
+				return nil, fmt.Errorf("column %q: %w", fields[k].Name, err)
+			}
+			if int64(arrays[k].Len()) != counts[i] {
+				return nil, fmt.Errorf("column %q: %d rows, the file says %d", fields[k].Name, arrays[k].Len(), counts[i])
+			}
 		}
-		tr := array.NewTableReader(t, max(t.NumRows(), 1))
-		defer tr.Release()
-		if !tr.Next() {
-			return nil, errors.New("no rows")
-		}
-		rec := tr.Record()
-		if rec.NumRows() != counts[i] {
-			return nil, fmt.Errorf("%d rows, the file says %d", rec.NumRows(), counts[i])
-		}
-		rec.Retain()
-		return rec, nil
+		return array.NewRecord(read, arrays, counts[i]), nil
 	}
 	return counts, nil
+}
+
+// bound is an allocator that gives up, by a panic that safely catches, where damaged bytes ask for more than a file can hold.
+type bound struct {
+	memory.Allocator
+	most int
+}
+
+// boundFor allows for compression by a factor of 1024.
+func boundFor(s *source) bound {
+	return bound{memory.DefaultAllocator, int(min(s.size*1024+1<<16, maxUnpacked))}
+}
+
+func (b bound) check(size int) {
+	if size < 0 || size > b.most {
+		panic(fmt.Sprintf("a piece of %d bytes", size))
+	}
+}
+
+func (b bound) Allocate(size int) []byte {
+	b.check(size)
+	return b.Allocator.Allocate(size)
+}
+
+func (b bound) Reallocate(size int, old []byte) []byte {
+	b.check(size)
+	return b.Allocator.Reallocate(size, old)
 }
 
 // safely turns a panic of a reader of damaged bytes into an error.
