@@ -137,6 +137,9 @@ func isImage(t arrow.DataType) bool {
 }
 
 func (f *columnarFile) openArrow(c Config) ([]int64, error) {
+	if err := checkArrowFile(f.source); err != nil {
+		return nil, err
+	}
 	r, err := safely(func() (*ipc.FileReader, error) {
 		return ipc.NewFileReader(io.NewSectionReader(f.source, 0, f.source.size), ipc.WithAllocator(boundFor(f.source)))
 	})
