@@ -1,6 +1,7 @@
 package vision
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -228,6 +229,9 @@ type Sometimes struct {
 func (s Sometimes) Check() error {
 	if err := checkChance(s.P); err != nil {
 		return err
+	}
+	if s.Transform == nil {
+		return errors.New("no transform is given")
 	}
 	return s.Transform.Check()
 }

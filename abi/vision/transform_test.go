@@ -146,7 +146,7 @@ func TestChecks(t *testing.T) {
 	for _, bad := range []Transform{
 		ResizeShorter{}, ResizeTo{1, 0, Bilinear}, CenterCrop{-1}, CenterCrop{1 << 20}, RandomCrop{5, -1}, RandomResizedCrop{},
 		RandomResizedCrop{Size: 4, Scale: [2]float64{0.5, 2}}, RandomResizedCrop{Size: 4, Ratio: [2]float64{2, 1}}, RandomHorizontalFlip{1.5},
-		Sometimes{math.NaN(), CenterCrop{1}}, Sometimes{1, CenterCrop{}}, ColorJitter{Brightness: -1}, ColorJitter{Hue: 0.6}, RandomGrayscale{-0.1},
+		Sometimes{math.NaN(), CenterCrop{1}}, Sometimes{1, CenterCrop{}}, Sometimes{P: 1}, ColorJitter{Brightness: -1}, ColorJitter{Hue: 0.6}, RandomGrayscale{-0.1},
 		GaussianBlur{}, GaussianBlur{Sigma: [2]float64{1, 2}, Kernel: 4}, RandAugment{2, 31},
 	} {
 		assert.ErrorContains(t, Pipeline{CenterCrop{1}, bad}.Check(), "transforms[1]: ", "%#v", bad)
