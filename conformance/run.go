@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/seedbed/seedbed/conformance/backend"
@@ -17,6 +18,8 @@ type Options struct {
 	Profile string
 	// Seed makes the cases; 0 means 1, that of the committed receipts.
 	Seed uint64
+	// ReceiptOnly leaves out what adds nothing to the receipt.
+	ReceiptOnly bool
 	// Only is a regular expression over the names of cases, such as "^ops/add/".
 	Only string
 	// Skips excuse cases from passing; ReadSkips reads them from a file.
@@ -63,7 +66,11 @@ func Backend(ctx context.Context, t backend.Target, o Options) (*report.Report, 
 		return nil, err
 	}
 	rep := &report.Report{Kind: "backend", Target: s.Describe(ctx), Profile: o.Profile, Seed: o.Seed}
-	err = suite.Run(ctx, rep, s.Units, so)
+	units := s.Units
+	if o.ReceiptOnly {
+		units = slices.DeleteFunc(slices.Clone(units), func(u suite.Unit) bool { return !u.Receipt })
+	}
+	err = suite.Run(ctx, rep, units, so)
 	if closed := s.Close(); err == nil {
 		err = closed
 	}

@@ -54,8 +54,8 @@ func once(ctx context.Context, d device.Device, info plugin.BackendInfo, c *case
 	return p.run(ctx, hostArguments(c))
 }
 
-// repeated runs one executable twice, on other values in between; the
-// arguments must come out as they went in.
+// repeated runs one executable on other values and then twice; the arguments
+// must come out as they went in.
 func repeated(ctx context.Context, d device.Device, info plugin.BackendInfo, c *cases.Case) ([][]byte, error) {
 	p, err := compile(ctx, d, info, c.Func)
 	if err != nil {
@@ -67,16 +67,16 @@ func repeated(ctx context.Context, d device.Device, info plugin.BackendInfo, c *
 	for i := range in {
 		before[i] = bytes.Clone(c.Args[i])
 	}
-	first, err := p.run(ctx, in)
-	if err != nil {
-		return nil, err
-	}
 	zeros := make([]plugin.Argument, len(in))
 	for i, a := range c.Args {
 		zeros[i].Data = make([]byte, len(a))
 	}
 	if _, err := p.run(ctx, zeros); err != nil {
 		return nil, fmt.Errorf("on zeros: %w", err)
+	}
+	first, err := p.run(ctx, in)
+	if err != nil {
+		return nil, err
 	}
 	second, err := p.run(ctx, in)
 	if err != nil {

@@ -97,6 +97,9 @@ func New(t Target, o Options) (*Suites, error) {
 			})
 		}
 	}
+	if p.Varied > 0 {
+		s.addVariations(units, chosen, p, seed)
+	}
 	if len(o.Ops) > 0 {
 		return s, nil
 	}
@@ -119,9 +122,6 @@ func New(t Target, o Options) (*Suites, error) {
 			}
 			return bytes.Join(got, nil), err
 		})
-	}
-	if p.Varied > 0 {
-		s.addVariations(units, chosen, p, seed)
 	}
 	if p.Invalid > 0 {
 		s.addMisuse(p, seed)

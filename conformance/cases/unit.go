@@ -207,11 +207,12 @@ func words(def *ir.OpDef, cells []cell) []cell {
 
 // cellsOf returns the cells of an op, nil where nobody has written any.
 func cellsOf(def *ir.OpDef) []cell {
-	if cells, ok := generators[def.Name]; ok {
-		return words(def, cells)
+	cells, ok := generators[def.Name]
+	if !ok && def.Group == "elementwise" {
+		cells = elementwise(def)
 	}
-	if def.Group == "elementwise" {
-		return words(def, elementwise(def))
+	if cells == nil {
+		return nil
 	}
-	return nil
+	return words(def, append(slices.Clone(cells), hard[def.Name]...))
 }

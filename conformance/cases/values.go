@@ -23,6 +23,12 @@ const (
 	within
 	// noNaN is anything but NaN.
 	noNaN
+	// odd integers within lo to hi.
+	odd
+	// powers of two from 2^lo to 2^hi, of either sign.
+	powers
+	// zeros of both signs, among numbers of one sign.
+	zeros
 )
 
 var (
@@ -57,6 +63,15 @@ func (r *source) floatBits(d ir.DType, flavour int, dom domain) uint64 {
 	if dom.kind == within {
 		span := float64((dom.hi - dom.lo) * (float64(r.bits()>>8) * 0x1p-24))
 		return scalarBits(d, dom.lo+span)
+	}
+	switch dom.kind {
+	case odd:
+		return scalarBits(d, float64(2*r.in(int(dom.lo)/2, int(dom.hi-1)/2)+1))
+	case powers:
+		v := math.Ldexp(1, r.in(int(dom.lo), int(dom.hi)))
+		return scalarBits(d, pick(r, v, -v))
+	case zeros:
+		return scalarBits(d, pick(r, 0, math.Copysign(0, -1), 0, math.Copysign(0, -1), dom.lo))
 	}
 	for {
 		v := r.rawFloat(d, f, flavour)
@@ -156,6 +171,10 @@ func (r *source) intBits(d ir.DType, flavour int, dom domain) uint64 {
 			lo = 0
 		}
 		return uint64(lo+int64(r.bits64()%uint64(int64(dom.hi)-lo+1))) & mask
+	}
+	// Halfway between two f32 but for the last bit, which f64 cannot hold.
+	if width == 64 && flavour != 2 && r.one(8) {
+		return uint64(1<<24+2*r.n(1<<23)+1)<<r.in(30, 37) + uint64(r.n(2)*2-1)
 	}
 	switch flavour {
 	case 1:

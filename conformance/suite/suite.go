@@ -105,12 +105,12 @@ func (r *Recorder) Case(name string, result []byte, err error) {
 	r.out.Failed++
 	if !r.unit.Optional {
 		r.failed.Add(1)
+		if r.options.FirstFailure {
+			r.stop()
+		}
 	}
 	if len(r.failures) < maxFailures {
 		r.failures = append(r.failures, report.Failure{Suite: r.unit.Suite, Unit: r.unit.Name, Case: name, Message: err.Error()})
-	}
-	if r.options.FirstFailure {
-		r.stop()
 	}
 }
 
