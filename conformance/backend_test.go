@@ -17,7 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.String("update", "", "write the reference's receipts of these profiles anew, such as smoke,core,full")
+var (
+	update   = flag.Bool("update", false, "write the pages that tests make anew")
+	receipts = flag.String("receipts", "", "write the reference's receipts of these profiles anew, such as smoke,core,full")
+)
 
 func referenceTarget() backend.Target {
 	return backend.InProcess(func(int) (plugin.Backend, error) { return reference.Backend{}, nil })
@@ -29,13 +32,13 @@ func cpuTarget() backend.Target {
 
 func TestReference(t *testing.T) {
 	profiles := []string{"smoke"}
-	if *update != "" {
-		profiles = strings.Split(*update, ",")
+	if *receipts != "" {
+		profiles = strings.Split(*receipts, ",")
 	}
 	for _, p := range profiles {
-		rep := RunBackend(t, referenceTarget(), Options{Profile: p, ReceiptOnly: *update != ""})
+		rep := RunBackend(t, referenceTarget(), Options{Profile: p, ReceiptOnly: *receipts != ""})
 		require.NotEmpty(t, rep.Receipt, rep.NoReceipt)
-		if *update != "" {
+		if *receipts != "" {
 			f, err := os.Create(filepath.Join("receipts", p+".txt"))
 			require.NoError(t, err)
 			require.NoError(t, WriteReceipt(f, rep))

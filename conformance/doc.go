@@ -12,7 +12,7 @@
 // Cases are generated from the op table (conformance/cases). The receipts of
 // this version are committed in receipts; after a change of the op table,
 //
-//	go test ./conformance -run TestReference -update smoke,core,full
+//	go test ./conformance -run TestReference -receipts smoke,core,full
 //
 // writes them anew. The package's own tests also hold the checks that cross
 // package borders, such as the direction of dependencies.

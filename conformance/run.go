@@ -7,7 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/conformance/backend"
+	"github.com/seedbed/seedbed/conformance/objective"
 	"github.com/seedbed/seedbed/conformance/report"
 	"github.com/seedbed/seedbed/conformance/suite"
 )
@@ -125,4 +127,52 @@ func tell(t *testing.T) func(rep *report.Report, err error) *report.Report {
 		}
 		return rep
 	}
+}
+
+// depth is how many random batches or seeds try each property of an objective
+// or a model.
+func depth(profile string) (int, error) {
+	switch profile {
+	case "smoke":
+		return 4, nil
+	case "core":
+		return 20, nil
+	case "full", "exact":
+		return 100, nil
+	}
+	return 0, fmt.Errorf("unknown profile %q; there are smoke, core, full and exact", profile)
+}
+
+// Objective runs the objective suites. Without scenarios those of the
+// objective's roles are taken.
+func Objective(ctx context.Context, o plugin.Objective, o2 Options, scenarios ...objective.Scenario) (*report.Report, error) {
+	so, err := o2.suiteOptions()
+	if err != nil {
+		return nil, err
+	}
+	n, err := depth(o2.Profile)
+	if err != nil {
+		return nil, err
+	}
+	info := o.Info()
+	if len(scenarios) == 0 {
+		known := 0
+		for _, role := range info.Roles {
+			if l, err := objective.ByRole(role); err == nil {
+				scenarios = append(scenarios, l...)
+				known++
+			}
+		}
+		if known == 0 {
+			return nil, fmt.Errorf("no scenario is known for any role of %s (%v); give RunObjective your own", info.Name, info.Roles)
+		}
+	}
+	rep := &report.Report{Kind: "objective", Target: info.Name + " " + info.Version, Profile: o2.Profile, Seed: o2.Seed}
+	return rep, suite.Run(ctx, rep, objective.Units(o, scenarios, o2.Seed, n), so)
+}
+
+// RunObjective runs the objective suites as a Go test.
+func RunObjective(t *testing.T, o plugin.Objective, options Options, scenarios ...objective.Scenario) *report.Report {
+	t.Helper()
+	return tell(t)(Objective(t.Context(), o, options, scenarios...))
 }

@@ -255,7 +255,9 @@ func collect(rep *report.Report, units []Unit, recorders []*Recorder, o *Options
 	switch {
 	case o.Only != nil:
 		rep.NoReceipt = "only some cases were chosen"
-	case rep.NoReceipt == "" && covered > 0:
+	case covered == 0:
+		rep.NoReceipt = "no case of these suites adds to one"
+	case rep.NoReceipt == "":
 		rep.Receipt = fmt.Sprintf("seedbed receipt 1 profile=%s seed=%d cases=%d sha256:%s", rep.Profile, rep.Seed, covered, hex.EncodeToString(receipt.Sum(nil)))
 	}
 }
