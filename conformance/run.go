@@ -9,6 +9,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/conformance/backend"
+	"github.com/seedbed/seedbed/conformance/model"
 	"github.com/seedbed/seedbed/conformance/objective"
 	"github.com/seedbed/seedbed/conformance/report"
 	"github.com/seedbed/seedbed/conformance/suite"
@@ -175,4 +176,31 @@ func Objective(ctx context.Context, o plugin.Objective, o2 Options, scenarios ..
 func RunObjective(t *testing.T, o plugin.Objective, options Options, scenarios ...objective.Scenario) *report.Report {
 	t.Helper()
 	return tell(t)(Objective(t.Context(), o, options, scenarios...))
+}
+
+// Model runs the model suites. Without scenarios those of a built-in model of
+// its name are taken.
+func Model(ctx context.Context, m plugin.Model, o Options, scenarios ...model.Scenario) (*report.Report, error) {
+	so, err := o.suiteOptions()
+	if err != nil {
+		return nil, err
+	}
+	n, err := depth(o.Profile)
+	if err != nil {
+		return nil, err
+	}
+	info := m.Info()
+	if len(scenarios) == 0 {
+		if scenarios, err = model.ByName(info.Name); err != nil {
+			return nil, err
+		}
+	}
+	rep := &report.Report{Kind: "model", Target: info.Name + " " + info.Version, Profile: o.Profile, Seed: o.Seed}
+	return rep, suite.Run(ctx, rep, model.Units(m, scenarios, o.Seed, n), so)
+}
+
+// RunModel runs the model suites as a Go test.
+func RunModel(t *testing.T, m plugin.Model, options Options, scenarios ...model.Scenario) *report.Report {
+	t.Helper()
+	return tell(t)(Model(t.Context(), m, options, scenarios...))
 }

@@ -33,7 +33,9 @@ type kindOfPlugin struct {
 func newConformance() *cobra.Command {
 	var kinds []*cobra.Command
 	for _, k := range []kindOfPlugin{
-		{"backend", "Hold a backend to the reference's bits", "  host conformance backend cpu --profile core --html report.html\n  host conformance backend ./my-backend --only '^ops/dot_general/'", runBackend},
+		{"backend", "Hold a backend to the reference's bits", "  host conformance backend cpu --profile core --html report.html\n  host conformance backend ./my-backend --only '^ops/dot_general/'", testBackend},
+		{"objective", "Hold an objective to its contract", "  host conformance objective causal_lm --profile core", testObjective},
+		{"model", "Hold a model to its contract", "  host conformance model gpt --profile core", testModel},
 	} {
 		kinds = append(kinds, k.command())
 	}
@@ -159,12 +161,4 @@ func tell(w io.Writer, rep *report.Report) error {
 		return fmt.Errorf("%s does not conform", rep.Target)
 	}
 	return nil
-}
-
-func runBackend(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
-	t, err := backendTarget(name)
-	if err != nil {
-		return nil, err
-	}
-	return conformance.Backend(ctx, t, o)
 }

@@ -48,6 +48,13 @@ func sound() *ir.Func {
 	return f
 }
 
+// soundCase is a case of it.
+func soundCase() *cases.Case {
+	c := &cases.Case{Name: "sound", Func: sound(), Args: [][]byte{make([]byte, 20), make([]byte, 20)}}
+	c.Args[0][3], c.Args[1][7] = 0x40, 0x40
+	return c
+}
+
 // misuses are wrong calls that must give an error, no crash.
 var misuses = []struct {
 	name string
@@ -176,7 +183,5 @@ func (s *session) misused(ctx context.Context, call func(ctx context.Context, d 
 	if !errors.Is(err, refused) {
 		return err
 	}
-	c := &cases.Case{Name: "after it", Func: f, Args: [][]byte{make([]byte, 20), make([]byte, 20)}}
-	c.Args[0][3], c.Args[1][7] = 0x40, 0x40
-	return s.hold(ctx, c)
+	return s.hold(ctx, soundCase())
 }

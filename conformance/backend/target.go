@@ -11,6 +11,7 @@ import (
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/plugins"
 )
 
 // Target is a backend to be tested.
@@ -18,6 +19,8 @@ type Target struct {
 	// Open starts the backend with a number of threads, 0 for its own choice.
 	// Several may be open at once.
 	Open func(ctx context.Context, threads int) (device.Device, error)
+	// process is what starts it, where it is a process.
+	process *plugins.Spec
 }
 
 // InProcess makes a target of a backend in this process. A backend that has no

@@ -125,6 +125,9 @@ func New(t Target, o Options) (*Suites, error) {
 	}
 	if p.Invalid > 0 {
 		s.addMisuse(p, seed)
+		if t.process != nil {
+			s.addFaults(*t.process)
+		}
 	}
 	return s, nil
 }

@@ -1,0 +1,565 @@
+package model
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/conformance/suite"
+	"github.com/seedbed/seedbed/core/grad"
+	"github.com/seedbed/seedbed/core/initial"
+	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
+)
+
+// build is a module in one configuration and one size.
+type build struct {
+	model    plugin.Model
+	scenario *Scenario
+	config   json.RawMessage
+	dims     map[string]int
+	seed     uint64
+	*plugin.Module
+}
+
+var checks = []struct {
+	name string
+	run  func(ctx context.Context, b *build) error
+}{
+	{"contract", contract},
+	{"parameters are used", used},
+	{"deterministic", deterministic},
+	{"initial values", initialValues},
+	{"shapes", shapes},
+	{"gradients", gradients},
+	{"rows are apart", rowsApart},
+	{"no look ahead", causal},
+}
+
+// Units lists the suites of a model over its scenarios; seeds is how many sets
+// of initial values try a property.
+func Units(m plugin.Model, scenarios []Scenario, seed uint64, seeds int) []suite.Unit {
+	var units []suite.Unit
+	for i := range scenarios {
+		s := &scenarios[i]
+		for _, c := range checks {
+			units = append(units, suite.Unit{Suite: c.name, Name: s.Role, Cases: len(s.Configs) * len(s.Dims), Run: func(ctx context.Context, r *suite.Recorder) {
+				for k, config := range s.Configs {
+					for d, dims := range s.Dims {
+						n := 1
+						if k == 0 && d == 0 {
+							n = seeds
+						}
+						for j := range n {
+							name := fmt.Sprintf("%s/%s/%d.%d.%d", c.name, s.Role, k, d, j)
+							if !r.Want(name) || ctx.Err() != nil {
+								continue
+							}
+							err := guard(func() error {
+								b := &build{model: m, scenario: s, config: config, dims: dims, seed: seed + uint64(j)}
+								var err error
+								if b.Module, err = m.Build(ctx, b.request()); err != nil {
+									return fmt.Errorf("it does not build: %w", err)
+								}
+								return c.run(ctx, b)
+							})
+							if err != nil {
+								err = fmt.Errorf("configuration %s, dimensions %v: %w", config, dims, err)
+							}
+							r.Case(name, nil, err)
+						}
+					}
+				}
+			}})
+		}
+		units = append(units, suite.Unit{Suite: "refusals", Name: s.Role, Run: func(ctx context.Context, r *suite.Recorder) { refusals(ctx, m, s, r) }})
+	}
+	return units
+}
+
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+func (b *build) request() plugin.BuildRequest {
+	return plugin.BuildRequest{Config: b.config, Role: b.scenario.Role, Dims: b.dims}
+}
+
+// contract: the module keeps the promises of plugin.Module and of its role.
+func contract(_ context.Context, b *build) error {
+	info := b.model.Info()
+	if info.Name == "" || info.Version == "" || !slices.Contains(info.Roles, b.scenario.Role) {
+		return fmt.Errorf("its info is %+v, with no name, no version or without the role %q", info, b.scenario.Role)
+	}
+	if err := b.Check(); err != nil {
+		return err
+	}
+	types := b.Forward.Types()
+	for name, shape := range b.scenario.Outputs {
+		i := b.Forward.Result(name)
+		if i < 0 {
+			return fmt.Errorf("it has no output %q, which the role has", name)
+		}
+		got, want := types[b.Forward.Results[i].Value], shape(b.dims)
+		fits := len(got.Shape) == len(want) && got.DType == ir.F32
+		for k := range want {
+			fits = fits && (want[k] < 0 || want[k] == got.Shape[k])
+		}
+		if !fits {
+			return fmt.Errorf("the output %q is %v, the role says f32%v", name, got, want)
+		}
+	}
+	return nil
+}
+
+// used: a result depends on every parameter, and on every input.
+func used(_ context.Context, b *build) error {
+	f := b.Forward
+	live := make([]bool, f.NumValues())
+	for _, r := range f.Results {
+		live[r.Value] = true
+	}
+	for i := len(f.Ops) - 1; i >= 0; i-- {
+		op := &f.Ops[i]
+		wanted := false
+		for k := range op.Results {
+			wanted = wanted || live[op.Result(k)]
+		}
+		for _, v := range op.Operands {
+			live[v] = live[v] || wanted
+		}
+	}
+	for i, p := range b.Parameters {
+		if !live[i] {
+			return fmt.Errorf("the parameter %q is declared, but no output depends on it", p.Name)
+		}
+	}
+	return nil
+}
+
+// deterministic: the same module again, at the same time as others, and from
+// its whole configuration.
+func deterministic(ctx context.Context, b *build) error {
+	same := func(m *plugin.Module, how string) error {
+		if m.Forward.String() != b.Forward.String() {
+			return fmt.Errorf("%s it has another function", how)
+		}
+		if !slices.EqualFunc(m.Parameters, b.Parameters, func(x, y plugin.Parameter) bool {
+			return x.Name == y.Name && x.Type.Equal(y.Type) && x.Init == y.Init && x.NoDecay == y.NoDecay
+		}) {
+			return fmt.Errorf("%s it has other parameters", how)
+		}
+		if string(m.Config) != string(b.Config) {
+			return fmt.Errorf("%s it has the configuration %s, not %s", how, m.Config, b.Config)
+		}
+		return nil
+	}
+	const n = 4
+	var built [n]*plugin.Module
+	var errs [n]error
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			errs[i] = guard(func() (err error) {
+				built[i], err = b.model.Build(ctx, b.request())
+				return err
+			})
+		})
+	}
+	all.Wait()
+	for i := range n {
+		if errs[i] != nil {
+			return errs[i]
+		}
+		if err := same(built[i], "built again"); err != nil {
+			return err
+		}
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(b.Config, &object); err != nil || object == nil {
+		return fmt.Errorf("its whole configuration is not a JSON object: %s", b.Config)
+	}
+	r := b.request()
+	r.Config = b.Config
+	again, err := b.model.Build(ctx, r)
+	if err != nil {
+		return fmt.Errorf("its whole configuration is refused: %w", err)
+	}
+	return same(again, "from its whole configuration")
+}
+
+// initialValues: what is drawn is what is declared, and no two parameters begin
+// alike.
+func initialValues(_ context.Context, b *build) error {
+	heads := map[string]string{}
+	for i, p := range b.Parameters {
+		v, err := initial.Values(p, i, b.seed)
+		if err != nil {
+			return err
+		}
+		again, err := initial.Values(p, i, b.seed)
+		if err != nil || !slices.Equal(v, again) {
+			return fmt.Errorf("parameter %q does not begin the same twice", p.Name)
+		}
+		n, mean, square := float64(len(v)), 0.0, 0.0
+		for _, x := range v {
+			mean += float64(x) / n
+		}
+		for _, x := range v {
+			square += (float64(x) - mean) * (float64(x) - mean) / n
+		}
+		sd := p.Init.Scale
+		switch p.Init.Kind {
+		case plugin.InitZeros, plugin.InitOnes:
+			continue
+		case plugin.InitUniform:
+			sd /= math.Sqrt(3)
+		}
+		if sd <= 0 {
+			return fmt.Errorf("parameter %q begins with %s of scale %v: all zeros, as if by mistake", p.Name, p.Init.Kind, p.Init.Scale)
+		}
+		if sd > 2 {
+			return fmt.Errorf("parameter %q begins with a standard deviation of %v", p.Name, sd)
+		}
+		// Six standard errors: one in 5e8 runs is further off by chance.
+		if math.Abs(mean) > 6*sd/math.Sqrt(n) {
+			return fmt.Errorf("parameter %q: the mean of %d values is %g, they have standard deviation %g", p.Name, len(v), mean, sd)
+		}
+		if n > 30 && math.Abs(math.Sqrt(square)/sd-1) > 6/math.Sqrt(2*n)+1/n {
+			return fmt.Errorf("parameter %q: the standard deviation of %d values is %g, not %g", p.Name, len(v), math.Sqrt(square), sd)
+		}
+		if len(v) >= 4 {
+			head := fmt.Sprint(v[0]/float32(p.Init.Scale), v[1]/float32(p.Init.Scale), v[3]/float32(p.Init.Scale))
+			if other, ok := heads[head]; ok {
+				return fmt.Errorf("parameters %q and %q begin with the same draws", p.Name, other)
+			}
+			heads[head] = p.Name
+		}
+	}
+	return nil
+}
+
+// arguments are initial parameters and random inputs.
+func (b *build) arguments() ([]reference.Tensor, error) {
+	var args []reference.Tensor
+	for i, p := range b.Parameters {
+		// Zeros and ones would hide much: everything gets some noise.
+		v, err := initial.Values(p, i, b.seed)
+		if err != nil {
+			return nil, err
+		}
+		s := numerics.Stream{Seed: b.seed, Stream: 1<<20 + uint32(i)}
+		for k := range v {
+			v[k] += 0.2 * (s.UniformAt(uint64(k)) - 0.5)
+		}
+		args = append(args, reference.Tensor{Type: p.Type, F32: v})
+	}
+	for i, p := range b.Inputs() {
+		x, err := reference.New(p.Type)
+		if err != nil {
+			return nil, err
+		}
+		s := numerics.Stream{Seed: b.seed, Stream: 2<<20 + uint32(i)}
+		for k := range x.Int {
+			x.Int[k] = int64(s.At(uint64(k)) % uint32(b.scenario.input(p)))
+		}
+		for k := range x.F32 {
+			x.F32[k] = s.UniformAt(uint64(k)) - 0.5
+		}
+		if p.Name == step.State {
+			x.Int = []int64{1, 2, 3, 0}
+		}
+		args = append(args, x)
+	}
+	return args, nil
+}
+
+// forward runs the function and returns its outputs by name.
+func (b *build) forward(args []reference.Tensor) (map[string]reference.Tensor, error) {
+	out, err := reference.Eval(b.Forward, args)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]reference.Tensor{}
+	for i, r := range b.Forward.Results {
+		m[r.Name] = out[i]
+	}
+	return m, nil
+}
+
+// shapes: the function runs and gives finite numbers that are not all alike.
+func shapes(_ context.Context, b *build) error {
+	args, err := b.arguments()
+	if err != nil {
+		return err
+	}
+	out, err := b.forward(args)
+	if err != nil {
+		return err
+	}
+	for name, x := range out {
+		differ := false
+		for i, v := range x.F32 {
+			if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+				return fmt.Errorf("element %d of output %q is %v", i, name, v)
+			}
+			differ = differ || v != x.F32[0]
+		}
+		if !differ && len(x.F32) > 1 {
+			return fmt.Errorf("all elements of output %q are %v", name, x.F32[0])
+		}
+	}
+	return nil
+}
+
+// gradients: every parameter has a finite gradient that is not zero.
+func gradients(_ context.Context, b *build) error {
+	args, err := b.arguments()
+	if err != nil {
+		return err
+	}
+	l := ir.NewBuilder("loss")
+	var in []ir.Value
+	for _, p := range b.Forward.Params {
+		in = append(in, l.Param(p.Name, p.Type))
+	}
+	sum := l.Full(ir.T(ir.F32), 0)
+	for _, y := range l.Inline(b.Forward, in) {
+		t := l.Type(y)
+		n := t.Elements()
+		weights := l.Unary("sine", l.Add(l.Iota(ir.T(ir.F32, n), 0), l.Full(ir.T(ir.F32, n), 0.7)))
+		sum = l.Add(sum, l.ReduceDot(l.Reshape(y, n), weights, 0))
+	}
+	l.Return(step.Loss, sum)
+	f, err := l.Func()
+	if err != nil {
+		return err
+	}
+	var wrt []string
+	for _, p := range b.Parameters {
+		wrt = append(wrt, p.Name)
+	}
+	g, err := grad.Reverse(f, step.Loss, wrt)
+	if err != nil {
+		return err
+	}
+	out, err := reference.Eval(g, args)
+	if err != nil {
+		return err
+	}
+	for _, name := range wrt {
+		any := false
+		for i, v := range out[g.Result(grad.Prefix+name)].F32 {
+			if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+				return fmt.Errorf("the gradient of %s[%d] is %v", name, i, v)
+			}
+			any = any || v != 0
+		}
+		// One token sees nothing but itself, so that its attention is constant.
+		if !any && b.dims["sequence"] > 1 {
+			return fmt.Errorf("the gradient of %q is zero", name)
+		}
+	}
+	return nil
+}
+
+// changed runs the function with other ids where which says so, by row and
+// position.
+func (b *build) changed(args []reference.Tensor, which func(row, position int) bool) (map[string]reference.Tensor, error) {
+	other := slices.Clone(args)
+	for i, p := range b.Inputs() {
+		if p.Name != "input_ids" || p.Type.Rank() != 2 {
+			continue
+		}
+		at := len(b.Parameters) + i
+		x := reference.Tensor{Type: p.Type, Int: slices.Clone(args[at].Int)}
+		for k := range x.Int {
+			if which(k/p.Type.Shape[1], k%p.Type.Shape[1]) {
+				x.Int[k] = (x.Int[k] + 1) % int64(b.scenario.Vocab)
+			}
+		}
+		other[at] = x
+	}
+	return b.forward(other)
+}
+
+// differs returns the places [row, position] of two outputs that differ.
+func differs(x, y reference.Tensor) (rows, positions map[int]bool) {
+	rows, positions = map[int]bool{}, map[int]bool{}
+	s := x.Type.Shape
+	perRow := x.Type.Elements() / max(s[0], 1)
+	perPosition := 1
+	for _, d := range s[min(2, len(s)):] {
+		perPosition *= d
+	}
+	for i := range x.F32 {
+		if math.Float32bits(x.F32[i]) != math.Float32bits(y.F32[i]) {
+			rows[i/perRow] = true
+			positions[i%perRow/perPosition] = true
+		}
+	}
+	return rows, positions
+}
+
+// rowsApart: another last row changes no bit of the others, and does change
+// its own.
+func rowsApart(_ context.Context, b *build) error {
+	if len(b.scenario.Rows) == 0 || b.dims["batch"] < 2 {
+		return nil
+	}
+	args, err := b.arguments()
+	if err != nil {
+		return err
+	}
+	before, err := b.forward(args)
+	if err != nil {
+		return err
+	}
+	last := b.dims["batch"] - 1
+	after, err := b.changed(args, func(row, _ int) bool { return row == last })
+	if err != nil {
+		return err
+	}
+	for _, name := range b.scenario.Rows {
+		rows, _ := differs(before[name], after[name])
+		own := rows[last]
+		delete(rows, last)
+		if len(rows) > 0 {
+			return fmt.Errorf("other ids in row %d change output %q in other rows too: %v", last, name, rows)
+		}
+		if !own {
+			return fmt.Errorf("other ids in row %d do not change output %q there", last, name)
+		}
+	}
+	return nil
+}
+
+// causal: other ids from a position on change nothing before it.
+func causal(_ context.Context, b *build) error {
+	n := b.dims["sequence"]
+	if len(b.scenario.Causal) == 0 || n < 2 {
+		return nil
+	}
+	args, err := b.arguments()
+	if err != nil {
+		return err
+	}
+	before, err := b.forward(args)
+	if err != nil {
+		return err
+	}
+	for at := 1; at < n; at++ {
+		after, err := b.changed(args, func(_, position int) bool { return position >= at })
+		if err != nil {
+			return err
+		}
+		for _, name := range b.scenario.Causal {
+			_, positions := differs(before[name], after[name])
+			for p := range at {
+				if positions[p] {
+					return fmt.Errorf("other ids from position %d on change output %q at position %d", at, name, p)
+				}
+			}
+			if !positions[at] {
+				return fmt.Errorf("other ids from position %d on do not change output %q there", at, name)
+			}
+		}
+	}
+	return nil
+}
+
+// refusals: requests that cannot be met are errors; those that a configuration
+// is to blame for are *plugin.ConfigError and name a field.
+func refusals(ctx context.Context, m plugin.Model, s *Scenario, r *suite.Recorder) {
+	try := func(what string, blame bool, req plugin.BuildRequest) {
+		name := "refusals/" + s.Role + "/" + strings.ReplaceAll(what, "/", "|")
+		if !r.Want(name) {
+			return
+		}
+		err := guard(func() error { _, err := m.Build(ctx, req); return err })
+		var config *plugin.ConfigError
+		switch {
+		case err == nil:
+			err = fmt.Errorf("%s: it builds", what)
+		case strings.HasPrefix(err.Error(), "panicked"):
+			err = fmt.Errorf("%s: %w", what, err)
+		case blame && (!errors.As(err, &config) || config.Field == "" || config.Msg == ""):
+			err = fmt.Errorf("%s: the error is no *plugin.ConfigError that names a field and says what is wrong: %w", what, err)
+		default:
+			err = nil
+		}
+		r.Case(name, nil, err)
+	}
+	good := plugin.BuildRequest{Config: s.Configs[0], Role: s.Role, Dims: s.Dims[0]}
+	with := func(change func(r *plugin.BuildRequest)) plugin.BuildRequest {
+		r := good
+		r.Dims = map[string]int{}
+		for k, v := range good.Dims {
+			r.Dims[k] = v
+		}
+		change(&r)
+		return r
+	}
+	for _, role := range []string{"", "no_such_role"} {
+		try(fmt.Sprintf("role %q", role), false, with(func(r *plugin.BuildRequest) { r.Role = role }))
+	}
+	try("no dimensions", false, with(func(r *plugin.BuildRequest) { r.Dims = nil }))
+	try("a dimension that the role lacks", false, with(func(r *plugin.BuildRequest) { r.Dims["no_such_dimension"] = 1 }))
+	for name := range good.Dims {
+		for _, v := range []int{0, -1, math.MinInt64, 1 << 40, math.MaxInt64} {
+			try(fmt.Sprintf("dimension %s = %d", name, v), false, with(func(r *plugin.BuildRequest) { r.Dims[name] = v }))
+		}
+	}
+	for _, text := range []string{`[]`, `{`, `3`, `"x"`, `{} {}`, "\x00", `{"a": 1, "a": 1}`} {
+		try(fmt.Sprintf("configuration %q", text), false, with(func(r *plugin.BuildRequest) { r.Config = json.RawMessage(text) }))
+	}
+	try("a field that there is not", true, with(func(r *plugin.BuildRequest) { r.Config = json.RawMessage(`{"no_such_field": 1}`) }))
+	for _, c := range s.Impossible {
+		try(fmt.Sprintf("configuration %s", c), true, with(func(r *plugin.BuildRequest) { r.Config = c }))
+	}
+	// Every field with values that no field can have.
+	built, err := m.Build(ctx, good)
+	if err != nil {
+		r.Case("refusals/"+s.Role+"/the good one", nil, err)
+		return
+	}
+	var whole map[string]json.RawMessage
+	if err := json.Unmarshal(built.Config, &whole); err != nil {
+		r.Case("refusals/"+s.Role+"/the whole configuration", nil, err)
+		return
+	}
+	for name, value := range whole {
+		bad := []string{`{}`, `[1]`}
+		switch {
+		case value[0] == '"':
+			bad = append(bad, `"no such word"`, `1`)
+		case value[0] == 't' || value[0] == 'f':
+			bad = append(bad, `1`, `"true"`)
+		default:
+			bad = append(bad, `-1`, `1e300`, `"1"`, `true`)
+		}
+		for _, b := range bad {
+			try(fmt.Sprintf("%s = %s", name, b), true, with(func(r *plugin.BuildRequest) {
+				// Beside the good configuration's other fields.
+				var object map[string]json.RawMessage
+				_ = json.Unmarshal(good.Config, &object) // it was just built from
+				object[name] = json.RawMessage(b)
+				r.Config, _ = json.Marshal(object) // every value is JSON
+			}))
+		}
+	}
+}
