@@ -91,7 +91,7 @@ func TestCasesAreReproducible(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, "db9a2348e8f1e396efb044cfe47626445d3c23d39c370942ec2e4c76942af029", hex.EncodeToString(h.Sum(nil)))
+	assert.Equal(t, "ec5574f1604e1d6d8fee304e36402b1d675e43bc84e0f5093a1bec644d8e52b8", hex.EncodeToString(h.Sum(nil)))
 }
 
 func TestCanonical(t *testing.T) {

@@ -532,8 +532,8 @@ func refusals(ctx context.Context, m plugin.Model, s *Scenario, r *suite.Recorde
 		try(fmt.Sprintf("configuration %s", c), true, with(func(r *plugin.BuildRequest) { r.Config = c }))
 	}
 	// Every field with values that no field can have.
-	built, err := m.Build(ctx, good)
-	if err != nil {
+	var built *plugin.Module
+	if err := guard(func() (err error) { built, err = m.Build(ctx, good); return err }); err != nil {
 		r.Case("refusals/"+s.Role+"/the good one", nil, err)
 		return
 	}

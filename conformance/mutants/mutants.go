@@ -108,7 +108,7 @@ func inOp(class, op, name string, f fault) *Mutant {
 var All = once(func() []*Mutant {
 	var l []*Mutant
 	for _, make := range []func() []*Mutant{
-		specialValues, lastPlaces, orders, placements, integersAndBools, randoms, composites, wholes, singles,
+		specialValues, lastPlaces, orders, placements, integersAndBools, randoms, composites, wholes, singles, objectives, models,
 	} {
 		for _, m := range make() {
 			if m.Op == "" || ir.LookupOp(m.Op) != nil {

@@ -13,7 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var every = flag.Bool("every", false, "run every mutant, not a sample")
+var (
+	every = flag.Bool("every", false, "run every mutant, not a sample")
+	only  = flag.String("mutants", "", "run the mutants whose names have this in them")
+)
 
 // The suite kills 99 of 100 mutants; those that survive say why.
 func TestTheSuiteKillsMutants(t *testing.T) {
@@ -29,7 +32,9 @@ func TestTheSuiteKillsMutants(t *testing.T) {
 	require.GreaterOrEqual(t, len(classes), 25)
 	// The sample has every class.
 	run := all
-	if !*every {
+	if *only != "" {
+		run = slices.DeleteFunc(slices.Clone(all), func(m *Mutant) bool { return !strings.Contains(m.String(), *only) })
+	} else if !*every {
 		run = nil
 		seen := map[string]int{}
 		for i, m := range all {

@@ -187,8 +187,8 @@ func Run(ctx context.Context, rep *report.Report, units []Unit, o Options) error
 	return ctx.Err()
 }
 
-func runUnit(ctx context.Context, u *Unit, o *Options, done, failed *atomic.Int64, stop context.CancelFunc) *Recorder {
-	r := &Recorder{unit: u, options: o, hash: sha256.New(), whole: true, done: done, failed: failed, stop: stop,
+func runUnit(ctx context.Context, u *Unit, o *Options, done, failed *atomic.Int64, stop context.CancelFunc) (r *Recorder) {
+	r = &Recorder{unit: u, options: o, hash: sha256.New(), whole: true, done: done, failed: failed, stop: stop,
 		excused: map[int]int{}, matched: map[int]int{},
 		out: report.Unit{Suite: u.Suite, Name: u.Name, Op: u.Op, DType: u.DType, Optional: u.Optional}}
 	start := time.Now()
