@@ -3,6 +3,7 @@ package cpu
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -50,6 +51,9 @@ var _ plugin.Backend = (*Backend)(nil)
 // Threads. The kernels of package vec belong to the process: where backends of different paths live in one process, all
 // use those of the latest. Close ends the workers.
 func New(o Options) (*Backend, error) {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, errors.New("cpu: this machine is not little-endian, as tensors are, on which the backend computes in place; use the reference backend")
+	}
 	path, err := choosePath(o.Path)
 	if err != nil {
 		return nil, err
