@@ -9,12 +9,13 @@ import (
 
 const unroll = 4 // k steps in the main loop
 
-// tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
-// accumulators start from +0, take k multiply-adds in order, and are then added to what C holds, or to +0.
+// tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5, or a
+// part of one: the accumulators start from +0 or from where the part before left them, take k multiply-adds in order, and are then
+// kept for the next part, or added to what C holds or to +0.
 func tile(e *emitter, rows int) {
-	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a *float32, aRow, aCol, aPanel int, b, c *float32, cRow int, first bool)",
-		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns of c: c = (first ? +0 : c) + a b. The steps of a and c are in bytes; "+
-			"b is packed; k and panels are positive.", rows, e.nr))
+	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a *float32, aRow, aCol, aPanel int, b, c *float32, cRow int, partial *float32, first, resume, keep bool)",
+		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if "+
+			"resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.", rows, e.nr))
 	acc := e.vecs(2 * rows)
 	b, s := e.vecs(2), e.vecs(2)
 
@@ -34,9 +35,18 @@ func tile(e *emitter, rows int) {
 		e.PREFETCHT0(at(pc, 4*e.nr-4))
 		e.ADDQ(cRow, pc)
 	}
+	e.CMPB(e.param("resume"), operand.U8(0))
+	e.JNE(operand.LabelRef("resume"))
 	for _, v := range acc {
 		e.zero(v)
 	}
+	e.JMP(operand.LabelRef("begin"))
+	e.Label("resume")
+	e.MOVQ(e.param("partial"), n)
+	for i, v := range acc {
+		e.VMOVUPS(at(n, 4*i*e.lanes), v)
+	}
+	e.Label("begin")
 	step := func(u int) {
 		for i := range b {
 			e.VMOVUPS(at(pb, 4*(u*e.nr+i*e.lanes)), b[i])
@@ -64,6 +74,8 @@ func tile(e *emitter, rows int) {
 	loop("k4", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(2), n) }, unroll)
 	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1)
 
+	e.CMPB(e.param("keep"), operand.U8(0))
+	e.JNE(operand.LabelRef("keep"))
 	e.CMPB(e.param("first"), operand.U8(0))
 	e.JNE(operand.LabelRef("first"))
 	e.MOVQ(c, pc)
@@ -75,6 +87,13 @@ func tile(e *emitter, rows int) {
 		e.ADDQ(cRow, pc)
 	}
 	e.JMP(operand.LabelRef("next"))
+
+	e.Label("keep")
+	e.MOVQ(e.param("partial"), n)
+	for i, v := range acc {
+		e.VMOVUPS(v, at(n, 4*i*e.lanes))
+	}
+	e.JMP(operand.LabelRef("next")) // pc is past the panel since the prefetches
 
 	e.Label("first")
 	e.zero(b[0])
@@ -89,6 +108,7 @@ func tile(e *emitter, rows int) {
 
 	e.Label("next")
 	e.MOVQ(pc, c)
+	e.ADDQ(operand.U32(4*rows*e.nr), e.param("partial"))
 	e.ADDQ(e.param("aPanel"), a)
 	e.DECQ(panels)
 	e.JNZ(operand.LabelRef("panel"))

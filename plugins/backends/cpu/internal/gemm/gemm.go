@@ -61,13 +61,14 @@ func New(p *pool.Pool, path isa.Path) (*Engine, error) {
 
 // scratch is a worker's own memory.
 type scratch struct {
-	t    tileArgs  // here because it escapes
-	edge []float32 // a tile of a column panel that is cut off
+	t       tileArgs  // here because it escapes
+	edge    []float32 // a tile of a column panel that is cut off
+	partial []float32 // sums of a part of a chunk
 	stream
 }
 
 func newScratch(e *Engine) *scratch {
-	return &scratch{edge: aligned(e.tileRows() * e.nr), stream: newStream(e.nr)}
+	return &scratch{edge: aligned(e.tileRows() * e.nr), partial: aligned(e.tileRows() * e.nr), stream: newStream(e.nr)}
 }
 
 // Path returns the kernels in use.

@@ -4,6 +4,7 @@ package gemm
 // its operands' bounds were checked against the slices.
 type kernels struct {
 	mr, nr int // rows and columns of the micro-kernel
+	depth  int // k that a micro-kernel takes at a time, so that a panel of B stays in the first-level cache; a chunk at most
 
 	tile func(t *tileArgs)
 	// packA copies n rows of mr adjacent elements, step apart; packB the same for nr.
@@ -15,7 +16,7 @@ type kernels struct {
 }
 
 // tileArgs says what a micro-kernel does: for each of a number of row panels, of rows <= mr each, C = (first ? +0 : C) + A B over k
-// steps, at most a chunk.
+// steps, at most a chunk. A chunk may come in parts: all but the last keep their sums in partial, all but the first resume from it.
 type tileArgs struct {
 	rows, k, panels    int
 	a                  []float32 // element (i, k) of panel p is a[p*aPanel + i*aRow + k*aCol]
@@ -24,6 +25,8 @@ type tileArgs struct {
 	c                  []float32 // element (i, j) of panel p is c[(p*rows+i)*cRow + j]
 	cRow               int
 	first              bool
+	partial            []float32 // panels of rows by nr
+	resume, keep       bool
 }
 
 // check panics, as any index out of range does, unless all elements that t names are in its slices.
@@ -33,5 +36,8 @@ func (t *tileArgs) check(mr, nr int) {
 	}
 	_ = t.a[(t.panels-1)*t.aPanel+(t.rows-1)*t.aRow+(t.k-1)*t.aCol]
 	_ = t.b[t.k*nr-1]
+	if t.resume || t.keep {
+		_ = t.partial[t.panels*t.rows*nr-1]
+	}
 	_ = t.c[(t.panels*t.rows-1)*t.cRow+nr-1]
 }

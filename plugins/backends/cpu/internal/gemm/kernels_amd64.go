@@ -1,6 +1,8 @@
 package gemm
 
 import (
+	"unsafe"
+
 	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
 )
@@ -16,10 +18,10 @@ func kernelsFor(p isa.Path) *kernels {
 }
 
 var (
-	avx2 = assembly(6, 16, 8,
+	avx2 = assembly(6, 16, 256, 8,
 		[]tileFunc{tile1_avx2, tile2_avx2, tile3_avx2, tile4_avx2, tile5_avx2, tile6_avx2},
 		packA_avx2, packB_avx2, transposeB_avx2, stream8_avx2, stream1_avx2)
-	avx512 = assembly(14, 32, 16,
+	avx512 = assembly(14, 32, numerics.ChunkK, 16,
 		[]tileFunc{
 			tile1_avx512, tile2_avx512, tile3_avx512, tile4_avx512, tile5_avx512, tile6_avx512, tile7_avx512,
 			tile8_avx512, tile9_avx512, tile10_avx512, tile11_avx512, tile12_avx512, tile13_avx512, tile14_avx512,
@@ -29,7 +31,7 @@ var (
 
 // The signatures of the assembly: steps in bytes.
 type (
-	tileFunc   func(k, panels int, a *float32, aRow, aCol, aPanel int, b, c *float32, cRow int, first bool)
+	tileFunc   func(k, panels int, a *float32, aRow, aCol, aPanel int, b, c *float32, cRow int, partial *float32, first, resume, keep bool)
 	packFunc   func(dst, src *float32, step, n int)
 	streamFunc func(acc, x, b *float32, bRow, n int)
 )
@@ -37,7 +39,7 @@ type (
 const size = 4 // bytes of a float32
 
 // assembly wraps assembly so that it checks bounds and finishes what is less than a vector.
-func assembly(mr, nr, lanes int, tiles []tileFunc, packA, packB, transposeB packFunc, stream8, stream1 streamFunc) kernels {
+func assembly(mr, nr, depth, lanes int, tiles []tileFunc, packA, packB, transposeB packFunc, stream8, stream1 streamFunc) kernels {
 	pack := func(width int, f packFunc) func(dst, src []float32, step, n int) {
 		return func(dst, src []float32, step, n int) {
 			if n < 1 || step < 0 {
@@ -48,10 +50,10 @@ func assembly(mr, nr, lanes int, tiles []tileFunc, packA, packB, transposeB pack
 		}
 	}
 	return kernels{
-		mr: mr, nr: nr,
+		mr: mr, nr: nr, depth: depth,
 		tile: func(t *tileArgs) {
 			t.check(mr, nr)
-			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aCol*size, t.aPanel*size, &t.b[0], &t.c[0], t.cRow*size, t.first)
+			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aCol*size, t.aPanel*size, &t.b[0], &t.c[0], t.cRow*size, unsafe.SliceData(t.partial), t.first, t.resume, t.keep)
 		},
 		packA: pack(mr, packA),
 		packB: pack(nr, packB),

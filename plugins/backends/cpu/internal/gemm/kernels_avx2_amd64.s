@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tile1_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, first bool)
+// func tile1_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1_avx2(SB), NOSPLIT, $0-73
+TEXT ·tile1_avx2(SB), NOSPLIT, $0-83
 	MOVQ panels+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+48(FP), DX
@@ -18,15 +18,25 @@ TEXT ·tile1_avx2(SB), NOSPLIT, $0-73
 panel:
 	MOVQ       CX, R8
 	MOVQ       DX, R9
-	MOVQ       BX, R10
-	PREFETCHT0 (R10)
-	PREFETCHT0 60(R10)
-	ADDQ       DI, R10
+	MOVQ       BX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 60(R11)
+	ADDQ       DI, R11
+	CMPB       resume+81(FP), $0x00
+	JNE        resume
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	MOVQ       k+0(FP), R10
-	SHRQ       $0x02, R10
-	JZ         k4_end
+	JMP        begin
+
+resume:
+	MOVQ    partial+72(FP), R10
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+
+begin:
+	MOVQ k+0(FP), R10
+	SHRQ $0x02, R10
+	JZ   k4_end
 
 k4:
 	VMOVUPS      (R9), Y2
@@ -74,36 +84,45 @@ k1:
 	JNZ          k1
 
 k1_end:
-	CMPB    first+72(FP), $0x00
+	CMPB    keep+82(FP), $0x00
+	JNE     keep
+	CMPB    first+80(FP), $0x00
 	JNE     first
-	MOVQ    BX, R10
-	VADDPS  (R10), Y0, Y0
+	MOVQ    BX, R11
+	VADDPS  (R11), Y0, Y0
+	VMOVUPS Y0, (R11)
+	VADDPS  32(R11), Y1, Y1
+	VMOVUPS Y1, 32(R11)
+	ADDQ    DI, R11
+	JMP     next
+
+keep:
+	MOVQ    partial+72(FP), R10
 	VMOVUPS Y0, (R10)
-	VADDPS  32(R10), Y1, Y1
 	VMOVUPS Y1, 32(R10)
-	ADDQ    DI, R10
 	JMP     next
 
 first:
 	VXORPS  Y2, Y2, Y2
-	MOVQ    BX, R10
+	MOVQ    BX, R11
 	VADDPS  Y2, Y0, Y0
-	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, (R11)
 	VADDPS  Y2, Y1, Y1
-	VMOVUPS Y1, 32(R10)
-	ADDQ    DI, R10
+	VMOVUPS Y1, 32(R11)
+	ADDQ    DI, R11
 
 next:
-	MOVQ R10, BX
+	MOVQ R11, BX
+	ADDQ $0x00000040, partial+72(FP)
 	ADDQ aPanel+40(FP), CX
 	DECQ AX
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile2_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, first bool)
+// func tile2_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2_avx2(SB), NOSPLIT, $0-73
+TEXT ·tile2_avx2(SB), NOSPLIT, $0-83
 	MOVQ panels+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+48(FP), DX
@@ -115,20 +134,32 @@ TEXT ·tile2_avx2(SB), NOSPLIT, $0-73
 panel:
 	MOVQ       CX, R9
 	MOVQ       DX, R10
-	MOVQ       BX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 60(R11)
-	ADDQ       DI, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 60(R11)
-	ADDQ       DI, R11
+	MOVQ       BX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 60(R12)
+	ADDQ       DI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 60(R12)
+	ADDQ       DI, R12
+	CMPB       resume+81(FP), $0x00
+	JNE        resume
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	MOVQ       k+0(FP), R11
-	SHRQ       $0x02, R11
-	JZ         k4_end
+	JMP        begin
+
+resume:
+	MOVQ    partial+72(FP), R11
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	VMOVUPS 64(R11), Y2
+	VMOVUPS 96(R11), Y3
+
+begin:
+	MOVQ k+0(FP), R11
+	SHRQ $0x02, R11
+	JZ   k4_end
 
 k4:
 	VMOVUPS      (R10), Y4
@@ -191,46 +222,57 @@ k1:
 	JNZ          k1
 
 k1_end:
-	CMPB    first+72(FP), $0x00
+	CMPB    keep+82(FP), $0x00
+	JNE     keep
+	CMPB    first+80(FP), $0x00
 	JNE     first
-	MOVQ    BX, R11
-	VADDPS  (R11), Y0, Y0
+	MOVQ    BX, R12
+	VADDPS  (R12), Y0, Y0
+	VMOVUPS Y0, (R12)
+	VADDPS  32(R12), Y1, Y1
+	VMOVUPS Y1, 32(R12)
+	ADDQ    DI, R12
+	VADDPS  (R12), Y2, Y2
+	VMOVUPS Y2, (R12)
+	VADDPS  32(R12), Y3, Y3
+	VMOVUPS Y3, 32(R12)
+	ADDQ    DI, R12
+	JMP     next
+
+keep:
+	MOVQ    partial+72(FP), R11
 	VMOVUPS Y0, (R11)
-	VADDPS  32(R11), Y1, Y1
 	VMOVUPS Y1, 32(R11)
-	ADDQ    DI, R11
-	VADDPS  (R11), Y2, Y2
-	VMOVUPS Y2, (R11)
-	VADDPS  32(R11), Y3, Y3
-	VMOVUPS Y3, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y2, 64(R11)
+	VMOVUPS Y3, 96(R11)
 	JMP     next
 
 first:
 	VXORPS  Y4, Y4, Y4
-	MOVQ    BX, R11
+	MOVQ    BX, R12
 	VADDPS  Y4, Y0, Y0
-	VMOVUPS Y0, (R11)
+	VMOVUPS Y0, (R12)
 	VADDPS  Y4, Y1, Y1
-	VMOVUPS Y1, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y1, 32(R12)
+	ADDQ    DI, R12
 	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y2, (R11)
+	VMOVUPS Y2, (R12)
 	VADDPS  Y4, Y3, Y3
-	VMOVUPS Y3, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y3, 32(R12)
+	ADDQ    DI, R12
 
 next:
-	MOVQ R11, BX
+	MOVQ R12, BX
+	ADDQ $0x00000080, partial+72(FP)
 	ADDQ aPanel+40(FP), CX
 	DECQ AX
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile3_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, first bool)
+// func tile3_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3_avx2(SB), NOSPLIT, $0-73
+TEXT ·tile3_avx2(SB), NOSPLIT, $0-83
 	MOVQ panels+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+48(FP), DX
@@ -242,25 +284,39 @@ TEXT ·tile3_avx2(SB), NOSPLIT, $0-73
 panel:
 	MOVQ       CX, R9
 	MOVQ       DX, R10
-	MOVQ       BX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 60(R11)
-	ADDQ       DI, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 60(R11)
-	ADDQ       DI, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 60(R11)
-	ADDQ       DI, R11
+	MOVQ       BX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 60(R12)
+	ADDQ       DI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 60(R12)
+	ADDQ       DI, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 60(R12)
+	ADDQ       DI, R12
+	CMPB       resume+81(FP), $0x00
+	JNE        resume
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	MOVQ       k+0(FP), R11
-	SHRQ       $0x02, R11
-	JZ         k4_end
+	JMP        begin
+
+resume:
+	MOVQ    partial+72(FP), R11
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	VMOVUPS 64(R11), Y2
+	VMOVUPS 96(R11), Y3
+	VMOVUPS 128(R11), Y4
+	VMOVUPS 160(R11), Y5
+
+begin:
+	MOVQ k+0(FP), R11
+	SHRQ $0x02, R11
+	JZ   k4_end
 
 k4:
 	VMOVUPS      (R10), Y6
@@ -338,56 +394,69 @@ k1:
 	JNZ          k1
 
 k1_end:
-	CMPB    first+72(FP), $0x00
+	CMPB    keep+82(FP), $0x00
+	JNE     keep
+	CMPB    first+80(FP), $0x00
 	JNE     first
-	MOVQ    BX, R11
-	VADDPS  (R11), Y0, Y0
+	MOVQ    BX, R12
+	VADDPS  (R12), Y0, Y0
+	VMOVUPS Y0, (R12)
+	VADDPS  32(R12), Y1, Y1
+	VMOVUPS Y1, 32(R12)
+	ADDQ    DI, R12
+	VADDPS  (R12), Y2, Y2
+	VMOVUPS Y2, (R12)
+	VADDPS  32(R12), Y3, Y3
+	VMOVUPS Y3, 32(R12)
+	ADDQ    DI, R12
+	VADDPS  (R12), Y4, Y4
+	VMOVUPS Y4, (R12)
+	VADDPS  32(R12), Y5, Y5
+	VMOVUPS Y5, 32(R12)
+	ADDQ    DI, R12
+	JMP     next
+
+keep:
+	MOVQ    partial+72(FP), R11
 	VMOVUPS Y0, (R11)
-	VADDPS  32(R11), Y1, Y1
 	VMOVUPS Y1, 32(R11)
-	ADDQ    DI, R11
-	VADDPS  (R11), Y2, Y2
-	VMOVUPS Y2, (R11)
-	VADDPS  32(R11), Y3, Y3
-	VMOVUPS Y3, 32(R11)
-	ADDQ    DI, R11
-	VADDPS  (R11), Y4, Y4
-	VMOVUPS Y4, (R11)
-	VADDPS  32(R11), Y5, Y5
-	VMOVUPS Y5, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y2, 64(R11)
+	VMOVUPS Y3, 96(R11)
+	VMOVUPS Y4, 128(R11)
+	VMOVUPS Y5, 160(R11)
 	JMP     next
 
 first:
 	VXORPS  Y6, Y6, Y6
-	MOVQ    BX, R11
+	MOVQ    BX, R12
 	VADDPS  Y6, Y0, Y0
-	VMOVUPS Y0, (R11)
+	VMOVUPS Y0, (R12)
 	VADDPS  Y6, Y1, Y1
-	VMOVUPS Y1, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y1, 32(R12)
+	ADDQ    DI, R12
 	VADDPS  Y6, Y2, Y2
-	VMOVUPS Y2, (R11)
+	VMOVUPS Y2, (R12)
 	VADDPS  Y6, Y3, Y3
-	VMOVUPS Y3, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y3, 32(R12)
+	ADDQ    DI, R12
 	VADDPS  Y6, Y4, Y4
-	VMOVUPS Y4, (R11)
+	VMOVUPS Y4, (R12)
 	VADDPS  Y6, Y5, Y5
-	VMOVUPS Y5, 32(R11)
-	ADDQ    DI, R11
+	VMOVUPS Y5, 32(R12)
+	ADDQ    DI, R12
 
 next:
-	MOVQ R11, BX
+	MOVQ R12, BX
+	ADDQ $0x000000c0, partial+72(FP)
 	ADDQ aPanel+40(FP), CX
 	DECQ AX
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile4_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, first bool)
+// func tile4_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4_avx2(SB), NOSPLIT, $0-73
+TEXT ·tile4_avx2(SB), NOSPLIT, $0-83
 	MOVQ panels+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+48(FP), DX
@@ -400,19 +469,21 @@ TEXT ·tile4_avx2(SB), NOSPLIT, $0-73
 panel:
 	MOVQ       CX, R10
 	MOVQ       DX, R11
-	MOVQ       BX, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
+	MOVQ       BX, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	CMPB       resume+81(FP), $0x00
+	JNE        resume
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -421,9 +492,23 @@ panel:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	MOVQ       k+0(FP), R12
-	SHRQ       $0x02, R12
-	JZ         k4_end
+	JMP        begin
+
+resume:
+	MOVQ    partial+72(FP), R12
+	VMOVUPS (R12), Y0
+	VMOVUPS 32(R12), Y1
+	VMOVUPS 64(R12), Y2
+	VMOVUPS 96(R12), Y3
+	VMOVUPS 128(R12), Y4
+	VMOVUPS 160(R12), Y5
+	VMOVUPS 192(R12), Y6
+	VMOVUPS 224(R12), Y7
+
+begin:
+	MOVQ k+0(FP), R12
+	SHRQ $0x02, R12
+	JZ   k4_end
 
 k4:
 	VMOVUPS      (R11), Y8
@@ -516,66 +601,81 @@ k1:
 	JNZ          k1
 
 k1_end:
-	CMPB    first+72(FP), $0x00
+	CMPB    keep+82(FP), $0x00
+	JNE     keep
+	CMPB    first+80(FP), $0x00
 	JNE     first
-	MOVQ    BX, R12
-	VADDPS  (R12), Y0, Y0
+	MOVQ    BX, R13
+	VADDPS  (R13), Y0, Y0
+	VMOVUPS Y0, (R13)
+	VADDPS  32(R13), Y1, Y1
+	VMOVUPS Y1, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y2, Y2
+	VMOVUPS Y2, (R13)
+	VADDPS  32(R13), Y3, Y3
+	VMOVUPS Y3, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y4, Y4
+	VMOVUPS Y4, (R13)
+	VADDPS  32(R13), Y5, Y5
+	VMOVUPS Y5, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y6, Y6
+	VMOVUPS Y6, (R13)
+	VADDPS  32(R13), Y7, Y7
+	VMOVUPS Y7, 32(R13)
+	ADDQ    DI, R13
+	JMP     next
+
+keep:
+	MOVQ    partial+72(FP), R12
 	VMOVUPS Y0, (R12)
-	VADDPS  32(R12), Y1, Y1
 	VMOVUPS Y1, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y2, Y2
-	VMOVUPS Y2, (R12)
-	VADDPS  32(R12), Y3, Y3
-	VMOVUPS Y3, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y4, Y4
-	VMOVUPS Y4, (R12)
-	VADDPS  32(R12), Y5, Y5
-	VMOVUPS Y5, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y6, Y6
-	VMOVUPS Y6, (R12)
-	VADDPS  32(R12), Y7, Y7
-	VMOVUPS Y7, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y2, 64(R12)
+	VMOVUPS Y3, 96(R12)
+	VMOVUPS Y4, 128(R12)
+	VMOVUPS Y5, 160(R12)
+	VMOVUPS Y6, 192(R12)
+	VMOVUPS Y7, 224(R12)
 	JMP     next
 
 first:
 	VXORPS  Y8, Y8, Y8
-	MOVQ    BX, R12
+	MOVQ    BX, R13
 	VADDPS  Y8, Y0, Y0
-	VMOVUPS Y0, (R12)
+	VMOVUPS Y0, (R13)
 	VADDPS  Y8, Y1, Y1
-	VMOVUPS Y1, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y1, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y8, Y2, Y2
-	VMOVUPS Y2, (R12)
+	VMOVUPS Y2, (R13)
 	VADDPS  Y8, Y3, Y3
-	VMOVUPS Y3, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y3, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y8, Y4, Y4
-	VMOVUPS Y4, (R12)
+	VMOVUPS Y4, (R13)
 	VADDPS  Y8, Y5, Y5
-	VMOVUPS Y5, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y5, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y8, Y6, Y6
-	VMOVUPS Y6, (R12)
+	VMOVUPS Y6, (R13)
 	VADDPS  Y8, Y7, Y7
-	VMOVUPS Y7, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y7, 32(R13)
+	ADDQ    DI, R13
 
 next:
-	MOVQ R12, BX
+	MOVQ R13, BX
+	ADDQ $0x00000100, partial+72(FP)
 	ADDQ aPanel+40(FP), CX
 	DECQ AX
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile5_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, first bool)
+// func tile5_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5_avx2(SB), NOSPLIT, $0-73
+TEXT ·tile5_avx2(SB), NOSPLIT, $0-83
 	MOVQ panels+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+48(FP), DX
@@ -588,22 +688,24 @@ TEXT ·tile5_avx2(SB), NOSPLIT, $0-73
 panel:
 	MOVQ       CX, R10
 	MOVQ       DX, R11
-	MOVQ       BX, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 60(R12)
-	ADDQ       DI, R12
+	MOVQ       BX, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 60(R13)
+	ADDQ       DI, R13
+	CMPB       resume+81(FP), $0x00
+	JNE        resume
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -614,9 +716,25 @@ panel:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	MOVQ       k+0(FP), R12
-	SHRQ       $0x02, R12
-	JZ         k4_end
+	JMP        begin
+
+resume:
+	MOVQ    partial+72(FP), R12
+	VMOVUPS (R12), Y0
+	VMOVUPS 32(R12), Y1
+	VMOVUPS 64(R12), Y2
+	VMOVUPS 96(R12), Y3
+	VMOVUPS 128(R12), Y4
+	VMOVUPS 160(R12), Y5
+	VMOVUPS 192(R12), Y6
+	VMOVUPS 224(R12), Y7
+	VMOVUPS 256(R12), Y8
+	VMOVUPS 288(R12), Y9
+
+begin:
+	MOVQ k+0(FP), R12
+	SHRQ $0x02, R12
+	JZ   k4_end
 
 k4:
 	VMOVUPS      (R11), Y10
@@ -724,76 +842,93 @@ k1:
 	JNZ          k1
 
 k1_end:
-	CMPB    first+72(FP), $0x00
+	CMPB    keep+82(FP), $0x00
+	JNE     keep
+	CMPB    first+80(FP), $0x00
 	JNE     first
-	MOVQ    BX, R12
-	VADDPS  (R12), Y0, Y0
+	MOVQ    BX, R13
+	VADDPS  (R13), Y0, Y0
+	VMOVUPS Y0, (R13)
+	VADDPS  32(R13), Y1, Y1
+	VMOVUPS Y1, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y2, Y2
+	VMOVUPS Y2, (R13)
+	VADDPS  32(R13), Y3, Y3
+	VMOVUPS Y3, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y4, Y4
+	VMOVUPS Y4, (R13)
+	VADDPS  32(R13), Y5, Y5
+	VMOVUPS Y5, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y6, Y6
+	VMOVUPS Y6, (R13)
+	VADDPS  32(R13), Y7, Y7
+	VMOVUPS Y7, 32(R13)
+	ADDQ    DI, R13
+	VADDPS  (R13), Y8, Y8
+	VMOVUPS Y8, (R13)
+	VADDPS  32(R13), Y9, Y9
+	VMOVUPS Y9, 32(R13)
+	ADDQ    DI, R13
+	JMP     next
+
+keep:
+	MOVQ    partial+72(FP), R12
 	VMOVUPS Y0, (R12)
-	VADDPS  32(R12), Y1, Y1
 	VMOVUPS Y1, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y2, Y2
-	VMOVUPS Y2, (R12)
-	VADDPS  32(R12), Y3, Y3
-	VMOVUPS Y3, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y4, Y4
-	VMOVUPS Y4, (R12)
-	VADDPS  32(R12), Y5, Y5
-	VMOVUPS Y5, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y6, Y6
-	VMOVUPS Y6, (R12)
-	VADDPS  32(R12), Y7, Y7
-	VMOVUPS Y7, 32(R12)
-	ADDQ    DI, R12
-	VADDPS  (R12), Y8, Y8
-	VMOVUPS Y8, (R12)
-	VADDPS  32(R12), Y9, Y9
-	VMOVUPS Y9, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y2, 64(R12)
+	VMOVUPS Y3, 96(R12)
+	VMOVUPS Y4, 128(R12)
+	VMOVUPS Y5, 160(R12)
+	VMOVUPS Y6, 192(R12)
+	VMOVUPS Y7, 224(R12)
+	VMOVUPS Y8, 256(R12)
+	VMOVUPS Y9, 288(R12)
 	JMP     next
 
 first:
 	VXORPS  Y10, Y10, Y10
-	MOVQ    BX, R12
+	MOVQ    BX, R13
 	VADDPS  Y10, Y0, Y0
-	VMOVUPS Y0, (R12)
+	VMOVUPS Y0, (R13)
 	VADDPS  Y10, Y1, Y1
-	VMOVUPS Y1, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y1, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y10, Y2, Y2
-	VMOVUPS Y2, (R12)
+	VMOVUPS Y2, (R13)
 	VADDPS  Y10, Y3, Y3
-	VMOVUPS Y3, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y3, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y10, Y4, Y4
-	VMOVUPS Y4, (R12)
+	VMOVUPS Y4, (R13)
 	VADDPS  Y10, Y5, Y5
-	VMOVUPS Y5, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y5, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y10, Y6, Y6
-	VMOVUPS Y6, (R12)
+	VMOVUPS Y6, (R13)
 	VADDPS  Y10, Y7, Y7
-	VMOVUPS Y7, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y7, 32(R13)
+	ADDQ    DI, R13
 	VADDPS  Y10, Y8, Y8
-	VMOVUPS Y8, (R12)
+	VMOVUPS Y8, (R13)
 	VADDPS  Y10, Y9, Y9
-	VMOVUPS Y9, 32(R12)
-	ADDQ    DI, R12
+	VMOVUPS Y9, 32(R13)
+	ADDQ    DI, R13
 
 next:
-	MOVQ R12, BX
+	MOVQ R13, BX
+	ADDQ $0x00000140, partial+72(FP)
 	ADDQ aPanel+40(FP), CX
 	DECQ AX
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile6_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, first bool)
+// func tile6_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6_avx2(SB), NOSPLIT, $0-73
+TEXT ·tile6_avx2(SB), NOSPLIT, $0-83
 	MOVQ panels+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+48(FP), DX
@@ -807,25 +942,27 @@ TEXT ·tile6_avx2(SB), NOSPLIT, $0-73
 panel:
 	MOVQ       CX, R11
 	MOVQ       DX, R12
-	MOVQ       BX, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 60(R13)
-	ADDQ       DI, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 60(R13)
-	ADDQ       DI, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 60(R13)
-	ADDQ       DI, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 60(R13)
-	ADDQ       DI, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 60(R13)
-	ADDQ       DI, R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 60(R13)
-	ADDQ       DI, R13
+	MOVQ       BX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 60(R14)
+	ADDQ       DI, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 60(R14)
+	ADDQ       DI, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 60(R14)
+	ADDQ       DI, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 60(R14)
+	ADDQ       DI, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 60(R14)
+	ADDQ       DI, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 60(R14)
+	ADDQ       DI, R14
+	CMPB       resume+81(FP), $0x00
+	JNE        resume
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -838,9 +975,27 @@ panel:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	MOVQ       k+0(FP), R13
-	SHRQ       $0x02, R13
-	JZ         k4_end
+	JMP        begin
+
+resume:
+	MOVQ    partial+72(FP), R13
+	VMOVUPS (R13), Y0
+	VMOVUPS 32(R13), Y1
+	VMOVUPS 64(R13), Y2
+	VMOVUPS 96(R13), Y3
+	VMOVUPS 128(R13), Y4
+	VMOVUPS 160(R13), Y5
+	VMOVUPS 192(R13), Y6
+	VMOVUPS 224(R13), Y7
+	VMOVUPS 256(R13), Y8
+	VMOVUPS 288(R13), Y9
+	VMOVUPS 320(R13), Y10
+	VMOVUPS 352(R13), Y11
+
+begin:
+	MOVQ k+0(FP), R13
+	SHRQ $0x02, R13
+	JZ   k4_end
 
 k4:
 	VMOVUPS      (R12), Y12
@@ -963,77 +1118,96 @@ k1:
 	JNZ          k1
 
 k1_end:
-	CMPB    first+72(FP), $0x00
+	CMPB    keep+82(FP), $0x00
+	JNE     keep
+	CMPB    first+80(FP), $0x00
 	JNE     first
-	MOVQ    BX, R13
-	VADDPS  (R13), Y0, Y0
+	MOVQ    BX, R14
+	VADDPS  (R14), Y0, Y0
+	VMOVUPS Y0, (R14)
+	VADDPS  32(R14), Y1, Y1
+	VMOVUPS Y1, 32(R14)
+	ADDQ    DI, R14
+	VADDPS  (R14), Y2, Y2
+	VMOVUPS Y2, (R14)
+	VADDPS  32(R14), Y3, Y3
+	VMOVUPS Y3, 32(R14)
+	ADDQ    DI, R14
+	VADDPS  (R14), Y4, Y4
+	VMOVUPS Y4, (R14)
+	VADDPS  32(R14), Y5, Y5
+	VMOVUPS Y5, 32(R14)
+	ADDQ    DI, R14
+	VADDPS  (R14), Y6, Y6
+	VMOVUPS Y6, (R14)
+	VADDPS  32(R14), Y7, Y7
+	VMOVUPS Y7, 32(R14)
+	ADDQ    DI, R14
+	VADDPS  (R14), Y8, Y8
+	VMOVUPS Y8, (R14)
+	VADDPS  32(R14), Y9, Y9
+	VMOVUPS Y9, 32(R14)
+	ADDQ    DI, R14
+	VADDPS  (R14), Y10, Y10
+	VMOVUPS Y10, (R14)
+	VADDPS  32(R14), Y11, Y11
+	VMOVUPS Y11, 32(R14)
+	ADDQ    DI, R14
+	JMP     next
+
+keep:
+	MOVQ    partial+72(FP), R13
 	VMOVUPS Y0, (R13)
-	VADDPS  32(R13), Y1, Y1
 	VMOVUPS Y1, 32(R13)
-	ADDQ    DI, R13
-	VADDPS  (R13), Y2, Y2
-	VMOVUPS Y2, (R13)
-	VADDPS  32(R13), Y3, Y3
-	VMOVUPS Y3, 32(R13)
-	ADDQ    DI, R13
-	VADDPS  (R13), Y4, Y4
-	VMOVUPS Y4, (R13)
-	VADDPS  32(R13), Y5, Y5
-	VMOVUPS Y5, 32(R13)
-	ADDQ    DI, R13
-	VADDPS  (R13), Y6, Y6
-	VMOVUPS Y6, (R13)
-	VADDPS  32(R13), Y7, Y7
-	VMOVUPS Y7, 32(R13)
-	ADDQ    DI, R13
-	VADDPS  (R13), Y8, Y8
-	VMOVUPS Y8, (R13)
-	VADDPS  32(R13), Y9, Y9
-	VMOVUPS Y9, 32(R13)
-	ADDQ    DI, R13
-	VADDPS  (R13), Y10, Y10
-	VMOVUPS Y10, (R13)
-	VADDPS  32(R13), Y11, Y11
-	VMOVUPS Y11, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y2, 64(R13)
+	VMOVUPS Y3, 96(R13)
+	VMOVUPS Y4, 128(R13)
+	VMOVUPS Y5, 160(R13)
+	VMOVUPS Y6, 192(R13)
+	VMOVUPS Y7, 224(R13)
+	VMOVUPS Y8, 256(R13)
+	VMOVUPS Y9, 288(R13)
+	VMOVUPS Y10, 320(R13)
+	VMOVUPS Y11, 352(R13)
 	JMP     next
 
 first:
 	VXORPS  Y12, Y12, Y12
-	MOVQ    BX, R13
+	MOVQ    BX, R14
 	VADDPS  Y12, Y0, Y0
-	VMOVUPS Y0, (R13)
+	VMOVUPS Y0, (R14)
 	VADDPS  Y12, Y1, Y1
-	VMOVUPS Y1, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y1, 32(R14)
+	ADDQ    DI, R14
 	VADDPS  Y12, Y2, Y2
-	VMOVUPS Y2, (R13)
+	VMOVUPS Y2, (R14)
 	VADDPS  Y12, Y3, Y3
-	VMOVUPS Y3, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y3, 32(R14)
+	ADDQ    DI, R14
 	VADDPS  Y12, Y4, Y4
-	VMOVUPS Y4, (R13)
+	VMOVUPS Y4, (R14)
 	VADDPS  Y12, Y5, Y5
-	VMOVUPS Y5, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y5, 32(R14)
+	ADDQ    DI, R14
 	VADDPS  Y12, Y6, Y6
-	VMOVUPS Y6, (R13)
+	VMOVUPS Y6, (R14)
 	VADDPS  Y12, Y7, Y7
-	VMOVUPS Y7, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y7, 32(R14)
+	ADDQ    DI, R14
 	VADDPS  Y12, Y8, Y8
-	VMOVUPS Y8, (R13)
+	VMOVUPS Y8, (R14)
 	VADDPS  Y12, Y9, Y9
-	VMOVUPS Y9, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y9, 32(R14)
+	ADDQ    DI, R14
 	VADDPS  Y12, Y10, Y10
-	VMOVUPS Y10, (R13)
+	VMOVUPS Y10, (R14)
 	VADDPS  Y12, Y11, Y11
-	VMOVUPS Y11, 32(R13)
-	ADDQ    DI, R13
+	VMOVUPS Y11, 32(R14)
+	ADDQ    DI, R14
 
 next:
-	MOVQ R13, BX
+	MOVQ R14, BX
+	ADDQ $0x00000180, partial+72(FP)
 	ADDQ aPanel+40(FP), CX
 	DECQ AX
 	JNZ  panel

@@ -3,7 +3,7 @@ package gemm
 import "github.com/seedbed/seedbed/abi/numerics"
 
 var portable = kernels{
-	mr: 4, nr: 8,
+	mr: 4, nr: 8, depth: numerics.ChunkK,
 	tile:       tilePortable,
 	packA:      packRows(4),
 	packB:      packRows(8),
@@ -17,11 +17,18 @@ func tilePortable(t *tileArgs) {
 		for i := range t.rows {
 			a := t.a[panel*t.aPanel+i*t.aRow:]
 			var p [8]float32
+			if t.resume {
+				p = [8]float32(t.partial[8*(panel*t.rows+i):])
+			}
 			for k := range t.k {
 				x, b := a[k*t.aCol], (*[8]float32)(t.b[8*k:])
 				for j := range p {
 					p[j] = numerics.FMA(x, b[j], p[j])
 				}
+			}
+			if t.keep {
+				copy(t.partial[8*(panel*t.rows+i):], p[:])
+				continue
 			}
 			c := (*[8]float32)(t.c[(panel*t.rows+i)*t.cRow:])
 			if t.first {

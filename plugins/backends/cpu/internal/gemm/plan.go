@@ -236,27 +236,33 @@ func (l *lane) tile(worker, i int) {
 	full, rest := rows/e.mr, rows%e.mr
 	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
 	for k := 0; k < l.k1-l.k0; k += numerics.ChunkK {
-		t.k, t.first = min(numerics.ChunkK, l.k1-l.k0-k), k == 0 && !p.Accumulate
+		end := min(k+numerics.ChunkK, l.k1-l.k0)
+		t.first = k == 0 && !p.Accumulate
 		for j := col0; j < col1; j += e.nr {
-			t.b = l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel+k*e.nr:]
+			b := l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel:]
 			into, cols := c[j-col0:], min(e.nr, col1-j)
-			t.c, t.cRow = into, p.CRow
+			c, cRow := into, p.CRow
 			if cols < e.nr {
-				t.c, t.cRow = w.edge, e.nr
+				c, cRow = w.edge, e.nr
 				if !t.first {
-					copyRows(t.c, t.cRow, into, p.CRow, rows, cols)
+					copyRows(c, cRow, into, p.CRow, rows, cols)
 				}
 			}
-			if full > 0 {
-				t.rows, t.panels, t.a = e.mr, full, a[k*t.aCol:]
-				e.tile(t)
-			}
-			if rest > 0 {
+			for part := k; part < end; part += e.depth {
+				t.k = min(e.depth, end-part)
+				t.resume, t.keep = part > k, part+t.k < end
+				t.b, t.c, t.cRow, t.partial = b[part*e.nr:], c, cRow, w.partial
 				if full > 0 {
-					t.c = t.c[full*e.mr*t.cRow:]
+					t.rows, t.panels, t.a = e.mr, full, a[part*t.aCol:]
+					e.tile(t)
 				}
-				t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel+k*t.aCol:]
-				e.tile(t)
+				if rest > 0 {
+					if full > 0 {
+						t.c, t.partial = c[full*e.mr*cRow:], w.partial[full*e.mr*e.nr:]
+					}
+					t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel+part*t.aCol:]
+					e.tile(t)
+				}
 			}
 			if cols < e.nr {
 				copyRows(into, p.CRow, w.edge, e.nr, rows, cols)
