@@ -16,6 +16,7 @@ type lowering func(c *compiler, op *ir.Op) error
 
 // step is a piece of a compiled function.
 type step struct {
+	op  string // the op that it is part of
 	run func(r *run) error
 	// inPlace says that element i of the output depends on elements i of inputs of the output's size alone.
 	inPlace bool
@@ -31,8 +32,9 @@ type compiler struct {
 	splats [][]byte // by value: the element that fills it, or nil
 	stores []store
 	steps  []step
-	used   []int // stores read or written by the step being made
-	extra  int   // bytes that steps keep for themselves
+	op     string // being lowered
+	used   []int  // stores read or written by the step being made
+	extra  int    // bytes that steps keep for themselves
 }
 
 const none = -1
@@ -98,6 +100,7 @@ func (c *compiler) lower(op *ir.Op) error {
 	if err := checkType(op.Results[0]); err != nil {
 		return err
 	}
+	c.op = op.Name
 	l := lowerings[op.Name]
 	if l == nil {
 		return fmt.Errorf("the cpu backend does not know the op")
@@ -145,7 +148,7 @@ func (c *compiler) emit(run func(r *run) error) {
 		c.stores[ref].last = max(c.stores[ref].last, len(c.steps))
 	}
 	c.used = nil
-	c.steps = append(c.steps, step{run: run})
+	c.steps = append(c.steps, step{op: c.op, run: run})
 }
 
 func (c *compiler) emitInPlace(run func(r *run) error) {
