@@ -35,6 +35,8 @@ type compiler struct {
 	op     string // being lowered
 	used   []int  // stores read or written by the step being made
 	extra  int    // bytes that steps keep for themselves
+	fusion fusion
+	failed error // of an op that had been put off
 }
 
 const none = -1
@@ -53,14 +55,17 @@ func (b *Backend) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, e
 }
 
 func (b *Backend) compile(f *ir.Func) (*executable, error) {
-	f, err := ir.Expand(f, func(op *ir.Op) bool { return lowerings[op.Name] != nil && !tooLong(op) })
+	f, err := ir.Expand(f, keeps)
 	if err != nil {
 		return nil, err
 	}
 	if f, err = widen(f); err != nil {
 		return nil, err
 	}
-	c := &compiler{b: b, types: f.Types()}
+	if f, err = rewrite(f); err != nil {
+		return nil, err
+	}
+	c := &compiler{b: b, types: f.Types(), fusion: newFusion(f)}
 	for i, p := range f.Params {
 		if err := checkType(p.Type); err != nil {
 			return nil, fmt.Errorf("func %s: parameter %q: %w", f.Name, p.Name, err)
@@ -71,7 +76,7 @@ func (b *Backend) compile(f *ir.Func) (*executable, error) {
 	c.splats = make([][]byte, len(c.types))
 	for i := range f.Ops {
 		op := &f.Ops[i]
-		if err := c.lower(op); err != nil {
+		if err := cmp.Or(c.lower(op), c.failed); err != nil {
 			return nil, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: err.Error()}
 		}
 	}
@@ -105,6 +110,13 @@ func (c *compiler) lower(op *ir.Op) error {
 	if l == nil {
 		return fmt.Errorf("the cpu backend does not know the op")
 	}
+	switch {
+	case !c.read(op) || c.putOff(op):
+		return nil
+	case fusable(op, c.types):
+		c.chain(op)
+		return nil
+	}
 	return l(c, op)
 }
 
@@ -115,6 +127,7 @@ func (c *compiler) store(s store) int {
 
 // value returns the store of a value, which the next step reads. A value of equal elements is written out now.
 func (c *compiler) value(v ir.Value) int {
+	c.ready(v)
 	if c.refs[v] == none {
 		t, e := c.types[v], c.splats[v]
 		used := c.used
@@ -125,6 +138,13 @@ func (c *compiler) value(v ir.Value) int {
 	}
 	c.used = append(c.used, c.refs[v])
 	return c.refs[v]
+}
+
+// ready sees to it that a value is in a store or is a splat.
+func (c *compiler) ready(v ir.Value) {
+	if c.fusion.putOff[v] != nil {
+		c.force(v)
+	}
 }
 
 func (c *compiler) in(op *ir.Op, i int) int { return c.value(op.Operands[i]) }

@@ -73,7 +73,7 @@ func runs(r *rand.Rand, t ir.Type) []byte {
 }
 
 func TestAttentionIsItsDecomposition(t *testing.T) {
-	checkComposite(t, 60, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+	checkComposite(t, 30, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		batch, g, r := d.n("batch", 0, 2), d.n("groups", 1, 2), d.n("heads a group", 1, 3)
 		s := d.pick("queries", 0, 1, 2, 5, 9, 33, 100)
 		keys := d.pick("keys", s, s, s, 0, 1, 7, 40, 101)
@@ -108,7 +108,7 @@ func TestAttentionIsItsDecomposition(t *testing.T) {
 }
 
 func TestCrossEntropyIsItsDecomposition(t *testing.T) {
-	checkComposite(t, 40, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+	checkComposite(t, 20, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		n, v, e := d.pick("rows", 0, 1, 3, 20, 130, 515), d.pick("vocabulary", 1, 2, 15, 50), d.pick("width", 0, 1, 6, 17)
 		if d.n("wide", 0, 19) == 0 {
 			n, v, e = 3, 4100, 2
@@ -126,7 +126,7 @@ func TestCrossEntropyIsItsDecomposition(t *testing.T) {
 }
 
 func TestNormGradientsAreTheirDecompositions(t *testing.T) {
-	checkComposite(t, 40, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+	checkComposite(t, 20, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		shape := []int{d.pick("outer", 0, 1, 2, 3), d.pick("rows", 0, 1, 5, 31, 32, 70), d.pick("columns", 0, 1, 7, 8, 40, 129)}
 		if d.n("long", 0, 9) == 0 {
 			shape = []int{2, 2100, 3}

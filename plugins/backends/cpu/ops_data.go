@@ -62,6 +62,7 @@ func count[T float32 | uint8 | uint32 | uint64](x []T, along, after int) {
 }
 
 func reshape(c *compiler, op *ir.Op) error {
+	c.ready(op.Operands[0])
 	c.same(op)
 	return nil
 }

@@ -14,34 +14,56 @@ type matrices struct {
 	items                []int // offsets
 }
 
+// contraction is a dot_general, of which operands that have no such form are copied first.
+type contraction struct {
+	m, n, k int
+	l, r    matrices
+	batch   []gemm.Offsets
+}
+
 func dotGeneral(c *compiler, op *ir.Op) error {
 	if d := op.Results[0].DType; d != ir.F32 {
 		return unknown(d)
 	}
+	x := c.contraction(op)
+	out := c.out(op)
+	c.emit(func(r *run) error { return x.run(r, out, nil) })
+	return nil
+}
+
+func (c *compiler) contraction(op *ir.Op) *contraction {
 	d := ir.DotDimsOf(op.Attrs)
 	lt, rt := c.types[op.Operands[0]], c.types[op.Operands[1]]
 	lf, rf := d.LHSFree(lt.Rank()), d.RHSFree(rt.Rank())
-	m, n, k := product(pick(lt.Shape, lf)), product(pick(rt.Shape, rf)), product(pick(lt.Shape, d.LHSContract))
-	l := c.matrices(op, 0, d.LHSBatch, lf, d.LHSContract)
-	r := c.matrices(op, 1, d.RHSBatch, d.RHSContract, rf)
-	out := c.out(op)
-	var batch []gemm.Offsets
-	if len(l.items) != 1 {
-		for i := range l.items {
-			batch = append(batch, gemm.Offsets{A: l.items[i], B: r.items[i], C: i * m * n})
+	x := &contraction{m: product(pick(lt.Shape, lf)), n: product(pick(rt.Shape, rf)), k: product(pick(lt.Shape, d.LHSContract))}
+	x.l = c.matrices(op, 0, d.LHSBatch, lf, d.LHSContract)
+	x.r = c.matrices(op, 1, d.RHSBatch, d.RHSContract, rf)
+	if len(x.l.items) != 1 {
+		for i := range x.l.items {
+			x.batch = append(x.batch, gemm.Offsets{A: x.l.items[i], B: x.r.items[i], C: i * x.m * x.n})
 		}
 	}
-	c.emit(func(x *run) error {
-		if len(x.mem[out]) == 0 {
-			return nil
+	return x
+}
+
+// run writes the product to out and then runs a chain, if there is one, on each tile of it.
+func (x *contraction) run(r *run, out int, then *chain) error {
+	if len(r.mem[out]) == 0 {
+		return nil
+	}
+	p := &gemm.Problem{
+		M: x.m, N: x.n, K: x.k, CRow: x.n, Batch: x.batch, C: r.f32(out),
+		A: gemm.Operand{Data: r.f32(x.l.ref), RowStride: x.l.rowStride, ColStride: x.l.colStride},
+		B: gemm.Operand{Data: r.f32(x.r.ref), RowStride: x.r.rowStride, ColStride: x.r.colStride},
+	}
+	if then != nil {
+		p.Epilogue = func(t gemm.Tile) {
+			for row := t.Row0; row < t.Row1; row++ {
+				then.run(r, t.Worker, row*x.n+t.Col0, row*x.n+t.Col1)
+			}
 		}
-		return x.b.gemm.Run(&gemm.Problem{
-			M: m, N: n, K: k, CRow: n, Batch: batch, C: x.f32(out),
-			A: gemm.Operand{Data: x.f32(l.ref), RowStride: l.rowStride, ColStride: l.colStride},
-			B: gemm.Operand{Data: x.f32(r.ref), RowStride: r.rowStride, ColStride: r.colStride},
-		})
-	})
-	return nil
+	}
+	return r.b.gemm.Run(p)
 }
 
 // matrices describes an operand by strides where its dimensions allow it, and otherwise copies it first.

@@ -1,0 +1,465 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
+)
+
+// Elementwise ops on f32 are not lowered one by one. An op whose result only other such ops of its size read is put off; the op at
+// the end of such a chain runs all that was put off in one pass, segment by segment in the first-level cache. Rows and columns that
+// are broadcast are read where they are. A contraction that only a chain reads is put off too: the chain then runs on each tile of
+// it that is finished, while it is in the cache.
+
+const segment = 2048 // elements: a register takes 8 KiB
+
+// fusable says whether an op can be part of a chain.
+func fusable(op *ir.Op, types []ir.Type) bool {
+	if len(op.Results) != 1 || op.Results[0].DType != ir.F32 || op.Results[0].Elements() == 0 {
+		return false
+	}
+	_, one := unaryF32[op.Name]
+	_, two := binaryF32[op.Name]
+	return one || two || op.Name == "fma"
+}
+
+// fusion is what the compiler knows of uses.
+type fusion struct {
+	f       *ir.Func
+	maker   []int    // by value: the op
+	readers [][]int  // by value: ops; len(f.Ops) for the function's results
+	putOff  []*ir.Op // by value: what makes it, if that was put off
+}
+
+func newFusion(f *ir.Func) fusion {
+	n := f.NumValues()
+	x := fusion{f: f, maker: make([]int, n), readers: make([][]int, n), putOff: make([]*ir.Op, n)}
+	for i := range f.Ops {
+		for k := range f.Ops[i].Results {
+			x.maker[f.Ops[i].Result(k)] = i
+		}
+		for _, v := range f.Ops[i].Operands {
+			x.readers[v] = append(x.readers[v], i)
+		}
+	}
+	for _, r := range f.Results {
+		x.readers[r.Value] = append(x.readers[r.Value], len(f.Ops))
+	}
+	return x
+}
+
+// read says whether anything reads a result of op.
+func (c *compiler) read(op *ir.Op) bool {
+	for i := range op.Results {
+		if len(c.fusion.readers[op.Result(i)]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// chained says whether only ops of a chain of op's size read what it gives.
+func (c *compiler) chained(op *ir.Op) bool {
+	x := &c.fusion
+	if len(op.Results) != 1 {
+		return false
+	}
+	size := op.Results[0].Elements()
+	for _, i := range x.readers[op.First] {
+		if i == len(x.f.Ops) || !fusable(&x.f.Ops[i], c.types) || x.f.Ops[i].Results[0].Elements() != size {
+			return false
+		}
+	}
+	return true
+}
+
+// putOff puts op off if it can be, and says whether it did.
+func (c *compiler) putOff(op *ir.Op) bool {
+	switch {
+	case op.Results[0].DType != ir.F32 || op.Results[0].Elements() == 0 || !c.chained(op):
+		return false
+	case fusable(op, c.types):
+	case op.Name == "broadcast_in_dim":
+		if _, _, ok := c.repeats(op); !ok || c.splats[op.Operands[0]] != nil {
+			return false
+		}
+	case op.Name == "dot_general":
+		if len(c.fusion.readers[op.First]) != 1 || len(ir.DotDimsOf(op.Attrs).LHSBatch) > 0 {
+			return false
+		}
+	default:
+		return false
+	}
+	c.fusion.putOff[op.First] = op
+	return true
+}
+
+// repeats describes a broadcast as reading element i/each%period of its operand for element i of its result.
+func (c *compiler) repeats(op *ir.Op) (each, period int, ok bool) {
+	in, t, dims := c.types[op.Operands[0]], op.Results[0], op.Attrs.Ints("dimensions")
+	period = in.Elements()
+	if period == 0 {
+		return 0, 0, false
+	}
+	// The operand's dimensions that are not 1 must be neighbours and whole.
+	each, next := 1, none
+	for i := len(dims) - 1; i >= 0; i-- {
+		switch d := dims[i]; {
+		case in.Shape[i] == 1:
+		case in.Shape[i] != t.Shape[d] || next != none && product(t.Shape[d+1:next]) != 1 || next != none && d > next:
+			return 0, 0, false
+		default:
+			if next == none {
+				each = product(t.Shape[d+1:])
+			}
+			next = d
+		}
+	}
+	return each, period, true
+}
+
+// leaf is something that a chain reads from memory: element i/each%period of ref for element i.
+type leaf struct{ ref, each, period int }
+
+// source is an operand of an instruction.
+type source struct {
+	kind  sourceKind
+	index int     // of the register, of the leaf
+	value float32 // of a constant
+}
+
+type sourceKind uint8
+
+const (
+	constantSource sourceKind = iota
+	registerSource
+	leafSource
+)
+
+// instruction is one op of a chain. It writes a register, or where out is not none an output.
+type instruction struct {
+	unary    func(dst, a []float32)
+	binary   binaryVec
+	isFMA    bool
+	in       []source
+	register int
+	out      int // ref
+}
+
+// chain is what runs in one pass.
+type chain struct {
+	size         int
+	leaves       []leaf
+	instructions []instruction
+	registers    int
+	fills        int // the first of registers for an element that stands for all of an operand
+	width        int // elements of a register
+	scratch      int // ref: the registers of all workers
+	cuts         []int
+}
+
+// force runs what was put off for a value, which it gives a store.
+func (c *compiler) force(v ir.Value) {
+	used := c.used
+	c.used = nil
+	op := c.fusion.putOff[v]
+	c.fusion.putOff[v] = nil
+	at := c.op
+	c.op = op.Name
+	if fusable(op, c.types) {
+		c.chain(op)
+	} else if err := lowerings[op.Name](c, op); err != nil {
+		c.failed = err
+	}
+	c.op, c.used = at, used
+}
+
+// chain lowers op and all that was put off for it.
+func (c *compiler) chain(root *ir.Op) {
+	g := &chainBuilder{c: c, ch: &chain{size: root.Results[0].Elements()}, values: map[ir.Value]source{}}
+	g.collect(root)
+	g.emit(root)
+}
+
+type chainBuilder struct {
+	c      *compiler
+	ch     *chain
+	ops    []*ir.Op // of the chain, in order
+	dot    *ir.Op   // whose tiles it runs on, or nil
+	values map[ir.Value]source
+}
+
+// collect finds the ops of the chain.
+func (g *chainBuilder) collect(root *ir.Op) {
+	c := g.c
+	seen := map[ir.Value]bool{}
+	var visit func(op *ir.Op)
+	visit = func(op *ir.Op) {
+		for _, v := range op.Operands {
+			if p := c.fusion.putOff[v]; p != nil && !seen[v] {
+				seen[v] = true
+				switch {
+				case fusable(p, c.types):
+					visit(p)
+				case p.Name == "dot_general" && g.dot == nil:
+					g.dot = p
+				}
+			}
+		}
+		g.ops = append(g.ops, op)
+	}
+	visit(root)
+	slices.SortFunc(g.ops, func(a, b *ir.Op) int { return int(a.First - b.First) })
+	g.ops = slices.CompactFunc(g.ops, func(a, b *ir.Op) bool { return a == b })
+}
+
+func (g *chainBuilder) emit(root *ir.Op) {
+	c, ch := g.c, g.ch
+	inChain := map[int]bool{}
+	for _, op := range g.ops {
+		inChain[c.fusion.maker[op.First]] = true
+	}
+	if g.dot != nil && !g.tiles() {
+		g.dot = nil
+	}
+	if g.dot != nil {
+		c.fusion.putOff[g.dot.First] = nil
+	}
+	for _, op := range g.ops {
+		c.fusion.putOff[op.First] = nil
+	}
+	// Leaves first: asking for them may run what was put off for them.
+	donor := none
+	for _, op := range g.ops {
+		for _, v := range op.Operands {
+			if _, ok := g.values[v]; ok || slices.ContainsFunc(g.ops, func(o *ir.Op) bool { return o.First == v }) || g.dot != nil && g.dot.First == v {
+				continue
+			}
+			if s, ok := c.scalar(v); ok {
+				g.values[v] = source{kind: constantSource, value: s}
+				continue
+			}
+			l := leaf{each: 1, period: ch.size}
+			if p := c.fusion.putOff[v]; p != nil && p.Name == "broadcast_in_dim" {
+				l.each, l.period, _ = c.repeats(p)
+				l.ref = c.value(p.Operands[0])
+			} else {
+				l.ref = c.value(v)
+			}
+			if c.stores[l.ref].kind == inParam && l.period == ch.size {
+				donor = l.ref
+			}
+			g.values[v] = source{kind: leafSource, index: len(ch.leaves)}
+			ch.leaves = append(ch.leaves, l)
+		}
+	}
+	var multiply *contraction
+	if g.dot != nil {
+		multiply = c.contraction(g.dot)
+	}
+	rootOut := none
+	outputs := 0
+	for _, op := range g.ops {
+		in := make([]source, len(op.Operands))
+		for i, v := range op.Operands {
+			if g.dot != nil && v == g.dot.First {
+				in[i] = source{kind: leafSource, index: none} // the leaf comes last
+			} else {
+				in[i] = g.values[v]
+			}
+		}
+		x := instruction{unary: unaryF32[op.Name], binary: binaryF32[op.Name], isFMA: op.Name == "fma", in: in, out: none}
+		kept := op == root || slices.ContainsFunc(c.fusion.readers[op.First], func(i int) bool { return !inChain[i] })
+		if kept {
+			x.out = c.temp(op.Results[0].Bytes())
+			c.refs[op.First] = x.out
+			g.values[op.First] = source{kind: leafSource, index: len(ch.leaves)}
+			ch.leaves = append(ch.leaves, leaf{ref: x.out, each: 1, period: ch.size})
+			outputs++
+		} else {
+			x.register = g.register(op)
+			g.values[op.First] = source{kind: registerSource, index: x.register}
+		}
+		if op == root {
+			rootOut = x.out
+		}
+		ch.instructions = append(ch.instructions, x)
+	}
+	for _, l := range ch.leaves {
+		if l.each > 1 {
+			ch.cuts = append(ch.cuts, l.each)
+		}
+		if l.period*l.each < ch.size {
+			ch.cuts = append(ch.cuts, l.period*l.each)
+		}
+	}
+	ch.width, ch.fills = min(segment, ch.size), ch.registers
+	for i := range ch.instructions {
+		for k, s := range ch.instructions[i].in {
+			if ch.scalar(s) {
+				ch.registers = max(ch.registers, ch.fills+k+1)
+			}
+		}
+	}
+	ch.scratch = c.temp(4 * ch.width * ch.registers * c.b.pool.Workers())
+	if multiply == nil {
+		c.emit(ch.pass)
+		c.steps[len(c.steps)-1].inPlace = outputs == 1
+		return
+	}
+	// The product is made where its result goes, unless that may become the memory of a parameter that the chain reads.
+	to := rootOut
+	isResult := slices.Contains(c.fusion.readers[root.First], len(c.fusion.f.Ops))
+	if donor = keepApart(donor, multiply.l.ref, multiply.r.ref); outputs > 1 || isResult && donor != none {
+		to = c.temp(4 * ch.size)
+	}
+	for i := range ch.instructions {
+		for k := range ch.instructions[i].in {
+			if s := &ch.instructions[i].in[k]; s.kind == leafSource && s.index == none {
+				s.index = len(ch.leaves)
+			}
+		}
+	}
+	ch.leaves = append(ch.leaves, leaf{ref: to, each: 1, period: ch.size})
+	c.emit(func(r *run) error { return multiply.run(r, to, ch) })
+	if outputs == 1 && to != rootOut {
+		c.steps[len(c.steps)-1].pairs = map[int]int{rootOut: donor}
+	}
+}
+
+// keepApart returns ref unless it is one of the others.
+func keepApart(ref int, others ...int) int {
+	if slices.Contains(others, ref) {
+		return none
+	}
+	return ref
+}
+
+// tiles says whether the chain can run on tiles of the contraction: whether all broadcasts are even along its rows.
+func (g *chainBuilder) tiles() bool {
+	c := g.c
+	t := c.types[g.dot.Operands[1]]
+	n := product(pick(t.Shape, ir.DotDimsOf(g.dot.Attrs).RHSFree(t.Rank())))
+	for _, op := range g.ops {
+		for _, v := range op.Operands {
+			p := c.fusion.putOff[v]
+			if p == nil || p.Name != "broadcast_in_dim" {
+				continue
+			}
+			each, period, _ := c.repeats(p)
+			if each > 1 && each%n != 0 || each == 1 && period%n != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// register returns one that no later instruction of the chain needs.
+func (g *chainBuilder) register(op *ir.Op) int {
+	at := slices.Index(g.ops, op)
+	busy := map[int]bool{}
+	for _, o := range g.ops[:at] {
+		s := g.values[o.First]
+		if s.kind != registerSource {
+			continue
+		}
+		for _, later := range g.ops[at:] {
+			// An operand of op itself may give op its register: kernels work in place.
+			if later != op && slices.Contains(later.Operands, o.First) {
+				busy[s.index] = true
+			}
+		}
+	}
+	n := 0
+	for busy[n] {
+		n++
+	}
+	g.ch.registers = max(g.ch.registers, n+1)
+	return n
+}
+
+// pass runs the chain over whole tensors.
+func (ch *chain) pass(r *run) error {
+	const part = 4 * segment
+	parts := (ch.size + part - 1) / part
+	return r.b.pool.For(parts, func(worker, i int) { ch.run(r, worker, i*part, min(ch.size, (i+1)*part)) })
+}
+
+// run computes elements [lo, hi).
+func (ch *chain) run(r *run, worker, lo, hi int) {
+	registers := r.f32(ch.scratch)[worker*ch.registers*ch.width:][:ch.registers*ch.width]
+	for lo < hi {
+		n := min(segment, hi-lo)
+		for _, cut := range ch.cuts {
+			n = min(n, cut-lo%cut)
+		}
+		ch.segment(r, registers, lo, n)
+		lo += n
+	}
+}
+
+// scalar says whether one element stands for all of an operand in a segment.
+func (ch *chain) scalar(s source) bool {
+	switch {
+	case s.kind == constantSource:
+		return true
+	case s.kind == registerSource || s.index == none:
+		return false
+	}
+	return ch.leaves[s.index].each > 1 || ch.leaves[s.index].period == 1
+}
+
+func (ch *chain) segment(r *run, registers []float32, at, n int) {
+	// operand returns a slice, or one element that stands for all.
+	operand := func(s source) (x []float32, scalar float32, isScalar bool) {
+		switch s.kind {
+		case constantSource:
+			return nil, s.value, true
+		case registerSource:
+			return registers[s.index*ch.width:][:n], 0, false
+		}
+		l := ch.leaves[s.index]
+		i := at / l.each % l.period
+		if ch.scalar(s) {
+			return nil, r.f32(l.ref)[i], true
+		}
+		return r.f32(l.ref)[i : i+n], 0, false
+	}
+	filled := func(k int, x []float32, s float32, isScalar bool) []float32 {
+		if isScalar {
+			x = registers[(ch.fills+k)*ch.width:][:n]
+			vec.Fill(x, s)
+		}
+		return x
+	}
+	for i := range ch.instructions {
+		x := &ch.instructions[i]
+		var dst []float32
+		if x.out != none {
+			dst = r.f32(x.out)[at : at+n]
+		} else {
+			dst = registers[x.register*ch.width:][:n]
+		}
+		a, sa, scalarA := operand(x.in[0])
+		switch {
+		case x.isFMA:
+			b, sb, scalarB := operand(x.in[1])
+			z, sz, scalarZ := operand(x.in[2])
+			vec.FMA(dst, filled(0, a, sa, scalarA), filled(1, b, sb, scalarB), filled(2, z, sz, scalarZ))
+		case x.unary != nil:
+			x.unary(dst, filled(0, a, sa, scalarA))
+		default:
+			b, sb, scalarB := operand(x.in[1])
+			switch {
+			case scalarB:
+				x.binary.right(dst, filled(0, a, sa, scalarA), sb)
+			case scalarA:
+				x.binary.left(dst, b, sa)
+			default:
+				x.binary.both(dst, a, b)
+			}
+		}
+	}
+}

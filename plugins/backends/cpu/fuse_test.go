@@ -1,0 +1,77 @@
+package cpu
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Random graphs of elementwise ops, broadcasts, contractions and transposes, of which any value may be a result.
+func TestChainsAreTheirOps(t *testing.T) {
+	unaries := []string{"negate", "abs", "sqrt", "relu", "gelu_tanh", "exponential", "sign", "floor", "silu_derivative"}
+	binaries := []string{"add", "subtract", "multiply", "divide", "maximum", "minimum"}
+	checkComposite(t, 60, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+		rows, cols, inner := d.pick("rows", 0, 1, 2, 5, 30, 101), d.pick("columns", 1, 3, 17, 40, 260), d.pick("inner", 0, 1, 9, 20)
+		whole := ir.T(ir.F32, rows, cols)
+		var values []ir.Value
+		for _, n := range []string{"x", "y"} {
+			values = append(values, b.Param(n, whole))
+		}
+		row, col, one := b.Param("row", whole.With(cols)), b.Param("col", whole.With(rows)), b.Param("one", whole.With())
+		l, lt := b.Param("l", whole.With(rows, inner)), b.Param("lt", whole.With(inner, rows))
+		r, rt := b.Param("r", whole.With(inner, cols)), b.Param("rt", whole.With(cols, inner))
+		values = append(values, b.BroadcastTo(row, rows, cols), b.BroadcastFront(col, rows, cols), b.BroadcastInDim(one, whole.Shape, nil), b.Full(whole, 0.75))
+		any := func() ir.Value { return values[d.n("operand", 0, len(values)-1)] }
+		for range d.n("ops", 1, 14) {
+			var v ir.Value
+			switch d.n("kind", 0, 9) {
+			case 0:
+				v = b.MatMul(l, r)
+			case 1:
+				v = b.Linear(b.Mul(l, l), rt)
+			case 2: // [cols, rows], transposed
+				v = b.Transpose(b.DotGeneral(r, lt, ir.DotDims{LHSContract: []int{0}, RHSContract: []int{0}}), 1, 0)
+			case 3:
+				v = b.Unary(unaries[d.n("unary", 0, len(unaries)-1)], any())
+			case 4:
+				v = b.FMA(any(), any(), any())
+			case 5:
+				v = b.Reshape(b.Reshape(any(), rows*cols), rows, cols)
+			default:
+				v = b.Op(binaries[d.n("binary", 0, len(binaries)-1)], []ir.Value{any(), any()})[0]
+			}
+			values = append(values, v)
+		}
+		for i, v := range values[2:] {
+			if i == len(values)-3 || d.n("returned", 0, 3) == 0 {
+				b.Return("v"+string(rune('a'+i)), v)
+			}
+		}
+		b.Return("sum", b.ReduceSum(any(), 1))
+		return nil
+	})
+}
+
+// A layer's product, bias, activation and residual are one step, and so is a gradient that is added to a sum in place.
+func TestChainsAreSteps(t *testing.T) {
+	be, err := New(Options{Threads: 1})
+	require.NoError(t, err)
+	defer be.Close()
+	b := ir.NewBuilder("f")
+	x, w, bias := b.Param("x", ir.T(ir.F32, 8, 4)), b.Param("w", ir.T(ir.F32, 4, 5)), b.Param("bias", ir.T(ir.F32, 5))
+	residual, acc := b.Param("residual", ir.T(ir.F32, 8, 5)), b.Param("acc", ir.T(ir.F32, 4, 5))
+	pre := b.Add(b.MatMul(x, w), b.BroadcastTo(bias, 8, 5))
+	dw := b.Transpose(b.DotGeneral(residual, x, ir.DotDims{LHSContract: []int{0}, RHSContract: []int{0}}), 1, 0)
+	b.Return("pre", pre)
+	b.Return("y", b.Add(b.Unary("gelu", pre), residual))
+	b.Return("dw", b.Add(acc, dw))
+	f, err := b.Func()
+	require.NoError(t, err)
+	e, err := be.Compile(t.Context(), f)
+	require.NoError(t, err)
+	assert.Len(t, e.(*executable).steps, 3, "product with bias, activation with residual, gradient")
+	assert.EqualValues(t, 8*5*4, e.Memory().Results, "all but pre are made in the memory of what they add")
+}
