@@ -408,7 +408,7 @@ func (ch *chain) scalar(s source) bool {
 	case s.kind == registerSource || s.index == none:
 		return false
 	}
-	return ch.leaves[s.index].each > 1 || ch.leaves[s.index].period == 1
+	return ch.leaves[s.index].each > 1 || ch.leaves[s.index].period == 1 && ch.size > 1
 }
 
 func (ch *chain) segment(r *run, registers []float32, at, n int) {
