@@ -2,6 +2,7 @@
 //
 //	go run ./bench peers gpt_small         training steps, PyTorch and the project in turn
 //	go run ./bench step gpt_small          the project's steps alone
+//	go run ./bench boundary gpt_small      steps in three plugin processes beside steps in one
 //	go run ./bench gemm                    matrix products on one core
 //
 // README.md beside it says what the figures mean. Start reading at peers.go.

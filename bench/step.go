@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -19,6 +20,7 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/cost"
 	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/core/train"
@@ -30,21 +32,23 @@ import (
 
 // measured is what one side says of a model: the fields that it shares with the peers' script. Times are in seconds.
 type measured struct {
-	Model   string    `json:"model"`
-	Threads int       `json:"threads"`
-	Median  float64   `json:"step_s"`
-	Min     float64   `json:"min_s"`
-	FLOPs   float64   `json:"flops"`
-	Loss    float64   `json:"loss"`
-	Peak    float64   `json:"peak_flops,omitempty"` // of fused multiply-adds, all threads
-	Start   float64   `json:"start_s,omitempty"`    // compiling and the first weights
-	CPU     float64   `json:"cpu_step_s,omitempty"` // processor time of a step, all threads
-	Steps   []float64 `json:"steps_s,omitempty"`
+	Model    string    `json:"model"`
+	Threads  int       `json:"threads"`
+	Median   float64   `json:"step_s"`
+	Min      float64   `json:"min_s"`
+	FLOPs    float64   `json:"flops"`
+	Loss     float64   `json:"loss"`
+	Peak     float64   `json:"peak_flops,omitempty"` // of fused multiply-adds, all threads
+	Compiled float64   `json:"compiled_s,omitempty"` // plugins started and programs compiled
+	Start    float64   `json:"start_s,omitempty"`    // and the first weights drawn and uploaded
+	CPU      float64   `json:"cpu_step_s,omitempty"` // processor time of a step, all threads; of one process only
+	Steps    []float64 `json:"steps_s,omitempty"`
 }
 
 // stepOptions are how to run the project's steps.
 type stepOptions struct {
 	threads, steps, warmup int
+	inProcess              bool
 	profile                string
 }
 
@@ -56,6 +60,7 @@ func newStep() *cobra.Command {
 		Example: "  go run ./bench step gpt_small --steps 20 --profile step.pprof",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.inProcess = o.inProcess || o.profile != ""
 			m, err := runSteps(cmd.Context(), args[0], o)
 			if err != nil {
 				return err
@@ -66,7 +71,8 @@ func newStep() *cobra.Command {
 	c.Flags().IntVar(&o.threads, "threads", runtime.NumCPU(), "workers of the backend")
 	c.Flags().IntVar(&o.steps, "steps", 5, "steps to time")
 	c.Flags().IntVar(&o.warmup, "warmup", 2, "steps before them")
-	c.Flags().StringVar(&o.profile, "profile", "", "file for a profile of the timed steps, for go tool pprof")
+	c.Flags().BoolVar(&o.inProcess, "in-process", false, "run the plugins' code in this process, without any boundary")
+	c.Flags().StringVar(&o.profile, "profile", "", "file for a profile of the timed steps, for go tool pprof; implies --in-process")
 	return c
 }
 
@@ -80,12 +86,22 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		return nil, fmt.Errorf("%d steps after %d: at least one of each", o.steps, o.warmup)
 	}
 	start := time.Now()
-	t, backend, err := m.trainer(ctx, o)
+	var x *parties
+	if o.inProcess {
+		x, err = inProcess(o.threads)
+	} else {
+		x, err = inProcesses(ctx, o.threads)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer backend.Close()
+	defer x.close()
+	t, err := m.trainer(ctx, x)
+	if err != nil {
+		return nil, err
+	}
 	defer t.Close()
+	compiled := time.Since(start).Seconds()
 	if err := t.Initialize(ctx); err != nil {
 		return nil, err
 	}
@@ -93,7 +109,7 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 	if err != nil {
 		return nil, err
 	}
-	out := &measured{Model: name, Threads: o.threads, FLOPs: float64(flops.Contractions), Start: time.Since(start).Seconds()}
+	out := &measured{Model: name, Threads: o.threads, FLOPs: float64(flops.Contractions), Compiled: compiled, Start: time.Since(start).Seconds()}
 	// Steps stay queued behind the last that is timed, as in the middle of a run.
 	total := o.warmup + o.steps
 	var last time.Time
@@ -119,8 +135,10 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		}
 		out.Loss = metrics.Loss
 	}
-	out.CPU = (processorTime() - before) / float64(o.steps)
-	stats, err := backend.Stats(ctx)
+	if o.inProcess {
+		out.CPU = (processorTime() - before) / float64(o.steps)
+	}
+	stats, err := x.device.Stats(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +161,92 @@ func profile(path string) (stop func(), err error) {
 	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }
 
-// trainer makes a run in this process.
-func (m model) trainer(ctx context.Context, o stepOptions) (*train.Trainer, *cpu.Backend, error) {
-	dims := map[string]int{"batch": m.batch, "sequence": m.seq}
-	module, err := gpt.Model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(m.config), Role: "causal_lm", Dims: dims})
+// parties are who takes part in a run.
+type parties struct {
+	model     plugin.Model
+	objective plugin.Objective
+	device    device.Device
+	newFields train.NewFields // nil for the heap
+	close     func()
+}
+
+// inProcess puts the plugins' code into this process.
+func inProcess(threads int) (*parties, error) {
+	backend, err := cpu.New(cpu.Options{Threads: threads})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	return &parties{gpt.Model, causal_lm.Objective{}, device.Local(backend), nil, func() { backend.Close() }}, nil
+}
+
+// inProcesses starts three plugins, which are this executable again.
+func inProcesses(ctx context.Context, threads int) (*parties, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	memory, err := plugins.NewMemory(plugins.PlaneAuto)
+	if err != nil {
+		return nil, err
+	}
+	x := &parties{newFields: memory.NewFields, close: func() { memory.Close() }}
+	start := func(kind plugins.Kind) (*plugins.Plugin, error) {
+		p, err := plugins.Start(ctx, plugins.Spec{Command: []string{self, "serve", string(kind), "--threads", strconv.Itoa(threads)}, Kind: kind}, plugins.Options{Memory: memory})
+		if err != nil {
+			x.close()
+			return nil, err
+		}
+		before := x.close
+		x.close = func() { p.Close(); before() }
+		return p, nil
+	}
+	for kind, use := range map[plugins.Kind]func(*plugins.Plugin){
+		plugins.KindModel:     func(p *plugins.Plugin) { x.model = p.Model() },
+		plugins.KindObjective: func(p *plugins.Plugin) { x.objective = p.Objective() },
+		plugins.KindBackend:   func(p *plugins.Plugin) { x.device = p.Device() },
+	} {
+		p, err := start(kind)
+		if err != nil {
+			return nil, err
+		}
+		use(p)
+	}
+	return x, nil
+}
+
+// newServe is what the processes that inProcesses starts run.
+func newServe() *cobra.Command {
+	threads := 0
+	c := &cobra.Command{
+		Use: "serve KIND", Short: "Serve a plugin; step starts this by itself", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch plugins.Kind(args[0]) {
+			case plugins.KindModel:
+				plugin.ServeModel(gpt.Model)
+			case plugins.KindObjective:
+				plugin.ServeObjective(causal_lm.Objective{})
+			case plugins.KindBackend:
+				b, err := cpu.New(cpu.Options{Threads: threads})
+				if err != nil {
+					return err
+				}
+				plugin.ServeBackend(b)
+			default:
+				return fmt.Errorf("there is no plugin of kind %q", args[0])
+			}
+			return nil
+		},
+	}
+	c.Flags().IntVar(&threads, "threads", 0, "workers of the backend")
+	return c
+}
+
+// trainer makes a run.
+func (m model) trainer(ctx context.Context, x *parties) (*train.Trainer, error) {
+	dims := map[string]int{"batch": m.batch, "sequence": m.seq}
+	module, err := x.model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(m.config), Role: "causal_lm", Dims: dims})
+	if err != nil {
+		return nil, err
 	}
 	types := module.Forward.Types()
 	var outputs []ir.Param
@@ -156,27 +254,18 @@ func (m model) trainer(ctx context.Context, o stepOptions) (*train.Trainer, *cpu
 		outputs = append(outputs, ir.Param{Name: r.Name, Type: types[r.Value]})
 	}
 	rows := randomRows{vocab: m.vocab, length: m.seq + 1}
-	binding, err := causal_lm.Objective{}.Bind(ctx, plugin.BindRequest{
+	binding, err := x.objective.Bind(ctx, plugin.BindRequest{
 		Config: json.RawMessage(`{"document_boundaries": false}`), Role: "causal_lm", Dims: dims,
 		Inputs: module.Inputs(), Outputs: outputs, Rows: rows.Schema(),
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	backend, err := cpu.New(cpu.Options{Threads: o.threads})
-	if err != nil {
-		return nil, nil, err
-	}
-	t, err := train.New(ctx, train.Config{
-		Module: module, Binding: binding, Rows: rows, Seed: 1, GrainRows: m.batch, Grains: 1, Device: device.Local(backend),
+	return train.New(ctx, train.Config{
+		Module: module, Binding: binding, Rows: rows, Seed: 1, GrainRows: m.batch, Grains: 1, Device: x.device, NewFields: x.newFields,
 		Optimizer: step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.1},
 		Schedule:  schedule.Schedule{Name: "constant", Peak: 1e-4, Steps: 1 << 20},
 	})
-	if err != nil {
-		backend.Close()
-		return nil, nil, err
-	}
-	return t, backend, nil
 }
 
 // randomRows are rows of random tokens; row i is always the same.

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+// boundary says what three processes cost over one.
+type boundary struct {
+	Model    string    `json:"model"`
+	OneStep  float64   `json:"one_process_step_s"`
+	Step     float64   `json:"step_s"`
+	Overhead float64   `json:"overhead"` // of a step's time, median over pairs
+	All      []float64 `json:"overheads"`
+}
+
+func newBoundary() *cobra.Command {
+	pairs, steps, threads, asJSON := 5, 10, runtime.NumCPU(), false
+	c := &cobra.Command{
+		Use:     "boundary MODEL",
+		Short:   "Time steps in three plugin processes beside steps in one",
+		Example: "  go run ./bench boundary gpt_small --json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if pairs < 1 || steps < 1 {
+				return fmt.Errorf("%d pairs of %d steps: at least one of each", pairs, steps)
+			}
+			b, err := runBoundary(cmd.Context(), args[0], pairs, steps, threads)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(b)
+			}
+			_, err = fmt.Printf("%s: %.4f s a step in three processes, %.4f s in one: median %+.2f %%, from %+.2f %% to %+.2f %% over %d pairs\n",
+				b.Model, b.Step, b.OneStep, 100*b.Overhead, 100*slices.Min(b.All), 100*slices.Max(b.All), pairs)
+			return err
+		},
+	}
+	c.Flags().IntVar(&pairs, "pairs", pairs, "how often both run")
+	c.Flags().IntVar(&steps, "steps", steps, "steps that each run times; their median counts")
+	c.Flags().IntVar(&threads, "threads", threads, "workers of the backend")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func runBoundary(ctx context.Context, name string, pairs, steps, threads int) (*boundary, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"step", name, "--steps", strconv.Itoa(steps), "--threads", strconv.Itoa(threads)}
+	b := &boundary{Model: name}
+	var one, three []float64
+	for range pairs {
+		x, _, err := runSide(ctx, self, append(args, "--in-process"), nil)
+		if err != nil {
+			return nil, err
+		}
+		y, _, err := runSide(ctx, self, args, nil)
+		if err != nil {
+			return nil, err
+		}
+		one, three = append(one, x.Median), append(three, y.Median)
+		b.All = append(b.All, y.Median/x.Median-1)
+	}
+	b.OneStep, b.Step, b.Overhead = median(one), median(three), median(b.All)
+	return b, nil
+}
