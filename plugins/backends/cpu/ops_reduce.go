@@ -144,26 +144,14 @@ func (c *compiler) sum(op *ir.Op, p reduction) {
 	in := c.operands(op, p)
 	second := in[len(in)-1]
 	products := len(in) == 2
-	if p.after == 1 {
-		out := c.out(op)
-		c.emit(func(r *run) error {
-			x, y, z := r.f32(in[0]), r.f32(second), r.f32(out)
-			return r.split(p.before, max(1, grain/max(1, p.along)), func(lo, hi int) {
-				for a := lo; a < hi; a++ {
-					if lo, hi := a*p.along, (a+1)*p.along; products {
-						z[a] = vec.SumProducts(x[lo:hi], y[lo:hi])
-					} else {
-						z[a] = vec.Sum(x[lo:hi])
-					}
-				}
-			})
-		})
-		return
-	}
-	// Workers sum blocks of rows; the sums of blocks are then rows to sum.
+	// Workers sum blocks of rows, for some columns each; the sums of blocks are then rows to sum.
 	blocks := max(1, (p.along+numerics.SumBlock-1)/numerics.SumBlock)
+	tiles := (p.after + vec.ColumnTile - 1) / vec.ColumnTile
 	partial := c.temp(4 * p.before * blocks * p.after)
-	scratch := c.temp(4 * vec.ColumnScratch * c.b.pool.Workers())
+	scratch := none
+	if p.after > 1 {
+		scratch = c.temp(4 * vec.ColumnScratch * c.b.pool.Workers())
+	}
 	out := c.out(op)
 	c.emit(func(r *run) error {
 		x, y, z, sums := r.f32(in[0]), r.f32(second), r.f32(out), r.f32(partial)
@@ -173,23 +161,47 @@ func (c *compiler) sum(op *ir.Op, p reduction) {
 		if blocks == 1 {
 			sums = z
 		}
-		err := r.b.pool.For(p.before*blocks, func(worker, i int) {
-			a, b := i/blocks, i%blocks
-			lo := (a*p.along + b*numerics.SumBlock) * p.after
-			hi := (a*p.along + min(p.along, (b+1)*numerics.SumBlock)) * p.after
-			s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
-			if to := sums[i*p.after : (i+1)*p.after]; products {
-				vec.SumColumnProducts(to, x[lo:hi], y[lo:hi], s)
-			} else {
-				vec.SumColumns(to, x[lo:hi], s)
-			}
-		})
+		if !products {
+			y = nil
+		}
+		var err error
+		if p.after == 1 {
+			err = r.split(p.before*blocks, max(1, grain/max(1, min(p.along, numerics.SumBlock))), func(lo, hi int) {
+				for i := lo; i < hi; i++ {
+					a, b := i/blocks, i%blocks
+					from, to := a*p.along+b*numerics.SumBlock, a*p.along+min(p.along, (b+1)*numerics.SumBlock)
+					if products {
+						sums[i] = vec.SumProducts(x[from:to], y[from:to])
+					} else {
+						sums[i] = vec.Sum(x[from:to])
+					}
+				}
+			})
+		} else {
+			err = r.b.pool.For(p.before*blocks*tiles, func(worker, i int) {
+				a, b, first := i/tiles/blocks, i/tiles%blocks, i%tiles*vec.ColumnTile
+				lo := (a*p.along + b*numerics.SumBlock) * p.after
+				hi := (a*p.along + min(p.along, (b+1)*numerics.SumBlock)) * p.after
+				n := min(vec.ColumnTile, p.after-first)
+				s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
+				var second []float32
+				if products {
+					second = y[lo:hi]
+				}
+				vec.SumColumnsFrom(sums[i/tiles*p.after+first:][:n], x[lo:hi], second, first, p.after, s)
+			})
+		}
 		if err != nil || blocks == 1 {
 			return err
 		}
 		return r.b.pool.For(p.before, func(worker, a int) {
+			rows := sums[a*blocks*p.after : (a+1)*blocks*p.after]
+			if p.after == 1 {
+				z[a] = vec.Sum(rows)
+				return
+			}
 			s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
-			vec.SumColumns(z[a*p.after:(a+1)*p.after], sums[a*blocks*p.after:(a+1)*blocks*p.after], s)
+			vec.SumColumns(z[a*p.after:(a+1)*p.after], rows, s)
 		})
 	})
 }

@@ -2,44 +2,52 @@ package vec
 
 import "github.com/seedbed/seedbed/abi/numerics"
 
-// columnTile is the number of columns summed together: their 32 lanes take 16 KiB.
-const columnTile = 128
+// ColumnTile is the number of columns summed together: their 32 lanes take 16 KiB.
+const ColumnTile = 128
 
 // ColumnScratch is the number of floats that SumColumns and SumColumnProducts need to work in.
-const ColumnScratch = columnLevels * lanes * columnTile
+const ColumnScratch = columnLevels * lanes * ColumnTile
 
 // Level n+1 takes the sums of level n's full blocks: three levels hold 2^36 rows.
 const columnLevels = 3
 
 // SumColumns writes the sum (rule 7) of each column of a, a row-major matrix with len(dst) columns. scratch has at least
 // ColumnScratch elements; its contents do not matter.
-func SumColumns(dst, a []float32, scratch []float32) { sumColumns(dst, a, nil, scratch) }
+func SumColumns(dst, a []float32, scratch []float32) {
+	SumColumnsFrom(dst, a, nil, 0, len(dst), scratch)
+}
 
 // SumColumnProducts writes the sum of a*b over each column, each product added by a fused multiply-add.
 func SumColumnProducts(dst, a, b []float32, scratch []float32) {
 	mustEqual(len(b), len(a))
-	sumColumns(dst, a, b, scratch)
+	SumColumnsFrom(dst, a, b, 0, len(dst), scratch)
 }
 
-func sumColumns(dst, a, b, scratch []float32) {
-	cols := len(dst)
+// SumColumnsFrom is SumColumns, or with b not nil SumColumnProducts, for columns first to first + len(dst) of a matrix of cols.
+func SumColumnsFrom(dst, a, b []float32, first, cols int, scratch []float32) {
 	if cols == 0 {
 		mustEqual(len(a), 0)
 		return
 	}
+	if first < 0 || first+len(dst) > cols {
+		panic("vec: columns outside the matrix")
+	}
 	rows := len(a) / cols
 	mustEqual(len(a), rows*cols)
+	if b != nil {
+		mustEqual(len(b), len(a))
+	}
 	s := columnSums{scratch: scratch[:ColumnScratch]}
-	for c := 0; c < cols; c += columnTile {
-		n := min(columnTile, cols-c)
+	for c := 0; c < len(dst); c += ColumnTile {
+		n := min(ColumnTile, len(dst)-c)
 		s.reset()
 		for r := 0; r < rows; r += block {
 			s.open(0)
-			count := min(block, rows-r)
+			count, at := min(block, rows-r), r*cols+first+c
 			if b == nil {
-				addColumns(s.level(0), a[r*cols+c:], count, n, cols)
+				addColumns(s.level(0), a[at:], count, n, cols)
 			} else {
-				addColumnProducts(s.level(0), a[r*cols+c:], b[r*cols+c:], count, n, cols)
+				addColumnProducts(s.level(0), a[at:], b[at:], count, n, cols)
 			}
 			s.n[0] = count
 		}
@@ -53,7 +61,7 @@ func addColumns(l, a []float32, rows, cols, stride int) {
 		return
 	}
 	for r := range rows {
-		lane := l[r%lanes*columnTile:]
+		lane := l[r%lanes*ColumnTile:]
 		for c, x := range a[r*stride : r*stride+cols] {
 			lane[c] += x
 		}
@@ -66,7 +74,7 @@ func addColumnProducts(l, a, b []float32, rows, cols, stride int) {
 		return
 	}
 	for r := range rows {
-		lane := l[r%lanes*columnTile:]
+		lane := l[r%lanes*ColumnTile:]
 		for c, x := range a[r*stride : r*stride+cols] {
 			lane[c] = numerics.FMA(x, b[r*stride+c], lane[c])
 		}
@@ -80,7 +88,7 @@ type columnSums struct {
 }
 
 func (s *columnSums) level(i int) []float32 {
-	return s.scratch[i*lanes*columnTile : (i+1)*lanes*columnTile]
+	return s.scratch[i*lanes*ColumnTile : (i+1)*lanes*ColumnTile]
 }
 
 func (s *columnSums) reset() {
@@ -98,8 +106,8 @@ func (s *columnSums) open(level int) {
 func (s *columnSums) close(level int) {
 	v := foldColumns(s.level(level))
 	s.open(level + 1)
-	lane := s.n[level+1] % lanes * columnTile
-	AddInto(s.level(level + 1)[lane:lane+columnTile], v)
+	lane := s.n[level+1] % lanes * ColumnTile
+	AddInto(s.level(level + 1)[lane:lane+ColumnTile], v)
 	s.n[level+1]++
 	clear(s.level(level))
 	s.n[level] = 0
@@ -117,8 +125,8 @@ func (s *columnSums) sum() []float32 {
 }
 
 func foldColumns(l []float32) []float32 {
-	for w := lanes / 2 * columnTile; w >= columnTile; w /= 2 {
+	for w := lanes / 2 * ColumnTile; w >= ColumnTile; w /= 2 {
 		AddInto(l[:w], l[w:2*w])
 	}
-	return l[:columnTile]
+	return l[:ColumnTile]
 }
