@@ -264,6 +264,8 @@ func convolutions(t *testing.T, d ir.DType, add func(special float64, f *ir.Func
 	conv(ints(2, 5, 5, 0), ints(3, 3, 0, 3), 1, square(3, 1, 1)) // a sum over nothing
 	if d == ir.F32 {
 		conv(ints(2, 6, 5, 70), ints(3, 3, 70, 33), 1, square(3, 1, 1))    // two chunks of k
+		conv(ints(1, 93, 92, 3), ints(3, 3, 3, 5), 1, square(3, 1, 1))     // two super-chunks of rows
+		conv(ints(3, 92, 90, 2), ints(1, 1, 1, 4), 2, square(1, 1, 0))     // four
 		conv(ints(1, 2, 2, 1030), ints(3, 3, 1030, 2), 1, square(3, 1, 1)) // two super-chunks
 	}
 	for _, kind := range []string{"max", "min"} {
