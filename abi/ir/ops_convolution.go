@@ -10,10 +10,10 @@ func init() {
 	attrs := append(windowAttrs(), AttrDef{Name: "feature_group_count", Kind: AttrInt, Doc: "G: output channel co sees the input channels of group co / (Co/G) alone"})
 	// shapes checks lhs against the window and returns the outputs' spatial shape.
 	shapes := func(c *inference, lhs Type, taps []int, w Window) []int {
+		c.bounded(taps)
 		w.Size = taps
 		var out []int
 		for d, n := range lhs.Shape[1 : lhs.Rank()-1] {
-			c.require(taps[d] >= 1, "the kernel has no taps: %v", taps)
 			out = append(out, w.Output(d, n))
 		}
 		return out

@@ -16,7 +16,7 @@ func init() {
 			Numerics: "The position is computed in binary64, each operation rounded in the order written; its fraction f = position - floor is rounded to the dtype. Then a = operand[floor], b = operand[min(floor + 1, in - 1)], fma(f, b - a, a).",
 			Operands: []string{"operand"}, Results: []string{"result"},
 			Attrs: []AttrDef{
-				{Name: "size", Kind: AttrInts, Doc: "H and W of the result"},
+				{Name: "size", Kind: AttrInts, Doc: "H and W of the result, each at most 65536"},
 				{Name: "align_corners", Kind: AttrBool, Doc: "whether the corners of both grids coincide"},
 			},
 			infer: func(c *inference) []Type {
@@ -24,6 +24,7 @@ func init() {
 				t, s := c.rank(0, 4), c.shape("size")
 				c.require(len(s) == 2, "size has %d entries, must have 2", len(s))
 				for i, n := range s {
+					c.require(n <= 1<<16, "size %v is more than %d", s, 1<<16)
 					c.require(n == 0 || t.Shape[1+i] > 0, "nothing to interpolate in dimension %d of %v", 1+i, t)
 				}
 				return []Type{t.With(t.Shape[0], s[0], s[1], t.Shape[3])}
@@ -46,15 +47,15 @@ func init() {
 				{Name: "query_length", Kind: AttrInt, Doc: "number of queries"},
 				{Name: "key_length", Kind: AttrInt, Doc: "number of keys"},
 				{Name: "bidirectional", Kind: AttrBool, Doc: "whether keys after the query have buckets of their own"},
-				{Name: "max_distance", Kind: AttrInt, Doc: "distance from which on all share the last bucket"},
+				{Name: "max_distance", Kind: AttrInt, Doc: "distance from which on all share the last bucket, at most 16384"},
 			},
 			infer: func(c *inference) []Type {
 				c.float(0)
 				t := c.rank(0, 2)
 				s, k, most := c.attrs.Int("query_length"), c.attrs.Int("key_length"), c.attrs.Int("max_distance")
 				n := directionBuckets(t.Shape[0], c.attrs.Bool("bidirectional"))
-				c.require(n >= 2 && n <= 1<<10, "%d buckets a direction are not 2 to 1024", n)
-				c.require(most > n/2 && most <= 1<<20, "max_distance must be more than %d and at most %d, is %d", n/2, 1<<20, most)
+				c.require(n >= 2 && n <= 1<<8, "%d buckets a direction are not 2 to 256", n)
+				c.require(most > n/2 && most <= 1<<14, "max_distance must be more than %d and at most %d, is %d", n/2, 1<<14, most)
 				c.require(s >= 0 && k >= 0 && s <= 1<<20 && k <= 1<<20, "lengths %d and %d are outside 0 to %d", s, k, 1<<20)
 				return []Type{t.With(1, t.Shape[1], s, k)}
 			},

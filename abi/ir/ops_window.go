@@ -32,7 +32,7 @@ func windowAttrs() []AttrDef {
 	}
 }
 
-var windowSize = AttrDef{Name: "window", Kind: AttrInts, Doc: "taps of the window, at least 1"}
+var windowSize = AttrDef{Name: "window", Kind: AttrInts, Doc: "taps of the window, at least 1 in each dimension and at most 2^24 in all"}
 
 // WindowOf reads the window of an op; of a convolution all but its size.
 func WindowOf(as Attrs) Window {
@@ -113,11 +113,23 @@ func (c *inference) window(rank int) Window {
 	return w
 }
 
+// MaxTaps bounds the positions of a window, so that a small program cannot ask
+// for endless work.
+const MaxTaps = 1 << 24
+
+func (c *inference) bounded(taps []int) {
+	n := 1
+	for _, k := range taps {
+		c.require(k >= 1 && k <= MaxTaps/n, "window %v does not have 1 to %d taps", taps, MaxTaps)
+		n *= k
+	}
+}
+
 // taps checks the size of a window over rank dimensions.
 func (c *inference) taps(rank int) []int {
-	l := c.shape("window")
+	l := c.attrs.Ints("window")
 	c.require(len(l) == rank, "window has %d entries, must have %d", len(l), rank)
-	c.require(!slices.Contains(l, 0), "window %v has no taps", l)
+	c.bounded(l)
 	return l
 }
 
