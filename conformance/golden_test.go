@@ -141,7 +141,7 @@ func tokenRows(length int) []batchtest.Column {
 }
 
 func imageRows(more ...batchtest.Column) []batchtest.Column {
-	return append(more, batchtest.Column{Name: "image", Length: 3 * 32 * 32, Values: []float32{}})
+	return append(more, batchtest.Column{Name: "image", Length: 3 * 32 * 32, Values: []uint8{}, Image: [3]int{32, 32, 3}})
 }
 
 // maeSystem is a masked autoencoder with raw or normalised pixels.

@@ -1,73 +1,108 @@
 package batch
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/config"
+	"github.com/seedbed/seedbed/abi/vision"
 )
 
-// Images is a column of images: lists of C*H*W elements, channel by channel.
-// Bytes become (v/255 - mean) / deviation; f32 are taken as they are.
+// Images is a column "image" (see vision.FindImages) on its way to a model that
+// takes f32[B,C,H,W]: decoded, transformed, (v/255 - mean) / deviation.
 type Images struct {
 	Mean, Deviation float64
+	Augment         string
 
-	name           string
-	column, length int
-	bytes          bool
+	column    *vision.ImageColumn
+	pipeline  vision.Pipeline
+	normalize *vision.Normalizer
+	shape     ir.Type
 }
 
-// Fields are the configuration that objectives on images have.
-func (m *Images) Fields() []config.Field {
+// Fields are the configuration that objectives on images have. augments are
+// what the objective may do to images, its default first: "none" brings them to
+// the model's size, "crop_flip" takes a random part (Szegedy et al., arXiv
+// 1409.4842) and flips every other, "simclr" is the augmentation of Chen et
+// al., arXiv 2002.05709, appendix A.
+func (m *Images) Fields(augments ...string) []config.Field {
 	return []config.Field{
 		config.Float("image_mean", &m.Mean, 0.5, 0, 1),
 		config.Float("image_std", &m.Deviation, 0.5, 0.001, 1),
+		config.Word("augment", &m.Augment, augments...),
 	}
 }
 
-// Bind finds the column called name, for images of type t, f32[B,C,H,W].
-func (m *Images) Bind(s *arrow.Schema, name string, t ir.Type) (err error) {
-	m.name = name
-	if m.column, err = Need(s, name); err != nil {
+// Bind finds the column, for images of type t, f32[B,C,H,W].
+func (m *Images) Bind(s *arrow.Schema, t ir.Type) (err error) {
+	channels, height, width := t.Shape[1], t.Shape[2], t.Shape[3]
+	if channels != 1 && channels != 3 {
+		return fmt.Errorf("the model takes images of %d channels; there are images of 1 and 3", channels)
+	}
+	if m.column, err = vision.FindImages(s, "image", vision.DecodeOptions{Channels: channels}); err != nil {
 		return err
 	}
-	m.length = t.Elements() / max(t.Shape[0], 1)
-	list, ok := s.Field(m.column).Type.(*arrow.FixedSizeListType)
-	if ok {
-		m.bytes = list.Elem().ID() == arrow.UINT8
-		ok = int(list.Len()) == m.length && (m.bytes || list.Elem().ID() == arrow.FLOAT32)
+	if m.normalize, err = vision.NewNormalizer([]float32{float32(m.Mean)}, []float32{float32(m.Deviation)}); err != nil {
+		return err
 	}
-	if !ok {
-		return fmt.Errorf("the dataset's column %q is %v; images %v of the model need fixed_size_list<uint8 or float32>[%d]", name, s.Field(m.column).Type, t, m.length)
+	m.shape = t
+	if m.Augment != "none" && height != width {
+		return config.Wrong("augment", "%s makes square images; the model takes %v", m.Augment, t)
 	}
-	return nil
+	crop := vision.RandomResizedCrop{Size: height}
+	flip := vision.RandomHorizontalFlip{P: 0.5}
+	switch m.Augment {
+	case "none":
+		m.pipeline = vision.Pipeline{vision.ResizeTo{Width: width, Height: height}}
+	case "crop_flip":
+		m.pipeline = vision.Pipeline{crop, flip}
+	case "simclr":
+		m.pipeline = vision.Pipeline{
+			crop, flip,
+			vision.Sometimes{P: 0.8, Transform: vision.ColorJitter{Brightness: 0.8, Contrast: 0.8, Saturation: 0.8, Hue: 0.2}},
+			vision.RandomGrayscale{P: 0.2},
+			vision.Sometimes{P: 0.5, Transform: vision.GaussianBlur{Sigma: [2]float64{0.1, 2}, Kernel: max(1, height/10) | 1}},
+		}
+	}
+	return m.pipeline.Check()
 }
 
-// Read returns the images of all rows, one after the other.
-func (m *Images) Read(rows arrow.Record) ([]float32, error) {
-	values, first, err := listValues(rows, m.column, m.length)
-	if err != nil {
-		return nil, err
+// Put fills a buffer with a view of every row's image; draws depend on the
+// sample's place in the run and the view. A buffer that is nil is left alone.
+func (m *Images) Put(ctx context.Context, rows arrow.Record, at plugin.Position, view uint32, buffer []byte) error {
+	if buffer == nil {
+		return nil
 	}
-	n := int(rows.NumRows()) * m.length
-	out := make([]float32, n)
-	switch v := values.(type) {
-	case *array.Float32:
-		copy(out, v.Float32Values()[first:][:n])
-	case *array.Uint8:
-		var table [256]float32
-		for i := range table {
-			table[i] = float32((float64(i)/255 - m.Mean) / m.Deviation)
-		}
-		for i, b := range v.Uint8Values()[first:][:n] {
-			out[i] = table[b]
-		}
-	default:
-		return nil, fmt.Errorf("column %q holds %v, neither uint8 nor float32", m.name, values.DataType())
+	n, channels, pixels := m.shape.Shape[0], m.shape.Shape[1], m.shape.Shape[2]*m.shape.Shape[3]
+	size := 4 * channels * pixels
+	if rows.NumRows() != int64(n) || len(buffer) != n*size {
+		return errors.New("the buffer of images does not fit the rows")
 	}
-	return out, nil
+	return vision.Each(ctx, n, func(w *vision.Work, r int) error {
+		if err := m.column.Load(w, rows, r); err != nil {
+			return err
+		}
+		draws := vision.NewDraws(vision.Key{Seed: at.Seed, Epoch: at.Step, Sample: at.Grain*uint64(n) + uint64(r), View: view})
+		m.pipeline.Apply(w, &draws)
+		if w.Channels != channels || w.Width*w.Height != pixels {
+			return fmt.Errorf("row %d: an image of %dx%dx%d is not of the model's size %v", r, w.Height, w.Width, w.Channels, m.shape)
+		}
+		whole := make([]byte, size)
+		if err := m.normalize.Put(whole, w.Image); err != nil {
+			return err
+		}
+		to := buffer[r*size:][:size]
+		for c := range channels { // pixel by pixel becomes channel by channel
+			for i := range pixels {
+				copy(to[4*(c*pixels+i):][:4], whole[4*(i*channels+c):])
+			}
+		}
+		return nil
+	})
 }
 
 // Input finds one of a model's inputs of images, f32[B,C,H,W].

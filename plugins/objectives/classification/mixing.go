@@ -1,6 +1,7 @@
 package classification
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -14,7 +15,7 @@ const stream uint32 = 0x6d697800 // "mix"
 // mix puts a part of the image n-1-r into image r of the n of a grain, and as
 // large a part of its targets, in pairs at the same time. The part is one for
 // all, as in the papers.
-func (b *binding) mix(pixels, targets []float32, at plugin.Position) {
+func (b *binding) mix(pixels []byte, targets []float32, at plugin.Position) {
 	n, height, width := b.shape.Shape[0], b.shape.Shape[2], b.shape.Shape[3]
 	draws := batch.NewDraws(at, stream, 1, 0)
 	cut := b.cutmix > 0 && (b.mixup == 0 || draws.Chance(0.5))
@@ -33,22 +34,27 @@ func (b *binding) mix(pixels, targets []float32, at plugin.Position) {
 		keep = beta(b.mixup, draws)
 	}
 	own, other := float32(keep), float32(1-keep)
-	blend := func(x, y *float32) {
-		*x, *y = float32(*x*own)+float32(*y*other), float32(*y*own)+float32(*x*other)
+	blend := func(x, y float32) (float32, float32) {
+		return float32(x*own) + float32(y*other), float32(y*own) + float32(x*other)
 	}
+	get := func(p []byte, i int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(p[4*i:])) }
+	put := func(p []byte, i int, v float32) { binary.LittleEndian.PutUint32(p[4*i:], math.Float32bits(v)) }
 	image := len(pixels) / n
 	for r := range n / 2 {
 		p, q := pixels[r*image:][:image], pixels[(n-1-r)*image:][:image]
-		for i := range p {
+		for i := range image / 4 {
+			x, y := get(p, i), get(q, i)
 			if !cut {
-				blend(&p[i], &q[i])
-			} else if y, x := i/width%height, i%width; y >= top && y < bottom && x >= left && x < right {
-				p[i], q[i] = q[i], p[i]
+				x, y = blend(x, y)
+			} else if row, column := i/width%height, i%width; row >= top && row < bottom && column >= left && column < right {
+				x, y = y, x
 			}
+			put(p, i, x)
+			put(q, i, y)
 		}
 		t, u := targets[r*b.classes:][:b.classes], targets[(n-1-r)*b.classes:][:b.classes]
 		for i := range t {
-			blend(&t[i], &u[i])
+			t[i], u[i] = blend(t[i], u[i])
 		}
 	}
 }

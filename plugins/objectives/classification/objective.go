@@ -57,7 +57,7 @@ func (b *binding) Batch() []ir.Param { return b.fields }
 // fixed_size_list<float32>[K], the probability of each class.
 func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	b := &binding{}
-	err := config.Read(r.Config, nil, append(b.settings.fields(), b.images.Fields()...)...)
+	err := config.Read(r.Config, nil, append(b.settings.fields(), b.images.Fields("none", "crop_flip")...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	if b.shape.Shape[0] < 2 && b.mixup+b.cutmix > 0 {
 		return nil, config.Wrong("mixup_alpha", "and cutmix_alpha mix images of a grain, which has but one")
 	}
-	if err = b.images.Bind(r.Rows, "image", b.shape); err != nil {
+	if err = b.images.Bind(r.Rows, b.shape); err != nil {
 		return nil, err
 	}
 	if b.targets, err = batch.Column(r.Rows, "targets"); err != nil {
@@ -116,14 +116,13 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 
 // Transform fills pixel_values with the images and targets with the
 // probability of each class, smoothed and mixed.
-func (b *binding) Transform(_ context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
+func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
 	n := b.shape.Shape[0]
 	buffers, err := batch.Open(rows, n, b.fields, fields)
 	if err != nil {
 		return fmt.Errorf("classification: %w", err)
 	}
-	pixels, err := b.images.Read(rows)
-	if err != nil {
+	if err := b.images.Put(ctx, rows, at, 0, buffers["pixel_values"]); err != nil {
 		return fmt.Errorf("classification: %w", err)
 	}
 	targets, err := b.read(rows)
@@ -135,10 +134,7 @@ func (b *binding) Transform(_ context.Context, rows arrow.Record, at plugin.Posi
 		targets[i] = float32(v*float32(1-b.smoothing)) + rest
 	}
 	if b.mixup+b.cutmix > 0 {
-		b.mix(pixels, targets, at)
-	}
-	for i, v := range pixels {
-		buffers.PutFloat("pixel_values", i, v)
+		b.mix(buffers["pixel_values"], targets, at)
 	}
 	for i, v := range targets {
 		buffers.PutFloat("targets", i, v)

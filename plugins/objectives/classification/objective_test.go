@@ -2,6 +2,7 @@ package classification
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/ir"
@@ -16,16 +17,19 @@ const rows, side, classes = 4, 8, 5
 
 var labels = batchtest.Column{Name: "label", Values: []int32{0, 1, 2, 4}}
 
-// flat are images of one value each, 1 to 4.
+// flat are images of one value each, 51 to 204: 1 to 4 with a deviation of
+// 1/5.
 func flat() batchtest.Column {
-	var v []float32
+	var v []uint8
 	for r := range rows {
 		for range side * side {
-			v = append(v, float32(r+1))
+			v = append(v, uint8(51*(r+1)))
 		}
 	}
-	return batchtest.Column{Name: "image", Length: side * side, Values: v}
+	return batchtest.Column{Name: "image", Length: side * side, Values: v, Image: [3]int{side, side, 1}}
 }
+
+const normalize = `"image_mean": 0, "image_std": 0.2`
 
 func request(config string, columns ...batchtest.Column) plugin.BindRequest {
 	return plugin.BindRequest{
@@ -44,8 +48,8 @@ func run(t *testing.T, config string, at plugin.Position, columns ...batchtest.C
 }
 
 func TestTargets(t *testing.T) {
-	pixels, targets := run(t, ``, plugin.Position{}, flat(), labels)
-	assert.Equal(t, flat().Values, pixels)
+	pixels, targets := run(t, `{`+normalize+`}`, plugin.Position{}, flat(), labels)
+	assert.InDelta(t, 2, pixels[side*side], 1e-6)
 	assert.Equal(t, []float32{1, 0, 0, 0, 0 /**/, 0, 1, 0, 0, 0 /**/, 0, 0, 1, 0, 0 /**/, 0, 0, 0, 0, 1}, targets)
 	_, targets = run(t, `{"label_smoothing": 0.5}`, plugin.Position{}, flat(), labels)
 	assert.Equal(t, []float32{0.6, 0.1, 0.1, 0.1, 0.1}, targets[:5])
@@ -58,7 +62,7 @@ func TestTargets(t *testing.T) {
 // Images are flat, so that a pixel tells how much of each image it has: the
 // targets have as much.
 func TestMixing(t *testing.T) {
-	for name, config := range map[string]string{"mixup": `{"mixup_alpha": 0.4}`, "cutmix": `{"cutmix_alpha": 1}`, "both": `{"mixup_alpha": 0.4, "cutmix_alpha": 1}`} {
+	for name, config := range map[string]string{"mixup": `{"mixup_alpha": 0.4, ` + normalize + `}`, "cutmix": `{"cutmix_alpha": 1, ` + normalize + `}`, "both": `{"mixup_alpha": 0.4, "cutmix_alpha": 1, ` + normalize + `}`} {
 		keeps, cuts := 0.0, 0
 		const steps = 400
 		for step := range steps {
@@ -70,7 +74,7 @@ func TestMixing(t *testing.T) {
 				pure := true
 				for _, v := range pixels[r*side*side:][:side*side] {
 					sum += float64(v) / (side * side)
-					pure = pure && (v == float32(r+1) || v == float32(other+1))
+					pure = pure && math.Abs(float64(v)-math.Round(float64(v))) < 1e-6
 				}
 				assert.InDelta(t, float64(r+1)*keep+float64(other+1)*(1-keep), sum, 1e-5)
 				assert.InDelta(t, keep, targets[r*classes+int(label)], 1e-6)
@@ -126,7 +130,7 @@ func TestRefuses(t *testing.T) {
 		`the dataset has no column "label"`:         request(``, flat()),
 		`column "label" is float32; needs int32`:    request(``, flat(), batchtest.Column{Name: "label", Values: []float32{}}),
 		`column "targets" has 4 classes, the model`: request(``, flat(), batchtest.Column{Name: "targets", Length: 4, Values: []float32{}}),
-		`the dataset has no column "image"`:         request(``, labels),
+		`the dataset has 0 columns "image"`:         request(``, labels),
 	} {
 		_, err := Objective{}.Bind(t.Context(), r)
 		assert.ErrorContains(t, err, want)

@@ -46,7 +46,7 @@ func (b *binding) Batch() []ir.Param { return b.fields }
 func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	b := &binding{}
 	most := 0.0
-	fields := append(b.images.Fields(),
+	fields := append(b.images.Fields("none", "crop_flip"),
 		// The largest factor on similarities.
 		config.Float("max_logit_scale", &most, 100, 1, 10000),
 		config.Int("eos_token_id", &b.end, -1, -1, math.MaxInt32),
@@ -99,7 +99,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 			return nil, fmt.Errorf("the dataset's vocab_size is %q, not a number", size)
 		}
 	}
-	if err = b.images.Bind(r.Rows, "image", b.shape); err != nil {
+	if err = b.images.Bind(r.Rows, b.shape); err != nil {
 		return nil, err
 	}
 	if b.column, b.length, err = batch.NeedLists(r.Rows, "tokens", arrow.PrimitiveTypes.Int32, 1); err != nil {
@@ -139,14 +139,13 @@ func build(embeds, scale ir.Type, most float64) (*ir.Func, error) {
 
 // Transform fills pixel_values with the images and input_ids with the
 // captions; text_positions are where their end tokens stand.
-func (b *binding) Transform(_ context.Context, rows arrow.Record, _ plugin.Position, fields [][]byte) error {
+func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
 	n := b.shape.Shape[0]
 	buffers, err := batch.Open(rows, n, b.fields, fields)
 	if err != nil {
 		return fmt.Errorf("contrastive: %w", err)
 	}
-	pixels, err := b.images.Read(rows)
-	if err != nil {
+	if err := b.images.Put(ctx, rows, at, 0, buffers["pixel_values"]); err != nil {
 		return fmt.Errorf("contrastive: %w", err)
 	}
 	tokens, err := batch.IntLists(rows, b.column, b.length)
@@ -155,9 +154,6 @@ func (b *binding) Transform(_ context.Context, rows arrow.Record, _ plugin.Posit
 	}
 	if err != nil {
 		return fmt.Errorf("contrastive: %w", err)
-	}
-	for i, v := range pixels {
-		buffers.PutFloat("pixel_values", i, v)
 	}
 	for r := range n {
 		row := tokens[r*b.length:][:b.length]

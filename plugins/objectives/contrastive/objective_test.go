@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	images   = batchtest.Column{Name: "image", Length: 4, Values: []uint8{0, 51, 102, 153, 204, 255, 0, 0}}
+	images   = batchtest.Column{Name: "image", Length: 4, Values: []uint8{0, 51, 102, 153, 204, 255, 0, 0}, Image: [3]int{2, 2, 1}}
 	captions = batchtest.Column{Name: "tokens", Length: 3, Values: []int32{5, 6, 2 /**/, 7, 2, 0}}
 )
 
@@ -54,7 +54,7 @@ func TestRefuses(t *testing.T) {
 		`field eos_token_id: must be given`:                           change(func(r *plugin.BindRequest) { delete(r.Properties, "end_of_text") }),
 		`the dataset's captions have 6 tokens, the model's input_ids`: request(``, images, batchtest.Column{Name: "tokens", Length: 6, Values: []int32{}}),
 		`the dataset has no column "tokens"; its columns are`:         request(``, images),
-		`the dataset has no column "image"; its columns are`:          request(``, captions),
+		`the dataset has 0 columns "image"`:                           request(``, captions),
 		`needs a model of role dual_encoder`:                          change(func(r *plugin.BindRequest) { r.Role = "x" }),
 	} {
 		_, err := Objective{}.Bind(t.Context(), r)

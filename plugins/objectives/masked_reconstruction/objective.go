@@ -41,7 +41,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	b := &binding{}
 	normalize := false
 	// Whether each patch is to be predicted with mean 0 and variance 1.
-	fields := append(b.images.Fields(), config.Bool("norm_pix_loss", &normalize, true))
+	fields := append(b.images.Fields("crop_flip", "none"), config.Bool("norm_pix_loss", &normalize, true))
 	err := config.Read(r.Config, nil, fields...)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	if b.seen < 1 || b.seen >= b.patches {
 		return nil, fmt.Errorf("the model sees %d of %d patches; there must be some to see and some to predict", b.seen, b.patches)
 	}
-	if err = b.images.Bind(r.Rows, "image", b.shape); err != nil {
+	if err = b.images.Bind(r.Rows, b.shape); err != nil {
 		return nil, err
 	}
 	restore := ir.Param{Name: "ids_restore", Type: ir.T(ir.I32, s[0], b.patches)}
@@ -114,18 +114,14 @@ const stream uint32 = 0x6d616500 // "mae"
 
 // Transform shows some patches of each image, every choice as likely as
 // another.
-func (b *binding) Transform(_ context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
+func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
 	n := b.shape.Shape[0]
 	buffers, err := batch.Open(rows, n, b.fields, fields)
 	if err != nil {
 		return fmt.Errorf("masked_reconstruction: %w", err)
 	}
-	pixels, err := b.images.Read(rows)
-	if err != nil {
+	if err := b.images.Put(ctx, rows, at, 0, buffers["pixel_values"]); err != nil {
 		return fmt.Errorf("masked_reconstruction: %w", err)
-	}
-	for i, v := range pixels {
-		buffers.PutFloat("pixel_values", i, v)
 	}
 	for r := range n {
 		for place, patch := range batch.NewDraws(at, stream, n, r).Choose(b.patches, b.patches) {

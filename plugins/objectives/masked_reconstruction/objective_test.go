@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const rows, channels, side, patches, seen = 3, 2, 8, 16, 4
+const rows, channels, side, patches, seen = 3, 3, 8, 16, 4
 
 func request(values any, change ...func(r *plugin.BindRequest)) plugin.BindRequest {
 	r := plugin.BindRequest{
@@ -21,7 +21,7 @@ func request(values any, change ...func(r *plugin.BindRequest)) plugin.BindReque
 			{Name: "pixel_values", Type: ir.T(ir.F32, rows, channels, side, side)},
 		},
 		Outputs: []ir.Param{{Name: "prediction", Type: ir.T(ir.F32, rows, patches, 2*2*channels)}},
-		Rows:    batchtest.Schema(batchtest.Column{Name: "image", Length: channels * side * side, Values: values}),
+		Rows:    batchtest.Schema(batchtest.Column{Name: "image", Length: channels * side * side, Values: values, Image: [3]int{side, side, channels}}),
 	}
 	for _, c := range change {
 		c(&r)
@@ -37,10 +37,10 @@ func TestTransform(t *testing.T) {
 		pixels = append(pixels, uint8(i))
 	}
 	r := request(pixels)
-	r.Config = json.RawMessage(`{"image_mean": 0.2, "image_std": 0.4}`)
+	r.Config = json.RawMessage(`{"image_mean": 0.2, "image_std": 0.4, "augment": "none"}`)
 	b, err := Objective{}.Bind(t.Context(), r)
 	require.NoError(t, err)
-	rec := batchtest.Record(t, batchtest.Column{Name: "image", Length: channels * side * side, Values: pixels})
+	rec := batchtest.Record(t, batchtest.Column{Name: "image", Length: channels * side * side, Values: pixels, Image: [3]int{side, side, channels}})
 	shown := map[int32]int{}
 	for step := range 300 {
 		got := batchtest.Make(t, b, rec, plugin.Position{Seed: 1, Step: uint64(step)})
@@ -57,7 +57,7 @@ func TestTransform(t *testing.T) {
 			}
 		}
 		if step == 0 {
-			assert.InDelta(t, (7.0/255-0.2)/0.4, got.Floats["pixel_values"][7], 1e-6)
+			assert.InDelta(t, (float64(3*7)/255-0.2)/0.4, got.Floats["pixel_values"][7], 1e-6)
 			assert.Equal(t, got, batchtest.Make(t, b, rec, plugin.Position{Seed: 1}))
 		}
 	}
@@ -71,10 +71,10 @@ func TestBindRefuses(t *testing.T) {
 	for want, r := range map[string]plugin.BindRequest{
 		`needs a model of role masked_autoencoder, not "x"`: request([]uint8{}, func(r *plugin.BindRequest) { r.Role = "x" }),
 		`the model has no output "prediction"`:              request([]uint8{}, func(r *plugin.BindRequest) { r.Outputs = nil }),
-		`is not of the square patches of its pixel_values`:  request([]uint8{}, func(r *plugin.BindRequest) { r.Outputs[0].Type = ir.T(ir.F32, rows, 15, 8) }),
+		`is not of the square patches of its pixel_values`:  request([]uint8{}, func(r *plugin.BindRequest) { r.Outputs[0].Type = ir.T(ir.F32, rows, 15, 12) }),
 		`the model sees 16 of 16 patches`:                   request([]uint8{}, func(r *plugin.BindRequest) { r.Inputs[0].Type = ir.T(ir.I32, rows, 16) }),
 		`the model takes no input "pixel_values"`:           request([]uint8{}, func(r *plugin.BindRequest) { r.Inputs = r.Inputs[:2] }),
-		`need fixed_size_list<uint8 or float32>[128]`:       request([]int32{}),
+		`the dataset has 0 columns "image"`:                 request([]uint8{}, func(r *plugin.BindRequest) { r.Rows = batchtest.Schema() }),
 		`field norm_pix: there is no such field`:            request([]uint8{}, func(r *plugin.BindRequest) { r.Config = json.RawMessage(`{"norm_pix": true}`) }),
 	} {
 		_, err := Objective{}.Bind(t.Context(), r)

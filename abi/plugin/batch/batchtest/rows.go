@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/vision"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,12 +21,18 @@ type Column struct {
 	Name   string
 	Length int
 	Values any
+	// Image is the shape H, W, C of a column of images, whose Length is H*W*C.
+	Image [3]int
 }
 
 // Schema is that of rows of these columns.
 func Schema(columns ...Column) *arrow.Schema {
 	var fields []arrow.Field
 	for _, c := range columns {
+		if c.Image != [3]int{} {
+			fields = append(fields, vision.PixelField(c.Name, c.Image[0], c.Image[1], c.Image[2]))
+			continue
+		}
 		elem := arrow.PrimitiveTypes.Int32
 		switch c.Values.(type) {
 		case []float32:
