@@ -1,0 +1,55 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+)
+
+// Layers of convolutional networks work on images [B,H,W,C], channels last, as
+// the ops do; parameters have PyTorch's shapes, channels first.
+
+// ChannelsLast turns [B,C,H,W] into [B,H,W,C].
+func (n *Net) ChannelsLast(x ir.Value) ir.Value { return n.Transpose(x, 0, 2, 3, 1) }
+
+// ChannelsFirst turns [B,H,W,C] into [B,C,H,W].
+func (n *Net) ChannelsFirst(x ir.Value) ir.Value { return n.Transpose(x, 0, 3, 1, 2) }
+
+// Conv is a convolution with a square kernel and padding that keeps the size
+// at stride 1, with parameter name.weight [out,in,kernel,kernel].
+func (n *Net) Conv(x ir.Value, name string, init plugin.Init, out, kernel, stride int) ir.Value {
+	weight := n.Weight(name+".weight", init, out, n.Dim(x, 3), kernel, kernel)
+	return n.Conv2D(x, n.Transpose(weight, 2, 3, 1, 0), ir.NoValue, stride, kernel/2, 1, 1)
+}
+
+// ConvBias is Conv with parameter name.bias [out].
+func (n *Net) ConvBias(x ir.Value, name string, init, bias plugin.Init, out, kernel int) ir.Value {
+	return n.AddLast(n.Conv(x, name, init, out, kernel, 1), n.Weight(name+".bias", bias, out))
+}
+
+// BatchNorm is batch normalization of the last dimension with parameters
+// name.weight and name.bias. It returns what running averages take (decision
+// 12): buffer.name.running_mean, and buffer.name.running_var, the unbiased
+// variance.
+func (n *Net) BatchNorm(x ir.Value, name string) ir.Value {
+	width, rows := n.Dim(x, -1), n.Type(x).Elements()/max(n.Dim(x, -1), 1)
+	y, mean, variance := n.BatchNormTraining(x, n.Weight(name+".weight", Ones(), width), n.Weight(name+".bias", Zeros(), width), n.Epsilon)
+	n.Return("buffer."+name+".running_mean", mean)
+	n.Return("buffer."+name+".running_var", n.Scale(variance, float64(rows)/float64(max(rows-1, 1))))
+	return y
+}
+
+// MeanPool is the mean over height and width of x [B,H,W,C]: [B,C].
+func (n *Net) MeanPool(x ir.Value) ir.Value {
+	s := n.ReduceSum(x, 1, 2)
+	return n.Div(s, n.Full(n.Type(s), float64(n.Dim(x, 1)*n.Dim(x, 2))))
+}
+
+// FanOut is He et al.'s normal distribution (arXiv 1502.01852) for a
+// convolution into out channels.
+func FanOut(out, kernel int) plugin.Init { return Normal(math.Sqrt(2 / float64(out*kernel*kernel))) }
+
+// FanIn is PyTorch's default for linear maps and convolutions: uniform within
+// 1/sqrt(the number of inputs of an output).
+func FanIn(in int) plugin.Init { return Uniform(1 / math.Sqrt(float64(in))) }
