@@ -14,19 +14,25 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/run"
 	"github.com/seedbed/seedbed/plugins/backends/cpu"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/seedbed/seedbed/plugins/models/bert"
+	"github.com/seedbed/seedbed/plugins/models/clip"
 	"github.com/seedbed/seedbed/plugins/models/gpt"
 	"github.com/seedbed/seedbed/plugins/models/mae"
+	"github.com/seedbed/seedbed/plugins/models/resnet"
 	"github.com/seedbed/seedbed/plugins/models/t5"
 	"github.com/seedbed/seedbed/plugins/models/vit"
 	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/classification"
+	"github.com/seedbed/seedbed/plugins/objectives/contrastive"
+	"github.com/seedbed/seedbed/plugins/objectives/masked_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_reconstruction"
+	"github.com/seedbed/seedbed/plugins/objectives/nt_xent"
 	"github.com/seedbed/seedbed/plugins/objectives/prefix_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/span_corruption"
 )
@@ -49,16 +55,30 @@ var builtins = []builtin{
 		return cpu.New(cpu.Options{Threads: threads})
 	}},
 	{plugins.KindBackend, "reference", func() (any, error) { return reference.Backend{}, nil }},
-	{plugins.KindModel, "bert", func() (any, error) { return bert.Model, nil }},
-	{plugins.KindModel, "gpt", func() (any, error) { return gpt.Model, nil }},
-	{plugins.KindModel, "mae", func() (any, error) { return mae.Model, nil }},
-	{plugins.KindModel, "t5", func() (any, error) { return t5.Model, nil }},
-	{plugins.KindModel, "vit", func() (any, error) { return vit.Model, nil }},
-	{plugins.KindObjective, "causal_lm", func() (any, error) { return causal_lm.Objective{}, nil }},
-	{plugins.KindObjective, "classification", func() (any, error) { return classification.Objective{}, nil }},
-	{plugins.KindObjective, "masked_reconstruction", func() (any, error) { return masked_reconstruction.Objective{}, nil }},
-	{plugins.KindObjective, "prefix_lm", func() (any, error) { return prefix_lm.Objective{}, nil }},
-	{plugins.KindObjective, "span_corruption", func() (any, error) { return span_corruption.Objective{}, nil }},
+	model(bert.Model),
+	model(clip.Model),
+	model(gpt.Model),
+	model(mae.Model),
+	model(resnet.Model),
+	model(t5.Model),
+	model(vit.Model),
+	objective(causal_lm.Objective{}),
+	objective(classification.Objective{}),
+	objective(contrastive.Objective{}),
+	objective(masked_lm.Objective{}),
+	objective(masked_reconstruction.Objective{}),
+	objective(masked_lm.NextSentence),
+	objective(nt_xent.Objective{}),
+	objective(prefix_lm.Objective{}),
+	objective(span_corruption.Objective{}),
+}
+
+func model(m plugin.Model) builtin {
+	return builtin{plugins.KindModel, m.Info().Name, func() (any, error) { return m, nil }}
+}
+
+func objective(o plugin.Objective) builtin {
+	return builtin{plugins.KindObjective, o.Info().Name, func() (any, error) { return o, nil }}
 }
 
 // threadsEnv is the environment variable that tells a backend how many threads

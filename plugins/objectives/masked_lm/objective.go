@@ -44,9 +44,6 @@ func (c *settings) fields() []config.Field {
 		// Span lengths are geometric with this parameter, up to max_span.
 		config.Float("span_p", &c.spanRate, 0.2, 0.01, 1),
 		config.Int("max_span", &c.spanMost, 10, 1, 1000),
-		// Whether rows become pairs, and the factor on that loss.
-		config.Word("pairs", &c.pairs, "none", "next_sentence", "sentence_order"),
-		config.Float("pair_weight", &c.pairWeight, 1, 0, 1000),
 		// Token ids; -1 takes the dataset's.
 		config.Int("cls_token_id", &c.cls, -1, -1, math.MaxInt32),
 		config.Int("sep_token_id", &c.sep, -1, -1, math.MaxInt32),
@@ -54,39 +51,49 @@ func (c *settings) fields() []config.Field {
 	}
 }
 
-// Objective is the plugin.
-type Objective struct{}
-
-var _ plugin.Objective = Objective{}
-
-// Info describes the plugin.
-func (Objective) Info() plugin.Info {
-	return plugin.Info{
-		Name: "masked_lm", Version: "1.0.0", Doc: "predicts hidden tokens from those around them, and whether texts belong together",
-		Roles: []string{single, paired},
+// pairFields are those of next_sentence: which pairs rows become, and the
+// factor on that loss.
+func (c *settings) pairFields() []config.Field {
+	return []config.Field{
+		config.Word("pairs", &c.pairs, "next_sentence", "sentence_order"),
+		config.Float("pair_weight", &c.pairWeight, 1, 0, 1000),
 	}
 }
 
-// Bind needs a model of role masked_lm, or masked_lm+next_sentence for pairs:
+// Objective is the plugin masked_lm, and next_sentence, which is masked_lm with
+// pairs.
+type Objective struct{ paired bool }
+
+// NextSentence is the plugin next_sentence.
+var NextSentence plugin.Objective = Objective{paired: true}
+
+// Info describes the plugin.
+func (o Objective) Info() plugin.Info {
+	if o.paired {
+		return plugin.Info{Name: "next_sentence", Version: "1.0.0", Doc: "masked_lm on pairs of texts, and whether they belong together", Roles: []string{paired}}
+	}
+	return plugin.Info{Name: "masked_lm", Version: "1.0.0", Doc: "predicts hidden tokens from those around them", Roles: []string{single}}
+}
+
+// Bind needs a model of role masked_lm, or, for next_sentence, of role
+// masked_lm+next_sentence:
 // inputs among input_ids, position_ids, segment_ids and token_type_ids
 // (i32[B,S]); outputs hidden (f32[B,S,E]), output_embedding (f32[V,E]), perhaps
 // output_bias (f32[V]), and next_sentence_logits (f32[B,2]) for pairs. Rows
 // have a column tokens, fixed_size_list<int32> of at least S-2 or, for pairs,
 // S-3; what is longer is left out.
-func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
-	var c settings
-	if err := config.Read(r.Config, nil, c.fields()...); err != nil {
+func (o Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
+	c := settings{pairs: "none"}
+	fields := c.fields()
+	if o.paired {
+		fields = append(fields, c.pairFields()...)
+	}
+	if err := config.Read(r.Config, nil, fields...); err != nil {
 		return nil, err
 	}
-	role := single
-	if c.pairs != "none" {
-		role = paired
-	}
-	switch {
-	case r.Role != role && c.pairs == "none":
-		return nil, config.Wrong("pairs", "is none, which needs a model of role %s, not %q", role, r.Role)
-	case r.Role != role:
-		return nil, config.Wrong("pairs", "is %s, which needs a model of role %s, not %q", c.pairs, role, r.Role)
+	switch info := o.Info(); {
+	case r.Role != info.Roles[0]:
+		return nil, fmt.Errorf("objective %s needs a model of role %s, not %q", info.Name, info.Roles[0], r.Role)
 	case c.keepRate+c.randomRate > 1:
 		return nil, config.Wrong("random_rate", "with keep_rate makes %v, more than 1", c.keepRate+c.randomRate)
 	}

@@ -55,7 +55,7 @@ func text() (tokens []int32) {
 }
 
 func bind(t *testing.T, r plugin.BindRequest) plugin.Binding {
-	b, err := Objective{}.Bind(t.Context(), r)
+	b, err := Objective{paired: r.Role == paired}.Bind(t.Context(), r)
 	require.NoError(t, err)
 	return b
 }
@@ -211,8 +211,8 @@ func TestPairs(t *testing.T) {
 func TestBindRefuses(t *testing.T) {
 	for want, r := range map[string]plugin.BindRequest{
 		`config field mask_rat: there is no such field; the nearest is "mask_rate"`:                    request(`{"mask_rat": 1}`),
-		"config field pairs: is none, which needs a model of role masked_lm, not":                      request(``, withPairs),
-		"config field pairs: is sentence_order, which needs a model of role masked_lm+next_sentence":   request(`{"pairs": "sentence_order"}`),
+		"config field pairs: must be one of next_sentence, sentence_order":                             request(`{"pairs": "none"}`, withPairs),
+		"config field pairs: there is no such field":                                                   request(`{"pairs": "sentence_order"}`),
 		"config field random_rate: with keep_rate makes 1.5, more than 1":                              request(`{"keep_rate": 0.75, "random_rate": 0.75}`),
 		`the model has no output "output_embedding"`:                                                   request(``, func(r *plugin.BindRequest) { r.Outputs = r.Outputs[:1] }),
 		`their last dimensions differ`:                                                                 request(``, func(r *plugin.BindRequest) { r.Outputs[1].Type = ir.T(ir.F32, vocab, 5) }),
@@ -229,9 +229,13 @@ func TestBindRefuses(t *testing.T) {
 		`the model takes an input "pixel_values", which the objective does not make; it makes input_`:  request(``, func(r *plugin.BindRequest) { r.Inputs[0].Name = "pixel_values" }),
 		`the model's input "input_ids" is i32[3]; the objective makes i32[3,42]`:                       request(``, func(r *plugin.BindRequest) { r.Inputs[0].Type = ir.T(ir.I32, 3) }),
 	} {
-		_, err := Objective{}.Bind(t.Context(), r)
+		_, err := Objective{paired: r.Role == paired}.Bind(t.Context(), r)
 		assert.ErrorContains(t, err, want)
 	}
+	_, err := Objective{}.Bind(t.Context(), request(``, withPairs))
+	assert.ErrorContains(t, err, `objective masked_lm needs a model of role masked_lm, not "masked_lm+next_sentence"`)
+	_, err = NextSentence.Bind(t.Context(), request(``))
+	assert.ErrorContains(t, err, `objective next_sentence needs a model of role masked_lm+next_sentence, not "masked_lm"`)
 }
 
 func TestTransformRefuses(t *testing.T) {
