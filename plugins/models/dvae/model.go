@@ -1,0 +1,104 @@
+package dvae
+
+import (
+	"context"
+
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/config"
+	"github.com/seedbed/seedbed/abi/plugin/nn"
+)
+
+// Model is the plugin. It has no state.
+var Model plugin.Model = model{}
+
+type model struct{}
+
+const role = "discrete_vae"
+
+// Info says who the plugin is.
+func (model) Info() plugin.Info {
+	return plugin.Info{Name: "dvae", Version: "0.1.0", Doc: "Images as codes of a codebook: DALL-E's discrete autoencoder.", Roles: []string{role}}
+}
+
+// settings are a whole configuration.
+type settings struct{ image, channels, codes, width int }
+
+func (c *settings) fields() []config.Field {
+	return []config.Field{
+		config.Int("image_size", &c.image, 64, 4, 1<<12),
+		config.Int("num_channels", &c.channels, 3, 1, 1<<10),
+		config.Int("codes", &c.codes, 512, 2, 1<<20),
+		config.Int("width", &c.width, 128, 1, 1<<16),
+	}
+}
+
+// Build returns the module for the dimension "batch". A code stands for 4 by 4
+// pixels.
+func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
+		return nil, err
+	}
+	var c settings
+	if err := config.Read(r.Config, nil, c.fields()...); err != nil {
+		return nil, err
+	}
+	dims, err := nn.Dims("dvae", r.Dims, "batch")
+	if err != nil {
+		return nil, err
+	}
+	if c.image%4 != 0 {
+		return nil, config.Wrong("image_size", "must be a multiple of 4, is %d", c.image)
+	}
+	whole, err := config.JSON(c.fields()...)
+	if err != nil {
+		return nil, err
+	}
+	inputs := []ir.Param{
+		{Name: "gumbel", Type: ir.T(ir.F32, dims[0], c.codes, c.image/4, c.image/4)},
+		{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)},
+		{Name: "temperature", Type: ir.T(ir.F32)},
+	}
+	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+		logits := c.encode(n, n.ChannelsLast(n.Input("pixel_values")))
+		noisy := n.Add(logits, n.ChannelsLast(n.Input("gumbel")))
+		soft := n.Softmax(n.Div(noisy, n.BroadcastTo(n.Input("temperature"), n.Type(noisy).Shape...)))
+		x := n.MatMul(soft, n.Weight("codebook.weight", nn.Normal(1), c.codes, c.width))
+		n.Return("code_logits", n.ChannelsFirst(logits))
+		n.Return("reconstruction", n.ChannelsFirst(c.decode(n, x)))
+	})
+}
+
+// conv is a convolution with PyTorch's first values.
+func conv(n *nn.Net, x ir.Value, name string, out, kernel int) ir.Value {
+	in := nn.FanIn(n.Dim(x, 3) * kernel * kernel)
+	return n.ConvBias(x, name, in, in, out, kernel)
+}
+
+// encode returns the logits of codes [B,H/4,W/4,K].
+func (c *settings) encode(n *nn.Net, x ir.Value) ir.Value {
+	two := []int{2, 2}
+	one, zero := []int{1, 1}, []int{0, 0}
+	half := ir.Window{Size: two, Stride: two, Low: zero, High: zero, BaseDilation: one, Dilation: one}
+	x = n.MaxPool(n.Unary("relu", conv(n, x, "encoder.0", c.width, 7)), half)
+	x = n.MaxPool(n.Unary("relu", conv(n, x, "encoder.3", c.width, 3)), half)
+	x = n.Unary("relu", conv(n, x, "encoder.6", c.width, 3))
+	return conv(n, x, "encoder.8", c.codes, 1)
+}
+
+// decode returns, for each channel of a pixel, the place and then the log of
+// the width of a Laplace distribution [B,H,W,2C].
+func (c *settings) decode(n *nn.Net, x ir.Value) ir.Value {
+	x = double(n, n.Unary("relu", conv(n, x, "decoder.0", c.width, 3)))
+	x = double(n, n.Unary("relu", conv(n, x, "decoder.3", c.width, 3)))
+	return conv(n, x, "decoder.6", 2*c.channels, 1)
+}
+
+// double repeats each pixel of x [B,H,W,C] in both directions.
+func double(n *nn.Net, x ir.Value) ir.Value {
+	b, h, w, c := n.Dim(x, 0), n.Dim(x, 1), n.Dim(x, 2), n.Dim(x, 3)
+	return n.Reshape(n.BroadcastInDim(x, []int{b, h, 2, w, 2, c}, []int{0, 1, 3, 5}), b, 2*h, 2*w, c)
+}
