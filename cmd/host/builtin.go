@@ -22,6 +22,8 @@ import (
 	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/seedbed/seedbed/plugins/models/bert"
 	"github.com/seedbed/seedbed/plugins/models/clip"
+	"github.com/seedbed/seedbed/plugins/models/dalle_prior"
+	"github.com/seedbed/seedbed/plugins/models/dvae"
 	"github.com/seedbed/seedbed/plugins/models/gpt"
 	"github.com/seedbed/seedbed/plugins/models/mae"
 	"github.com/seedbed/seedbed/plugins/models/resnet"
@@ -30,11 +32,13 @@ import (
 	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/classification"
 	"github.com/seedbed/seedbed/plugins/objectives/contrastive"
+	"github.com/seedbed/seedbed/plugins/objectives/discrete_vae"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_reconstruction"
 	"github.com/seedbed/seedbed/plugins/objectives/nt_xent"
 	"github.com/seedbed/seedbed/plugins/objectives/prefix_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/span_corruption"
+	"github.com/seedbed/seedbed/plugins/objectives/token_prior"
 )
 
 // builtin is a plugin that this executable serves.
@@ -57,6 +61,8 @@ var builtins = []builtin{
 	{plugins.KindBackend, "reference", func() (any, error) { return reference.Backend{}, nil }},
 	model(bert.Model),
 	model(clip.Model),
+	model(dalle_prior.Model),
+	model(dvae.Model),
 	model(gpt.Model),
 	model(mae.Model),
 	model(resnet.Model),
@@ -65,12 +71,14 @@ var builtins = []builtin{
 	objective(causal_lm.Objective{}),
 	objective(classification.Objective{}),
 	objective(contrastive.Objective{}),
+	objective(discrete_vae.Objective{}),
 	objective(masked_lm.Objective{}),
 	objective(masked_reconstruction.Objective{}),
 	objective(masked_lm.NextSentence),
 	objective(nt_xent.Objective{}),
 	objective(prefix_lm.Objective{}),
 	objective(span_corruption.Objective{}),
+	objective(token_prior.Objective{}),
 }
 
 func model(m plugin.Model) builtin {
