@@ -124,23 +124,23 @@ func (e *Evaluator) Run(ctx context.Context, parameter func(name string) plugin.
 			grain := n + uint64(len(runs))
 			x, err := all.next(ctx)
 			if err != nil {
-				return r, fmt.Errorf("evaluation: grain %d: %w", grain, err)
+				return r, fmt.Errorf("evaluation: grain %d: %w", grain+1, err)
 			}
 			_, run, err := e.program.queue(ctx, grainArguments(parameters, e.c.Binding.Batch(), x, nil))
 			if err != nil {
-				return r, fmt.Errorf("evaluation: grain %d: %w", grain, err)
+				return r, fmt.Errorf("evaluation: grain %d: %w", grain+1, err)
 			}
 			runs = append(runs, queued{run, x})
 		}
 		data, err := runs[0].run.Wait(ctx)
 		if err != nil {
-			return r, fmt.Errorf("evaluation: grain %d: %w", n, err)
+			return r, fmt.Errorf("evaluation: grain %d: %w", n+1, err)
 		}
 		all.giveBack(runs[0].batch)
 		runs = runs[1:]
 		sums, err := scalars(e.program.results, data)
 		if err != nil {
-			return r, fmt.Errorf("evaluation: grain %d: %w", n, err)
+			return r, fmt.Errorf("evaluation: grain %d: %w", n+1, err)
 		}
 		for name, v := range sums {
 			switch name {

@@ -74,9 +74,9 @@ func TestEvaluationErrors(t *testing.T) {
 	bad := errors.New("bad")
 	for want, change := range map[string]func(c *EvaluationConfig, d *fakeDevice, b *fakeBinding){
 		"evaluation: the rows have weight 0: nothing in them counts": func(*EvaluationConfig, *fakeDevice, *fakeBinding) {},
-		"evaluation: grain 2: run: the fake failed":                  func(_ *EvaluationConfig, d *fakeDevice, _ *fakeBinding) { d.failRun = 2 },
-		"evaluation: grain 3: queue: the fake failed":                func(_ *EvaluationConfig, d *fakeDevice, _ *fakeBinding) { d.failQueue = 3 },
-		"evaluation: grain 1: objective: bad": func(_ *EvaluationConfig, _ *fakeDevice, b *fakeBinding) {
+		"evaluation: grain 3: run: the fake failed":                  func(_ *EvaluationConfig, d *fakeDevice, _ *fakeBinding) { d.failRun = 2 },
+		"evaluation: grain 4: queue: the fake failed":                func(_ *EvaluationConfig, d *fakeDevice, _ *fakeBinding) { d.failQueue = 3 },
+		"evaluation: grain 2: objective: bad": func(_ *EvaluationConfig, _ *fakeDevice, b *fakeBinding) {
 			b.fail = func(at plugin.Position) error {
 				if at.Grain == 1 {
 					return bad

@@ -168,12 +168,16 @@ func (t *Trainer) Next(ctx context.Context, until uint64) (Metrics, error) {
 	}
 	m, err := t.wait(ctx)
 	if err != nil {
-		t.err = fmt.Errorf("step %d: %w", t.done, err)
+		t.err = t.failed(err)
 		return m, t.err
 	}
 	t.done++
 	return m, nil
 }
+
+// failed is the error of the step that Next waits for, which it counts from 1,
+// as all do that people read.
+func (t *Trainer) failed(err error) error { return fmt.Errorf("step %d: %w", t.done+1, err) }
 
 func (t *Trainer) usable() error {
 	switch {
@@ -277,7 +281,7 @@ func (t *Trainer) grain(ctx context.Context, grain int, sums tensors) (tensors, 
 	}
 	if err != nil {
 		sums.release()
-		return nil, fmt.Errorf("grain %d: %w", grain, err)
+		return nil, fmt.Errorf("grain %d: %w", grain+1, err)
 	}
 	p := t.next
 	if sums == nil {
@@ -287,7 +291,7 @@ func (t *Trainer) grain(ctx context.Context, grain int, sums tensors) (tensors, 
 	out, run, err := p.queue(ctx, grainArguments(t.state, t.c.Binding.Batch(), x, func(name string) plugin.Argument {
 		return plugin.Argument{Buffer: sums[strings.TrimPrefix(name, step.AccPrefix)], Donate: true}
 	}))
-	what := fmt.Sprintf("grain %d", grain)
+	what := fmt.Sprintf("grain %d", grain+1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -356,7 +360,7 @@ func (t *Trainer) set(ctx context.Context, next uint64, data func(name string, t
 	}
 	for t.done < t.queued {
 		if _, err := t.wait(ctx); err != nil {
-			t.err = fmt.Errorf("step %d: %w", t.done, err)
+			t.err = t.failed(err)
 			return t.err
 		}
 		t.done++

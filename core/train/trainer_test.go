@@ -210,18 +210,18 @@ func TestErrors(t *testing.T) {
 		want   string
 		is     error
 	}{
-		"a grain's run": {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failRun = 4*2 + 1 }, 2, "step 2: grain 1: run: the fake failed", errFake},
-		"an update":     {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failRun = 4*1 + 3 }, 1, "step 1: update: run: the fake failed", errFake},
-		"a combination": {func(c *Config, d *fakeDevice, _ *fakeBinding) { c.Shards = 3; d.failRun = 6*1 + 4 }, 1, "step 1: combining chains: run: the fake failed", errFake},
-		"the first run": {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failRun = 0 }, 0, "step 0: grain 0: run: the fake failed", errFake},
+		"a grain's run": {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failRun = 4*2 + 1 }, 2, "step 3: grain 2: run: the fake failed", errFake},
+		"an update":     {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failRun = 4*1 + 3 }, 1, "step 2: update: run: the fake failed", errFake},
+		"a combination": {func(c *Config, d *fakeDevice, _ *fakeBinding) { c.Shards = 3; d.failRun = 6*1 + 4 }, 1, "step 2: combining chains: run: the fake failed", errFake},
+		"the first run": {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failRun = 0 }, 0, "step 1: grain 1: run: the fake failed", errFake},
 		"queueing a grain": {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failQueue = 4*2 + 1 }, 2,
-			"step 2: grain 1: queue: the fake failed", errFake},
+			"step 3: grain 2: queue: the fake failed", errFake},
 		"queueing an update": {func(_ *Config, d *fakeDevice, _ *fakeBinding) { d.failQueue = 4*2 + 3 }, 2,
-			"step 2: update: queue: the fake failed", errFake},
+			"step 3: update: queue: the fake failed", errFake},
 		"queueing a combination": {func(c *Config, d *fakeDevice, _ *fakeBinding) { c.Shards = 3; d.failQueue = 6*1 + 2 }, 1,
-			"step 1: combining chains: queue: the fake failed", errFake},
+			"step 2: combining chains: queue: the fake failed", errFake},
 		"queueing a grain when others are combined": {func(c *Config, d *fakeDevice, _ *fakeBinding) { c.Shards = 3; d.failQueue = 6*1 + 3 }, 1,
-			"step 1: grain 2: queue: the fake failed", errFake},
+			"step 2: grain 3: queue: the fake failed", errFake},
 		"the objective": {func(_ *Config, _ *fakeDevice, b *fakeBinding) {
 			b.fail = func(at plugin.Position) error {
 				if at.Step == 2 && at.Grain == 2 {
@@ -229,7 +229,7 @@ func TestErrors(t *testing.T) {
 				}
 				return nil
 			}
-		}, 2, "step 2: grain 2: objective: bad", bad},
+		}, 2, "step 3: grain 3: objective: bad", bad},
 		"two batches, the later first": {func(c *Config, _ *fakeDevice, b *fakeBinding) {
 			c.Prefetch = 3
 			b.fail = func(at plugin.Position) error {
@@ -241,7 +241,7 @@ func TestErrors(t *testing.T) {
 				}
 				return nil
 			}
-		}, 1, "step 1: grain 1: objective: 1: bad", bad},
+		}, 1, "step 2: grain 2: objective: 1: bad", bad},
 		"the dataset": {func(c *Config, _ *fakeDevice, _ *fakeBinding) {
 			reads := 0
 			c.Prefetch = 1
@@ -251,7 +251,7 @@ func TestErrors(t *testing.T) {
 				}
 				return nil
 			}}
-		}, 1, "step 1: grain 1: reading rows: bad", bad},
+		}, 1, "step 2: grain 2: reading rows: bad", bad},
 	} {
 		for inFlight := 1; inFlight <= 3; inFlight++ {
 			t.Run(fmt.Sprintf("%s, %d in flight", name, inFlight), func(t *testing.T) {
@@ -354,7 +354,7 @@ func TestWeightOfNothing(t *testing.T) {
 		x := begin(t, c)
 		defer x.Close()
 		_, err := x.Next(t.Context(), 1)
-		assert.EqualError(t, err, "step 0: the batch has weight 0: nothing in it counts")
+		assert.EqualError(t, err, "step 1: the batch has weight 0: nothing in it counts")
 	})
 }
 
