@@ -54,7 +54,7 @@ func (p *Plugin) limit(name string) (stop func() bool) {
 }
 
 func (p *Plugin) overtime(name string) {
-	p.condemn(ErrHung, fmt.Sprintf("%s took more than %v, and the plugin was ended; raise the time limit if it may", name, p.timeout))
+	p.condemn(ErrHung, fmt.Sprintf("%s took more than %v, and the plugin was ended; raise the time limit (host pretrain --call-timeout) if it may", name, p.timeout))
 }
 
 // explain turns what a call returned into what the caller should know.

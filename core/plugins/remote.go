@@ -27,7 +27,6 @@ type remote struct {
 
 	mu          sync.Mutex
 	idle        *sync.Cond // something came to rest
-	next        uint64     // latest number of a buffer or executable
 	buffers     map[uint64]bool
 	executables map[uint64]bool
 	queued      []*run // not sent yet
@@ -98,9 +97,9 @@ func (d *remote) broken(call string, err error) error {
 func (d *remote) number(used map[uint64]bool) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.next++
-	used[d.next] = true
-	return d.next
+	n := d.p.numbers.Add(1)
+	used[n] = true
+	return n
 }
 
 func (d *remote) Compile(ctx context.Context, f *ir.Func, host []string) (device.Program, error) {

@@ -81,6 +81,34 @@ func compute(t *testing.T, d device.Device, memory *Memory, n int) (out [][]byte
 	return out
 }
 
+// Devices of one process are apart: neither uses nor releases what is the
+// other's.
+func TestDevicesOfOneProcess(t *testing.T) {
+	ctx, typ := context.Background(), ir.T(ir.F32, 8)
+	p := start(t, "backend", Options{})
+	first, second := p.Device(), p.Device()
+	zeros, ones := floats(8, func(int) float32 { return 0 }), floats(8, func(int) float32 { return 1 })
+	x, err := first.Upload(ctx, typ, zeros)
+	require.NoError(t, err)
+	y, err := second.Upload(ctx, typ, ones)
+	require.NoError(t, err)
+	want := compute(t, device.Local(&testBackend{}), nil, 8)
+	for _, d := range []device.Device{first, second, first} {
+		assert.Equal(t, want, compute(t, d, nil, 8))
+	}
+	got := make([]byte, typ.Bytes())
+	require.NoError(t, x.Download(ctx, got))
+	assert.Equal(t, zeros, got)
+	require.NoError(t, first.Close())
+	require.NoError(t, y.Download(ctx, got))
+	assert.Equal(t, ones, got)
+	assert.Equal(t, want, compute(t, second, nil, 8))
+	require.NoError(t, second.Close())
+	s, err := p.Device().Stats(ctx)
+	require.NoError(t, err)
+	assert.Zero(t, s.Buffers+s.Executables)
+}
+
 func TestDeviceGivesTheSameBitsOnEveryPlane(t *testing.T) {
 	sizes := []int{0, 1, 1000, 1 << 14, 3<<20 + 5}
 	for plane, memory := range planes(t) {

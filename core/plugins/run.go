@@ -128,10 +128,10 @@ func (x *remoteProgram) queue(r *run, buffers []*remoteBuffer) error {
 		if r.m.Outputs[i] != nil {
 			continue
 		}
-		d.next++
-		d.buffers[d.next] = true
-		r.m.Outputs[i] = &abiv1.ExecuteOutput{Target: &abiv1.ExecuteOutput_Buffer{Buffer: d.next}}
-		r.results[i] = &remoteBuffer{d: d, number: d.next, t: t, made: r, after: d.asked + 1}
+		number := d.p.numbers.Add(1)
+		d.buffers[number] = true
+		r.m.Outputs[i] = &abiv1.ExecuteOutput{Target: &abiv1.ExecuteOutput_Buffer{Buffer: number}}
+		r.results[i] = &remoteBuffer{d: d, number: number, t: t, made: r, after: d.asked + 1}
 	}
 	if err := d.queue(r); err != nil {
 		return err

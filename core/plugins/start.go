@@ -56,6 +56,7 @@ type Plugin struct {
 	close    sync.Once
 	verdict  atomic.Pointer[Error] // why the host ended the process
 	bindings atomic.Uint32
+	numbers  atomic.Uint64 // latest of a buffer or executable, whichever device has it
 }
 
 // Start starts a plugin and asks it who it is. The error is an *Error where
@@ -258,8 +259,9 @@ func (p *Plugin) Objective() plugin.Objective {
 	return &objective{p: p, client: abiv1.NewObjectiveClient(p.conn)}
 }
 
-// Device returns the plugin as a device; nil where it is not a backend.
-// Closing the device releases what it holds and leaves the process.
+// Device returns the plugin as a device; nil where it is not a backend. Every
+// call returns another device, with buffers, programs and a queue of its own.
+// Closing one releases what it holds and leaves the process and the others.
 func (p *Plugin) Device() device.Device {
 	if p.kind != KindBackend {
 		return nil
