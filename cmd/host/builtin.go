@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/plugins"
@@ -187,15 +188,16 @@ func installed() []candidate {
 	return list
 }
 
-// starter starts the plugins that recipes name.
-func starter(threads int) run.Start {
+// starter starts the plugins that recipes name; callTimeout is that of
+// plugins.Options.
+func starter(threads int, callTimeout time.Duration) run.Start {
 	return func(ctx context.Context, kind plugins.Kind, name string, m *plugins.Memory) (run.Process, string, error) {
 		spec, err := find(kind, name)
 		if err != nil {
 			return nil, "", err
 		}
 		spec.Env = pluginEnv(kind, threads)
-		p, err := plugins.Start(ctx, spec, plugins.Options{Memory: m})
+		p, err := plugins.Start(ctx, spec, plugins.Options{Memory: m, CallTimeout: callTimeout})
 		if err != nil {
 			return nil, "", err
 		}

@@ -49,7 +49,7 @@ func newGenerate() *cobra.Command {
 				}
 				w.Checkpoint = path
 			}
-			w.Start = starter(threads)
+			w.Start = starter(threads, 0)
 			var text strings.Builder
 			begun := false
 			w.Text = func(piece string) error {

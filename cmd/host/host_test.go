@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/seedbed/seedbed/core/safetensors"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
 	"github.com/spf13/cobra"
@@ -39,18 +42,22 @@ func TestMain(m *testing.M) {
 		"wrong":        func() { plugin.ServeBackend(wrong{}) },
 		"hanging":      func() { time.Sleep(time.Hour) },
 		"other-role":   func() { plugin.ServeObjective(otherRole{}) },
-		"dying-labels": func() { plugin.ServeObjective(dyingLabels{}) },
+		"dying-labels": func() { plugin.ServeObjective(objective{transform: func(plugin.Position) { os.Exit(7) }}) },
+		"hung":         func() { plugin.ServeBackend(hung{}) },
+		"hung-labels":  func() { plugin.ServeObjective(objective{transform: func(plugin.Position) { time.Sleep(time.Hour) }}) },
+		"gated":        func() { plugin.ServeObjective(objective{transform: gate}) },
 	})
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir) // of caches and configuration
 			e.Setenv("BIN", filepath.Dir(lookPath(e.Getenv("PATH"), "dying")))
-			return writeNumbers(filepath.Join(e.WorkDir, "data"))
+			return writeNumbers(filepath.Join(e.WorkDir, "data"), 60)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			// code N COMMAND: the command ends with exit code N.
@@ -77,6 +84,11 @@ func TestScripts(t *testing.T) {
 				data[len(data)/2] ^= 1
 				ts.Check(os.WriteFile(path, data, 0o666))
 			},
+			// reshape CHECKPOINT OUT: writes the checkpoint into another folder, whole,
+			// but with its first matrix transposed.
+			"reshape": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Check(reshape(ts.MkAbs(args[0]), ts.MkAbs(args[1])))
+			},
 			// cut FILE: removes the last byte of a file.
 			"cut": func(ts *testscript.TestScript, neg bool, args []string) {
 				path := ts.MkAbs(args[0])
@@ -97,14 +109,14 @@ func lookPath(path, name string) string {
 	return name
 }
 
-// writeNumbers writes a little text to learn from.
-func writeNumbers(dir string) error {
+// writeNumbers writes a little text to learn from: 8 files of some lines.
+func writeNumbers(dir string, lines int) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	for file := range 8 {
 		var text bytes.Buffer
-		for i := range 60 {
+		for i := range lines {
 			n := file*1000 + i
 			fmt.Fprintf(&text, "the number %d follows %d and comes before %d\n", n, n-1, n+1)
 		}
@@ -113,6 +125,35 @@ func writeNumbers(dir string) error {
 		}
 	}
 	return nil
+}
+
+// reshape saves a checkpoint again with another shape of one parameter.
+func reshape(from, to string) error {
+	c, err := checkpoint.Open(from)
+	if err != nil {
+		return err
+	}
+	m := c.Manifest
+	s := checkpoint.State{Step: m.Step, Samples: m.Samples, ABI: m.ABI, Recipe: m.Recipe, Scalars: m.Scalars, Plugins: m.Plugins}
+	file, err := c.Parameters()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	done := false
+	for _, name := range file.Names() {
+		typ, _ := file.Type(name) // it has the name
+		data, err := file.Read(name)
+		if err != nil {
+			return err
+		}
+		if typ.Rank() == 2 && !done {
+			typ, done = ir.T(typ.DType, typ.Shape[1], typ.Shape[0]), true
+		}
+		s.Parameters = append(s.Parameters, safetensors.Tensor{Name: name, Type: typ, Data: safetensors.Bytes(data)})
+	}
+	_, err = checkpoint.Save(to, s, 1)
+	return err
 }
 
 // dying is a backend that ends in its first run.
@@ -160,19 +201,64 @@ func (otherRole) Info() plugin.Info {
 	return plugin.Info{Name: "mae", Version: "1.0.0", Doc: "needs another model", Roles: []string{"masked_autoencoder"}}
 }
 
-// dyingLabels is an objective that ends in its first batch.
-type dyingLabels struct{ causal_lm.Objective }
+// hung is a backend whose first run does not end.
+type hung struct{ reference.Backend }
 
-func (o dyingLabels) Bind(ctx context.Context, r plugin.BindRequest) (plugin.Binding, error) {
-	b, err := o.Objective.Bind(ctx, r)
-	return dyingBinding{b}, err
+func (h hung) Info() plugin.BackendInfo {
+	i := h.Backend.Info()
+	i.Name = "hung"
+	return i
 }
 
-type dyingBinding struct{ plugin.Binding }
+func (h hung) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, error) {
+	e, err := h.Backend.Compile(ctx, f)
+	return hungExecutable{e}, err
+}
 
-func (dyingBinding) Transform(context.Context, arrow.Record, plugin.Position, [][]byte) error {
-	os.Exit(7)
-	return nil
+type hungExecutable struct{ plugin.Executable }
+
+func (hungExecutable) Execute(context.Context, []plugin.Argument) ([]plugin.Buffer, error) {
+	time.Sleep(time.Hour)
+	return nil, nil
+}
+
+// objective is causal_lm that does something before it makes a batch.
+type objective struct {
+	causal_lm.Objective
+	transform func(at plugin.Position)
+}
+
+func (o objective) Bind(ctx context.Context, r plugin.BindRequest) (plugin.Binding, error) {
+	b, err := o.Objective.Bind(ctx, r)
+	return binding{b, o.transform}, err
+}
+
+type binding struct {
+	plugin.Binding
+	transform func(at plugin.Position)
+}
+
+func (b binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
+	b.transform(at)
+	return b.Binding.Transform(ctx, rows, at, fields)
+}
+
+// gateEnv is "N FILE": the batches of step N, counted from 1, are made once
+// FILE exists. A test that stops or kills at a step is then exact, however
+// slow its machine.
+const gateEnv = "SEEDBED_TEST_GATE"
+
+func gate(at plugin.Position) {
+	step, file, _ := strings.Cut(os.Getenv(gateEnv), " ")
+	if step != strconv.FormatUint(at.Step+1, 10) {
+		return
+	}
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // Every command has examples.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,13 +42,13 @@ type identity struct {
 
 func newIdentity(t *testing.T) identity {
 	dir := t.TempDir()
-	require.NoError(t, writeNumbers(filepath.Join(dir, "data")))
+	require.NoError(t, writeNumbers(filepath.Join(dir, "data"), 15))
 	recipe := filepath.Join(dir, "recipe.yaml")
 	require.NoError(t, os.WriteFile(recipe, []byte(fmt.Sprintf(`
 seed: 7
-model: {config: {vocab_size: 280, n_positions: 16, n_embd: 16, n_layer: 1, n_head: 2, resid_pdrop: 0.1}}
-data: {paths: [%s], vocab_size: 280, validation_fraction: 0.2, cache_dir: %s}
-train: {steps: 60, batch_size: 4, grain: 2, shards: 2, sequence_length: 16, eval_every: 25, eval_sequences: 4}
+model: {config: {vocab_size: 261, n_positions: 10, n_embd: 12, n_layer: 1, n_head: 2, resid_pdrop: 0.1}}
+data: {paths: [%s], vocab_size: 261, validation_fraction: 0.2, cache_dir: %s}
+train: {steps: 60, batch_size: 4, grain: 1, shards: 2, sequence_length: 10, eval_every: 25, eval_sequences: 4}
 optimizer: {lr: 0.01}
 schedule: {warmup_steps: 5}
 checkpoint: {every: 10}
@@ -64,6 +65,23 @@ func (x identity) command(out string, env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(self, append([]string{asHost, "pretrain", x.recipe, "--json", "--out", out}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	return cmd
+}
+
+// gated is a command whose run holds before a step, counted from 1 and done
+// alone, until open is called; step 0 is none.
+func (x identity) gated(out string, step int, args ...string) (cmd *exec.Cmd, open func()) {
+	plugin, err := exec.LookPath("gated")
+	if err != nil {
+		panic(err)
+	}
+	file := fmt.Sprintf("%s-gate-%d", out, step)
+	args = append(args, "--set", "objective.plugin="+plugin, "--set", "train.in_flight=1")
+	cmd = x.command(out, []string{fmt.Sprintf("%s=%d %s", gateEnv, step, file)}, args...)
+	return cmd, func() {
+		if err := os.WriteFile(file, nil, 0o666); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // run runs to the end; seen, if not nil, gets every event when it comes.
@@ -111,73 +129,75 @@ func count(events []jsonEvent, event string) (n int) {
 // The same recipe gives the same weights, whatever computes them and whatever
 // happens meanwhile, through real processes.
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	x := newIdentity(t)
 	want := last(t, x.run(t, x.command(filepath.Join(x.dir, "first"), nil), nil))
 	t.Logf("weights %s, validation loss %v", want.WeightsSHA256, want.ValLoss)
-	n := 0
-	out := func() string { n++; return filepath.Join(x.dir, "out", strconv.Itoa(n)) }
 
 	has := map[string]bool{
 		"portable": true,
 		"avx2":     cpu.X86.HasAVX2 && cpu.X86.HasFMA,
 		"avx512":   cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL,
 	}
+	five := []string{"--set", "train.in_flight=5", "--set", "train.prefetch=7", "--set", "train.eval_every=0", "--set", "checkpoint.every=0"}
 	for name, c := range map[string]struct {
 		path string // of SEEDBED_CPU
 		args []string
 	}{
-		"reference":              {"", []string{"--backend", "reference"}},
-		"portable, 1 thread":     {"portable", []string{"--threads", "1"}},
-		"avx2, 1 thread":         {"avx2", []string{"--threads", "1"}},
-		"avx2, 2 threads":        {"avx2", []string{"--threads", "2"}},
-		"avx512, 3 threads":      {"avx512", []string{"--threads", "3"}},
-		"3 threads":              {"", []string{"--threads", "3"}},
-		"prefetch 1":             {"", []string{"--set", "train.prefetch=1"}},
-		"prefetch 7":             {"", []string{"--set", "train.prefetch=7"}},
-		"one step at a time":     {"", []string{"--set", "train.in_flight=1"}},
-		"five steps at a time":   {"", []string{"--set", "train.in_flight=5", "--set", "train.eval_every=0", "--set", "checkpoint.every=0"}},
-		"tensors in messages":    {"", []string{"--data-plane", "grpc"}},
-		"tensors in memory":      {"", []string{"--data-plane", "memory"}},
-		"no seed but the recipe": {"", []string{"--seed", "7"}},
+		// A step has four grains, in two chains: five steps are up to twenty
+		// grains in flight.
+		"reference, a step at a time": {"", []string{"--backend", "reference", "--set", "train.in_flight=1", "--set", "train.prefetch=1"}},
+		"reference, five at a time":   {"", append([]string{"--backend", "reference"}, five...)},
+		"cpu, a step at a time":       {"", []string{"--set", "train.in_flight=1", "--set", "train.prefetch=1"}},
+		"cpu, five at a time":         {"", five},
+		"portable, 1 thread":          {"portable", []string{"--threads", "1"}},
+		"avx2, 1 thread, in messages": {"avx2", []string{"--threads", "1", "--data-plane", "grpc"}},
+		"avx2, 2 threads, in memory":  {"avx2", []string{"--threads", "2", "--data-plane", "memory"}},
+		"avx512, 2 threads":           {"avx512", []string{"--threads", "2"}},
+		"3 threads, seed by a flag":   {"", []string{"--threads", "3", "--seed", "7"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if !has[c.path] && c.path != "" {
 				t.Skipf("this processor has no %s", c.path)
 			}
-			if name == "tensors in memory" && runtime.GOOS != "linux" {
+			if slices.Contains(c.args, "memory") && runtime.GOOS != "linux" {
 				t.Skip("memory files are Linux's")
 			}
 			var env []string
 			if c.path != "" {
 				env = append(env, "SEEDBED_CPU="+c.path)
 			}
-			got := last(t, x.run(t, x.command(out(), env, c.args...), nil))
+			got := last(t, x.run(t, x.command(filepath.Join(t.TempDir(), "out"), env, c.args...), nil))
 			assert.Equal(t, want.WeightsSHA256, got.WeightsSHA256)
 			assert.Equal(t, want.ValLoss, got.ValLoss)
 		})
 	}
 	t.Run("another seed", func(t *testing.T) {
-		got := last(t, x.run(t, x.command(out(), nil, "--seed", "8"), nil))
+		t.Parallel()
+		got := last(t, x.run(t, x.command(filepath.Join(t.TempDir(), "out"), nil, "--seed", "8"), nil))
 		assert.NotEqual(t, want.WeightsSHA256, got.WeightsSHA256)
 	})
 
 	if runtime.GOOS != "linux" {
 		return // the processes of a run are found in /proc
 	}
-	for _, plugin := range []string{"backend/cpu", "objective/causal_lm"} {
-		t.Run(plugin+" killed", func(t *testing.T) {
-			at := 3 + rand.IntN(20) // early, because the host is ahead of who reads what it prints
+	for kind, name := range map[string]string{"backend": "backend/cpu", "objective": "gated"} {
+		t.Run(kind+" killed", func(t *testing.T) {
+			t.Parallel()
+			at := 1 + rand.IntN(59)
 			t.Logf("killed after step %d", at)
-			cmd := x.command(out(), nil)
+			cmd, open := x.gated(filepath.Join(t.TempDir(), "out"), at+1)
 			killed := false
 			events := x.run(t, cmd, func(e jsonEvent) {
-				if e.Event == "step" && e.Step >= at && !killed {
+				if e.Event == "step" && e.Step == at && !killed {
 					for pid, line := range children(cmd.Process.Pid) {
-						if strings.Contains(line, plugin) {
+						if strings.Contains(line, name) {
 							killed = true
 							require.NoError(t, kill(pid))
 						}
 					}
+					open()
 				}
 			})
 			require.True(t, killed)
@@ -187,12 +207,17 @@ func TestIdentity(t *testing.T) {
 		})
 	}
 	t.Run("host killed and resumed", func(t *testing.T) {
-		at, folder := 1+rand.IntN(45), out()
+		t.Parallel()
+		at, folder := 1+rand.IntN(59), filepath.Join(t.TempDir(), "out")
 		t.Logf("killed after step %d", at)
-		cmd := x.command(folder, nil)
+		cmd, _ := x.gated(folder, at+1)
+		final := "step" // what is told last before the gate
+		if at%10 == 0 {
+			final = "checkpoint"
+		}
 		var plugins map[int]string
 		x.run(t, cmd, func(e jsonEvent) {
-			if e.Event == "step" && e.Step == at {
+			if e.Event == final && e.Step == at {
 				plugins = children(cmd.Process.Pid)
 				require.NoError(t, kill(cmd.Process.Pid))
 			}
@@ -201,7 +226,8 @@ func TestIdentity(t *testing.T) {
 		for pid := range plugins {
 			assert.Eventually(t, func() bool { return !alive(pid) }, 10*time.Second, 10*time.Millisecond, "no plugin outlives its host")
 		}
-		events := x.run(t, x.command(folder, nil, "--resume"), nil)
+		cmd, _ = x.gated(folder, 0, "--resume")
+		events := x.run(t, cmd, nil)
 		assert.Equal(t, want.WeightsSHA256, last(t, events).WeightsSHA256)
 		assert.Equal(t, 60-at/10*10, count(events, "step"), "it goes on from the latest checkpoint")
 	})

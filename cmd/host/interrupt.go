@@ -8,14 +8,16 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // errInterrupted ends a command that was interrupted and has said so.
 var errInterrupted = errors.New("interrupted")
 
 // signals follows Ctrl-C and SIGTERM. The first ends the context, unless the
-// command asked for it with gracefully; then the second does. One more ends
-// the process where it stands.
+// command asked for it with gracefully; then the second does, and what is not
+// over within endTime is left as it is. One more ends the process where it
+// stands.
 type signals struct {
 	c      chan os.Signal
 	cancel context.CancelFunc
@@ -25,6 +27,11 @@ type signals struct {
 	text  string        // told then
 	count int
 }
+
+// endTime is how long a command that was interrupted a second time may wait for
+// plugins that are busy. They end with this process; checkpoints appear whole
+// or not at all.
+const endTime = time.Second
 
 type signalsKey struct{}
 
@@ -49,8 +56,11 @@ func (s *signals) receive() {
 	case s.stop != nil && s.count == 1:
 		fmt.Fprintln(os.Stderr, s.text)
 		close(s.stop)
-	case s.count == 1 || s.stop != nil && s.count == 2:
+	case s.count == 1:
 		s.cancel()
+	case s.stop != nil && s.count == 2:
+		s.cancel()
+		time.AfterFunc(endTime, func() { os.Exit(exitInterrupted) })
 	default:
 		os.Exit(exitInterrupted)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
@@ -23,6 +24,7 @@ func newPretrain() *cobra.Command {
 	var out, backend, plane string
 	var threads int
 	var seed uint64
+	var callTimeout time.Duration
 	resume, asJSON := false, false
 	c := &cobra.Command{
 		Use:   "pretrain [RECIPE.yaml] [--data PATH...]",
@@ -55,6 +57,9 @@ Ctrl-C stops after the step under way, with a checkpoint, and exits with code 13
 			case plugins.PlaneAuto, plugins.PlaneMemory, plugins.PlaneGRPC:
 			default:
 				return usagef("pretrain: --data-plane %s: there are auto, memory and grpc", plane)
+			}
+			if callTimeout <= 0 {
+				return usagef("pretrain: --call-timeout %v: must be positive, such as 90s", callTimeout)
 			}
 			var flags []string
 			if len(data) > 0 {
@@ -100,7 +105,7 @@ Ctrl-C stops after the step under way, with a checkpoint, and exits with code 13
 				show = &jsonRenderer{cmd.OutOrStdout()}
 			}
 			result, err := run.Pretrain(cmd.Context(), run.Job{
-				Recipe: r, Out: out, Resume: resume, DataPlane: plugins.DataPlane(plane), Start: starter(r.Backend.Threads),
+				Recipe: r, Out: out, Resume: resume, DataPlane: plugins.DataPlane(plane), Start: starter(r.Backend.Threads, callTimeout),
 				Stop:   gracefully(cmd.Context(), "\nstopping after this step; Ctrl-C again stops at once"),
 				Events: show.event,
 			})
@@ -127,6 +132,7 @@ Ctrl-C stops after the step under way, with a checkpoint, and exits with code 13
 	f.BoolVar(&resume, "resume", false, "go on from the latest checkpoint")
 	f.BoolVar(&asJSON, "json", false, "print JSON lines")
 	f.StringVar(&plane, "data-plane", "auto", "how tensors travel between processes: auto, memory or grpc")
+	f.DurationVar(&callTimeout, "call-timeout", 30*time.Minute, "longest that a plugin may take for one call, such as a run of a program or a batch; one that takes longer is ended and started again")
 	return c
 }
 
