@@ -42,10 +42,10 @@ func TestMain(m *testing.M) {
 		"wrong":        func() { plugin.ServeBackend(wrong{}) },
 		"hanging":      func() { time.Sleep(time.Hour) },
 		"other-role":   func() { plugin.ServeObjective(otherRole{}) },
-		"dying-labels": func() { plugin.ServeObjective(objective{transform: func(plugin.Position) { os.Exit(7) }}) },
+		"dying-labels": func() { plugin.ServeObjective(tampered{transform: func(plugin.Position) { os.Exit(7) }}) },
 		"hung":         func() { plugin.ServeBackend(hung{}) },
-		"hung-labels":  func() { plugin.ServeObjective(objective{transform: func(plugin.Position) { time.Sleep(time.Hour) }}) },
-		"gated":        func() { plugin.ServeObjective(objective{transform: gate}) },
+		"hung-labels":  func() { plugin.ServeObjective(tampered{transform: func(plugin.Position) { time.Sleep(time.Hour) }}) },
+		"gated":        func() { plugin.ServeObjective(tampered{transform: gate}) },
 	})
 }
 
@@ -222,13 +222,13 @@ func (hungExecutable) Execute(context.Context, []plugin.Argument) ([]plugin.Buff
 	return nil, nil
 }
 
-// objective is causal_lm that does something before it makes a batch.
-type objective struct {
+// tampered is causal_lm that does something before it makes a batch.
+type tampered struct {
 	causal_lm.Objective
 	transform func(at plugin.Position)
 }
 
-func (o objective) Bind(ctx context.Context, r plugin.BindRequest) (plugin.Binding, error) {
+func (o tampered) Bind(ctx context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	b, err := o.Objective.Bind(ctx, r)
 	return binding{b, o.transform}, err
 }
