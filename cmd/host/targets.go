@@ -11,53 +11,69 @@ import (
 	"github.com/seedbed/seedbed/conformance/report"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/plugins/backends/cpu"
-	"github.com/seedbed/seedbed/plugins/backends/reference"
-	"github.com/seedbed/seedbed/plugins/models/bert"
-	"github.com/seedbed/seedbed/plugins/models/gpt"
-	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
-	"github.com/seedbed/seedbed/plugins/objectives/masked_lm"
 )
 
 // isPath reports whether a plugin is named by the path of its executable.
 func isPath(name string) bool { return strings.ContainsAny(name, `/\`) }
 
-func testBackend(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
-	var t backend.Target
-	switch {
-	case isPath(name):
-		t = backend.Process(plugins.Spec{Command: []string{name}})
-	case name == "cpu":
-		t = backend.InProcess(func(threads int) (plugin.Backend, error) { return cpu.New(cpu.Options{Threads: threads}) })
-	case name == "reference":
-		t = backend.InProcess(func(int) (plugin.Backend, error) { return reference.Backend{}, nil })
-	default:
-		return nil, usagef("unknown backend %q; there are cpu, reference and paths of executables", name)
+// inThisProcess makes a built-in plugin.
+func inThisProcess(kind plugins.Kind, name string) (any, error) {
+	b := findBuiltin(kind, name)
+	if b == nil {
+		var names []string
+		for _, b := range builtins {
+			if b.kind == kind {
+				names = append(names, b.name)
+			}
+		}
+		return nil, usagef("unknown %s %q; there are %s and paths of executables, such as ./%[2]s", kind, name, strings.Join(names, ", "))
 	}
-	return conformance.Backend(ctx, t, o)
+	return b.make()
+}
+
+func testBackend(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
+	if isPath(name) {
+		return conformance.Backend(ctx, backend.Process(plugins.Spec{Command: []string{name}}), o)
+	}
+	b, err := inThisProcess(plugins.KindBackend, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.(plugin.Backend).Close(); err != nil {
+		return nil, err
+	}
+	return conformance.Backend(ctx, backend.InProcess(func(threads int) (plugin.Backend, error) {
+		if name == "cpu" { // the only one whose threads can be chosen
+			return cpu.New(cpu.Options{Threads: threads})
+		}
+		b, err := inThisProcess(plugins.KindBackend, name)
+		if err != nil {
+			return nil, err
+		}
+		return b.(plugin.Backend), nil
+	}), o)
 }
 
 func testObjective(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
-	switch {
-	case isPath(name):
+	if isPath(name) {
 		return withProcess(ctx, name, plugins.KindObjective, func(p *plugins.Plugin) (*report.Report, error) { return conformance.Objective(ctx, p.Objective(), o) })
-	case name == "causal_lm":
-		return conformance.Objective(ctx, causal_lm.Objective{}, o)
-	case name == "masked_lm":
-		return conformance.Objective(ctx, masked_lm.Objective{}, o)
 	}
-	return nil, usagef("unknown objective %q; there are causal_lm, masked_lm and paths of executables", name)
+	b, err := inThisProcess(plugins.KindObjective, name)
+	if err != nil {
+		return nil, err
+	}
+	return conformance.Objective(ctx, b.(plugin.Objective), o)
 }
 
 func testModel(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
-	switch {
-	case isPath(name):
+	if isPath(name) {
 		return withProcess(ctx, name, plugins.KindModel, func(p *plugins.Plugin) (*report.Report, error) { return conformance.Model(ctx, p.Model(), o) })
-	case name == "gpt":
-		return conformance.Model(ctx, gpt.Model, o)
-	case name == "bert":
-		return conformance.Model(ctx, bert.Model, o)
 	}
-	return nil, usagef("unknown model %q; there are bert, gpt and paths of executables", name)
+	b, err := inThisProcess(plugins.KindModel, name)
+	if err != nil {
+		return nil, err
+	}
+	return conformance.Model(ctx, b.(plugin.Model), o)
 }
 
 // withProcess starts a plugin for as long as f takes.
