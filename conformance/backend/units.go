@@ -31,18 +31,20 @@ type Profile struct {
 	// at least PerCell a cell.
 	Ops, PerCell int
 	// Gradients is how many gradient cases a unit has, Fuzz how many programs
-	// there are of a dtype, Varied how many cases of a unit are varied, Invalid how
+	// there are of a dtype, Varied how many cases of a unit are run in other ways, Invalid how
 	// many invalid programs there are of each kind.
 	Gradients, Fuzz, Varied, Invalid int
+	// Training is how many states of each training run are compared.
+	Training int
 }
 
 // Profiles are smoke (half a minute), core (five minutes, for each change),
 // full (nightly) and exact (what full adds to the receipt, and nothing else).
 // The cases of a smaller one are among those of a larger one.
 var Profiles = []Profile{
-	{Name: "smoke", Ops: 12, PerCell: 2, Gradients: 4, Fuzz: 60, Varied: 2, Invalid: 8},
-	{Name: "core", Ops: 60, PerCell: 10, Gradients: 12, Fuzz: 600, Varied: 6, Invalid: 76},
-	{Name: "full", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000, Varied: 20, Invalid: 76},
+	{Name: "smoke", Ops: 12, PerCell: 2, Gradients: 4, Fuzz: 60, Varied: 1, Invalid: 8},
+	{Name: "core", Ops: 60, PerCell: 10, Gradients: 12, Fuzz: 600, Varied: 6, Invalid: 76, Training: 1},
+	{Name: "full", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000, Varied: 20, Invalid: 76, Training: 5},
 	{Name: "exact", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000},
 }
 
@@ -122,6 +124,9 @@ func New(t Target, o Options) (*Suites, error) {
 			}
 			return bytes.Join(got, nil), err
 		})
+	}
+	if p.Training > 0 {
+		s.addTraining(p, seed)
 	}
 	if p.Invalid > 0 {
 		s.addMisuse(p, seed)
