@@ -23,6 +23,8 @@ type Options struct {
 	Seed uint64
 	// ReceiptOnly leaves out what adds nothing to the receipt.
 	ReceiptOnly bool
+	// Exhaustive adds all 2^32 inputs of a backend's functions of one f32.
+	Exhaustive bool
 	// Only is a regular expression over the names of cases, such as "^ops/add/".
 	Only string
 	// Skips excuse cases from passing; ReadSkips reads them from a file.
@@ -64,7 +66,7 @@ func Backend(ctx context.Context, t backend.Target, o Options) (*report.Report, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := backend.New(t, backend.Options{Profile: p, Seed: o.Seed})
+	s, err := backend.New(t, backend.Options{Profile: p, Seed: o.Seed, Exhaustive: o.Exhaustive})
 	if err != nil {
 		return nil, err
 	}

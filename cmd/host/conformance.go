@@ -21,7 +21,7 @@ type conformanceFlags struct {
 	seed                              uint64
 	workers                           int
 	junit, json, html, badge, receipt string
-	quiet, receiptOnly                bool
+	quiet, receiptOnly, exhaustive    bool
 }
 
 // kindOfPlugin is what host conformance can test.
@@ -48,7 +48,7 @@ func (k kindOfPlugin) command() *cobra.Command {
 		Use: k.name + " PLUGIN", Short: k.short, Example: k.example, Args: args(cobra.ExactArgs(1)),
 		Long: k.short + ".\n\nPLUGIN is the name of a built-in plugin or the path of an executable. The exit code is 0 only when everything required passed.",
 		RunE: func(cmd *cobra.Command, a []string) error {
-			o := conformance.Options{Profile: f.profile, Seed: f.seed, Only: f.only, ReceiptOnly: f.receiptOnly, Workers: f.workers}
+			o := conformance.Options{Profile: f.profile, Seed: f.seed, Only: f.only, ReceiptOnly: f.receiptOnly, Exhaustive: f.exhaustive, Workers: f.workers}
 			if f.skips != "" {
 				skips, err := readSkips(f.skips)
 				if err != nil {
@@ -84,6 +84,9 @@ func (k kindOfPlugin) command() *cobra.Command {
 	fs.StringVar(&f.badge, "badge", "", "write an SVG badge to this file")
 	fs.StringVar(&f.receipt, "receipt", "", "write the receipt and the hash of each unit to this file")
 	fs.BoolVar(&f.receiptOnly, "receipt-only", false, "leave out what adds nothing to the receipt")
+	if k.name == "backend" {
+		fs.BoolVar(&f.exhaustive, "exhaustive", false, "try all 2^32 inputs of the functions of one f32: hours")
+	}
 	fs.BoolVar(&f.quiet, "quiet", false, "no progress line")
 	return c
 }

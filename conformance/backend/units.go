@@ -22,6 +22,8 @@ type Options struct {
 	Ops []string
 	// DTypes limits them to some dtypes.
 	DTypes []ir.DType
+	// Exhaustive adds all 2^32 inputs of the functions of one f32.
+	Exhaustive bool
 }
 
 // Profile says how much is run.
@@ -99,6 +101,9 @@ func New(t Target, o Options) (*Suites, error) {
 			})
 		}
 	}
+	if err := s.addEvery(o, chosen); err != nil {
+		return nil, err
+	}
 	if p.Varied > 0 {
 		s.addVariations(units, chosen, p, seed)
 	}
@@ -135,6 +140,34 @@ func New(t Target, o Options) (*Suites, error) {
 		}
 	}
 	return s, nil
+}
+
+// addEvery adds all inputs of the functions of one float of 16 bits, and of 32
+// where they are asked for; those add nothing to the receipt.
+func (s *Suites) addEvery(o Options, chosen func(cases.Unit) bool) error {
+	dtypes := []ir.DType{ir.BF16, ir.F16}
+	if o.Exhaustive {
+		dtypes = append(dtypes, ir.F32)
+	}
+	units, err := cases.Univariate(dtypes...)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if chosen(u) {
+			m := matrix("every input", u)
+			m.Receipt = u.DType != ir.F32
+			s.add(m, u.EveryParts(), u.EveryName, func(ctx context.Context, session *session, i int) ([]byte, error) {
+				c, err := u.Every(i)
+				result, err := session.judge(ctx, c, err)
+				if u.DType == ir.F32 {
+					result = nil // 16 GiB of them say no more than that they are right
+				}
+				return result, err
+			})
+		}
+	}
+	return nil
 }
 
 // matrix places a unit of cases in the pass matrix.
