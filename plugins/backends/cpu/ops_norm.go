@@ -78,7 +78,7 @@ func layerNormGrad(c *compiler, op *ir.Op) error {
 	c.emit(func(r *run) error {
 		dy, x, weight, mean, rstd, dx := r.f32(in[0]), r.f32(in[1]), r.f32(in[2]), r.f32(in[3]), r.f32(in[4]), r.f32(out[0])
 		n := float32(cols)
-		return sums.sum(r, rows, func(worker, i int, to [][]float32) {
+		err := sums.sum(r, rows, func(worker, i int, to [][]float32) {
 			work := r.f32(scratch)[2*cols*worker:][:2*cols]
 			xhat, dxhat := work[:cols], work[cols:]
 			g, dx := dy[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
@@ -93,6 +93,11 @@ func layerNormGrad(c *compiler, op *ir.Op) error {
 			vec.Sub(dxhat, dxhat, xhat)
 			vec.MulScalar(dx, dxhat, rstd[i])
 		}, r.f32(out[1]), r.f32(out[2]))
+		if t.Rank() == 1 {
+			// A sum over no dimensions is no sum: it keeps the sign of zero.
+			copy(r.f32(out[2]), dy)
+		}
+		return err
 	})
 	return nil
 }
