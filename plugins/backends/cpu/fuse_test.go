@@ -75,3 +75,52 @@ func TestChainsAreSteps(t *testing.T) {
 	assert.Len(t, e.(*executable).steps, 3, "product with bias, activation with residual, gradient")
 	assert.EqualValues(t, 8*5*4, e.Memory().Results, "all but pre are made in the memory of what they add")
 }
+
+// Sums of padded values, as those of the gradients of slices, some of them side by side.
+func TestJoinsAreTheirSums(t *testing.T) {
+	checkComposite(t, 60, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+		const total = 12
+		dim, n := d.n("dimension", 0, 1), d.n("parts", 2, 4)
+		shape := func(size int) []int {
+			s := []int{5, 5, 3}
+			s[dim] = size
+			return s
+		}
+		var in []ir.Value
+		var lows []int
+		low := 0
+		for i := range n {
+			size := d.n("size", 0, (total-low)/(n-i))
+			if i == n-1 {
+				size = total - low
+			}
+			lows = append(lows, low)
+			in = append(in, b.Param(string(rune('a'+i)), ir.T(ir.F32, shape(size)...)))
+			if low += size; d.n("gap", 0, 9) == 0 && low > 0 {
+				low--
+			}
+		}
+		whole := b.Param("whole", ir.T(ir.F32, shape(total)...))
+		value := []float64{0, 0, 0, 1}[d.n("padding", 0, 3)]
+		var parts []ir.Value
+		for i, v := range in {
+			low, high, none := []int{0, 0, 0}, []int{0, 0, 0}, []int{0, 0, 0}
+			low[dim], high[dim] = lows[i], total-lows[i]-b.Dim(v, dim)
+			parts = append(parts, b.Op("pad", []ir.Value{v, b.Full(ir.T(ir.F32), value)},
+				ir.IntsAttr("high", high...), ir.IntsAttr("interior", none...), ir.IntsAttr("low", low...))[0])
+		}
+		for len(parts) > 1 { // in any order
+			i := d.n("left", 0, len(parts)-1)
+			x := parts[i]
+			parts = append(parts[:i:i], parts[i+1:]...)
+			i = d.n("right", 0, len(parts)-1)
+			parts[i] = b.Add(x, parts[i])
+			if d.n("returned", 0, 9) == 0 {
+				b.Return("part"+string(rune('a'+len(parts))), parts[i])
+			}
+		}
+		b.Return("sum", parts[0])
+		b.Return("more", b.Mul(parts[0], whole))
+		return nil
+	})
+}
