@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
@@ -60,6 +61,9 @@ type gemmResult struct {
 	K         int     `json:"k"`
 	FLOPS     float64 `json:"flops_per_s"` // median run
 	PeakShare float64 `json:"peak_share"`
+	// BestShare is of the fastest run, as the peak is that of the fastest of its slices: what is left of a shared machine's
+	// noise is in both.
+	BestShare float64 `json:"best_peak_share"`
 }
 
 func newGEMM() *cobra.Command {
@@ -84,7 +88,7 @@ func runGEMM(ctx context.Context, asJSON bool) error {
 		if asJSON {
 			err = printJSON(r)
 		} else {
-			_, err = fmt.Printf("%-45s %-3s %6d x %5d x %5d  %7.1f GFLOP/s  %5.1f %% of peak\n", p.what, p.layout, p.m, p.n, p.k, r.FLOPS/1e9, 100*r.PeakShare)
+			_, err = fmt.Printf("%-45s %-3s %6d x %5d x %5d  %7.1f GFLOP/s  %5.1f %% of peak, fastest run %5.1f %%\n", p.what, p.layout, p.m, p.n, p.k, r.FLOPS/1e9, 100*r.PeakShare, 100*r.BestShare)
 		}
 		if err != nil {
 			return err
@@ -142,8 +146,9 @@ func (p product) run(ctx context.Context) (*gemmResult, error) {
 		return nil, err
 	}
 	r := &gemmResult{Product: p.what, Layout: p.layout, M: p.m, N: p.n, K: p.k}
-	r.FLOPS = 2 * float64(p.m) * float64(p.n) * float64(p.k) / median(times)
-	r.PeakShare = r.FLOPS / stats.PeakFLOPS
+	operations := 2 * float64(p.m) * float64(p.n) * float64(p.k)
+	r.FLOPS = operations / median(times)
+	r.PeakShare, r.BestShare = r.FLOPS/stats.PeakFLOPS, operations/slices.Min(times)/stats.PeakFLOPS
 	return r, nil
 }
 
