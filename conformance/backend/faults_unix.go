@@ -114,7 +114,7 @@ func (s *Suites) addFaults(spec plugins.Spec) {
 			case err == nil:
 				return nil, errors.New("no call gives an error")
 			case !errors.Is(err, f.want) || !errors.As(err, &e):
-				return nil, fmt.Errorf("the error is not a *plugins.Error that says %q: %w", f.want, err)
+				return nil, fmt.Errorf("the error is not a *plugins.Error that says %q: %w", f.want.Error(), err)
 			case syscall.Kill(p.PID(), 0) == nil:
 				return nil, errors.New("the process is still there")
 			}

@@ -12,10 +12,10 @@ var hard = map[string][]cell{
 	// The product lies halfway between two floats, and the addend, too small for a
 	// format of twice the width, decides.
 	"fma": {{name: "almost ties", dtypes: []ir.DType{ir.F32, ir.BF16, ir.F16}, make: func(r *source, d ir.DType) app {
-		precision := float64(formats[d].mantissa + 1)
-		lo, hi := math.Exp2(precision/2), math.Exp2((precision+1)/2)
+		precision := formats[d].mantissa + 1
+		lo, hi := math.Sqrt(math.Ldexp(1, precision)), math.Sqrt(math.Ldexp(1, precision+1))
 		t, factor := ir.T(d, r.in(1, 40)), domain{odd, math.Floor(lo) + 1, math.Floor(hi) - 1}
-		return app{operands: []operand{{t, factor}, {t, factor}, {t, domain{powers, -14 - precision, -14}}}}
+		return app{operands: []operand{{t, factor}, {t, factor}, {t, domain{powers, float64(-14 - precision), -14}}}}
 	}}},
 	// Nothing but the sign of zero decides the largest.
 	"reduce": {{name: "zeros", make: func(r *source, d ir.DType) app {

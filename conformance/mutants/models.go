@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -223,7 +222,7 @@ func models() (l []*Mutant) {
 		}
 		return err
 	})
-	failure("errors of the configuration are plain", func(err error) error { return fmt.Errorf("%v", err) })
+	failure("errors of the configuration are plain", func(err error) error { return errors.New(err.Error()) })
 	failure("errors panic", func(err error) error { panic(err) })
 	return l
 }

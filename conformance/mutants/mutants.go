@@ -58,12 +58,13 @@ func (m *Mutant) Killed(ctx context.Context) (*report.Failure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", m, err)
 	}
-	for i := range rep.Failures {
-		// Failures of the mutation itself would count as kills.
-		if strings.Contains(rep.Failures[i].Message, "the suite itself panicked") {
-			return nil, fmt.Errorf("%v: %s", m, rep.Failures[i].Message)
+	if len(rep.Failures) > 0 {
+		first := &rep.Failures[0]
+		// A failure of the mutation itself would count as a kill.
+		if strings.Contains(first.Message, "the suite itself panicked") {
+			return nil, fmt.Errorf("%v: %s", m, first.Message)
 		}
-		return &rep.Failures[i], nil
+		return first, nil
 	}
 	if rep.Total().Cases == 0 {
 		return nil, fmt.Errorf("%v: no case was run", m)

@@ -13,7 +13,6 @@ var (
 		"tanh", "logistic", "sine", "cosine", "erf", "relu", "gelu", "gelu_tanh", "silu", "softplus", "gelu_derivative", "gelu_tanh_derivative", "silu_derivative",
 	}
 	rounded = unaryF32[6:]
-	binF32  = []string{"add", "subtract", "multiply", "divide", "maximum", "minimum", "fma", "select", "remainder", "clamp"}
 	// negativeZeros can give -0, subnormals can give subnormal results.
 	negativeZeros = []string{"negate", "sign", "floor", "ceil", "round_nearest_even", "sqrt", "exponential_minus_one", "log_plus_one", "tanh", "sine", "erf", "gelu", "gelu_tanh", "silu",
 		"add", "subtract", "multiply", "divide", "maximum", "minimum", "fma", "select", "convert", "reduce", "gather", "scatter", "concatenate", "reshape", "transpose", "pad", "reverse", "broadcast_in_dim", "constant", "slice", "remainder", "clamp"}

@@ -3,6 +3,7 @@ package samples
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -39,7 +40,7 @@ func (s *source) part(offset, size int64) ([]byte, error) {
 	}
 	data := make([]byte, size)
 	_, err := s.ReadAt(data, offset)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return data, err

@@ -152,7 +152,7 @@ func openCSV(c Config) (table, error) {
 		f.starts = []int64{mark}
 		for n := int64(0); ; n++ {
 			fields, err := x.Read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

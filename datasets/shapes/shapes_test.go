@@ -147,7 +147,7 @@ func TestCaptionsAreTrue(t *testing.T) {
 			assert.True(t, []bool{ax < bx, ax > bx, ay < by, ay > by}[r], text)
 		} else if p := ints(rec, "position")[i]; p >= 0 {
 			assert.Equal(t, 1, objects)
-			assert.True(t, strings.Contains(text, "at the "+Positions[p]), text)
+			assert.Contains(t, text, "at the "+Positions[p])
 			x, y := middle(0)
 			assert.Equal(t, int(p), int(y*3)*3+int(x*3), text)
 		}

@@ -69,7 +69,7 @@ func init() {
 
 // keeps says whether op has a lowering of its own. Composites of half precision have none: every op of their decomposition rounds.
 func keeps(op *ir.Op) bool {
-	return lowerings[op.Name] != nil && !tooLong(op) && !(ir.LookupOp(op.Name).IsComposite() && op.Results[0].DType.IsHalf())
+	return lowerings[op.Name] != nil && !tooLong(op) && (!ir.LookupOp(op.Name).IsComposite() || !op.Results[0].DType.IsHalf())
 }
 
 // tooLong says that a composite sums over more rows than its lowering can, so that its decomposition runs.
