@@ -133,7 +133,7 @@ var fields = []field{
 		ptr: func(r *Recipe) any { return &r.Data.CacheDir },
 		doc: "Folder where tokens are kept. Empty means seedbed/tokens in the user's cache folder."},
 
-	{path: "train.steps", kind: integer, min: "1", max: maxCount, def: 1200,
+	{path: "train.steps", kind: integer, min: "1", max: maxCount, def: 1000,
 		ptr: func(r *Recipe) any { return &r.Train.Steps },
 		doc: "Optimizer steps."},
 	{path: "train.batch_size", kind: integer, min: "1", max: "1048576", def: 8,
