@@ -19,18 +19,18 @@ for tool in bochs xorriso cpio busybox dpkg-deb; do
 done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir"/root/{bin,dev,proc,sys,tmp} "$dir/iso/isolinux"
+mkdir -p "$dir"/image/{bin,dev,proc,sys,tmp} "$dir/iso/isolinux"
 
-CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go test -c -o "$dir/root/bin/under.test" "$package"
-mkdir -p "$dir/root/src" # a test runs in its package's folder
-cp -r "$package"/testdata "$dir/root/src/" 2>/dev/null || true
-cp "$(command -v busybox)" "$dir/root/bin/busybox"
+CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go test -c -o "$dir/image/bin/under.test" "$package"
+mkdir -p "$dir/image/src" # a test runs in its package's folder
+cp -r "$package"/testdata "$dir/image/src/" 2>/dev/null || true
+cp "$(command -v busybox)" "$dir/image/bin/busybox"
 kernel=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
 (cd "$dir" && apt-get download -qq "$kernel" 2>/dev/null && dpkg-deb -x ./linux-image-*.deb kernel)
 cp "$dir"/kernel/boot/vmlinuz-* "$dir/iso/isolinux/vmlinuz"
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$dir/iso/isolinux/"
 
-cat >"$dir/root/init" <<'INIT'
+cat >"$dir/image/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mount -t proc proc /proc
@@ -44,13 +44,13 @@ echo "exit status $?"
 /bin/busybox sleep 1
 /bin/busybox poweroff -f
 INIT
-chmod +x "$dir/root/init"
+chmod +x "$dir/image/init"
 {
 	printf 'exec under.test'
 	printf ' %q' "$@"
 	echo
-} >"$dir/root/job"
-(cd "$dir/root" && find . | cpio -o -H newc --quiet | gzip -1 >../iso/isolinux/initrd.gz)
+} >"$dir/image/job"
+(cd "$dir/image" && find . | cpio -o -H newc --quiet | gzip -1 >../iso/isolinux/initrd.gz)
 # Bochs reports the compacted XSAVE area without the room of MPX, which the kernel takes for an error.
 cat >"$dir/iso/isolinux/isolinux.cfg" <<'CONFIG'
 default test

@@ -86,7 +86,7 @@ func Read(raw json.RawMessage, presets []Preset, fields ...Field) error {
 	}
 	for _, name := range o.order {
 		if !slices.Contains(known, name) {
-			return Wrong(clip(name), "there is no such field; the nearest is %q", nearest(name, known))
+			return Wrong(Clip(name), "there is no such field; the nearest is %q", Nearest(name, known))
 		}
 	}
 	if len(presets) > 0 {
@@ -113,7 +113,7 @@ func Read(raw json.RawMessage, presets []Preset, fields ...Field) error {
 // read takes the field's value, where it is given, and checks it either way.
 func (f Field) read(o object) error {
 	if v, ok := o.values[f.name]; ok && string(v) != "null" && json.Unmarshal(v, f.to) != nil {
-		return Wrong(f.name, "must be %s, is %s", f.want, clip(string(v)))
+		return Wrong(f.name, "must be %s, is %s", f.want, Clip(string(v)))
 	}
 	return f.check()
 }
@@ -141,7 +141,7 @@ func Wrong(field, format string, args ...any) error {
 
 func oneOf(name, v string, words []string) error {
 	if !slices.Contains(words, v) {
-		return Wrong(name, "must be one of %s, is %q", strings.Join(words, ", "), clip(v))
+		return Wrong(name, "must be one of %s, is %q", strings.Join(words, ", "), Clip(v))
 	}
 	return nil
 }

@@ -47,10 +47,10 @@ func parseObject(raw json.RawMessage) (object, error) {
 		name, _ := t.(string) // the decoder lets nothing else be a name
 		var v json.RawMessage
 		if err := d.Decode(&v); err != nil {
-			return fail(fmt.Errorf("field %q: %w", clip(name), err))
+			return fail(fmt.Errorf("field %q: %w", Clip(name), err))
 		}
 		if _, twice := o.values[name]; twice {
-			return o, Wrong(clip(name), "is given twice")
+			return o, Wrong(Clip(name), "is given twice")
 		}
 		o.values[name] = v
 		o.order = append(o.order, name)
@@ -64,8 +64,8 @@ func parseObject(raw json.RawMessage) (object, error) {
 	return o, nil
 }
 
-// clip shortens text from outside for an error message.
-func clip(s string) string {
+// Clip shortens text from outside for an error message.
+func Clip(s string) string {
 	const most = 64
 	if len(s) > most {
 		s = s[:most] + "..."
@@ -76,9 +76,9 @@ func clip(s string) string {
 	return s
 }
 
-// nearest returns the word with the smallest edit distance (Levenshtein 1966)
+// Nearest returns the word with the smallest edit distance (Levenshtein 1966)
 // to s, the first of several.
-func nearest(s string, words []string) string {
+func Nearest(s string, words []string) string {
 	s = s[:min(len(s), 64)]
 	best, least := "", -1
 	for _, w := range words {

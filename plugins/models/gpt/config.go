@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/seedbed/seedbed/abi/plugin"
+	pluginconfig "github.com/seedbed/seedbed/abi/plugin/config"
 )
 
 // maxConfigBytes bounds the JSON text of a configuration.
@@ -112,9 +112,9 @@ func parseConfig(raw json.RawMessage) (config, error) {
 		if !slices.Contains(known, name) {
 			near := aliases[name]
 			if near == "" {
-				near = nearest(name, known)
+				near = pluginconfig.Nearest(name, known)
 			}
-			return config{}, wrong(clip(name), "there is no such field; the nearest is %q", near)
+			return config{}, wrong(pluginconfig.Clip(name), "there is no such field; the nearest is %q", near)
 		}
 		if bytes.Equal(given[name], []byte("null")) {
 			delete(given, name)
@@ -298,7 +298,7 @@ func probability(name string, v float64) error {
 
 func oneOf(name, v string, words ...string) error {
 	if !slices.Contains(words, v) {
-		return wrong(name, "must be one of %s, is %q", strings.Join(words, ", "), clip(v))
+		return wrong(name, "must be one of %s, is %q", strings.Join(words, ", "), pluginconfig.Clip(v))
 	}
 	return nil
 }
@@ -334,7 +334,7 @@ func (o object) read(name string, to any) error {
 	case *string:
 		want = "a string"
 	}
-	return wrong(name, "must be %s, is %s", want, clip(string(raw)))
+	return wrong(name, "must be %s, is %s", want, pluginconfig.Clip(string(raw)))
 }
 
 // parseObject splits a JSON object into its fields and gives their names in
@@ -362,10 +362,10 @@ func parseObject(raw json.RawMessage) (object, []string, error) {
 		name, _ := t.(string) // the decoder lets nothing else be a name
 		var v json.RawMessage
 		if err := d.Decode(&v); err != nil {
-			return nil, nil, fmt.Errorf("field %q: %w", clip(name), err)
+			return nil, nil, fmt.Errorf("field %q: %w", pluginconfig.Clip(name), err)
 		}
 		if _, twice := o[name]; twice {
-			return nil, nil, wrong(clip(name), "is given twice")
+			return nil, nil, wrong(pluginconfig.Clip(name), "is given twice")
 		}
 		o[name] = v
 		order = append(order, name)
@@ -377,45 +377,4 @@ func parseObject(raw json.RawMessage) (object, []string, error) {
 		return nil, nil, errors.New("something follows the JSON object")
 	}
 	return o, order, nil
-}
-
-// clip shortens text from outside for an error message.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		s = s[:most] + "..."
-	}
-	if q := strconv.QuoteToASCII(s); q[1:len(q)-1] != s {
-		return q
-	}
-	return s
-}
-
-// nearest returns the word with the smallest edit distance (Levenshtein 1966)
-// to s, the first of several.
-func nearest(s string, words []string) string {
-	s = s[:min(len(s), 64)]
-	best, least := "", -1
-	for _, w := range words {
-		row := make([]int, len(w)+1)
-		for j := range row {
-			row[j] = j
-		}
-		for i := range len(s) {
-			diagonal := row[0]
-			row[0] = i + 1
-			for j := range len(w) {
-				change := diagonal
-				if s[i] != w[j] {
-					change++
-				}
-				diagonal = row[j+1]
-				row[j+1] = min(change, row[j]+1, diagonal+1)
-			}
-		}
-		if d := row[len(w)]; least < 0 || d < least {
-			best, least = w, d
-		}
-	}
-	return best
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	pluginconfig "github.com/seedbed/seedbed/abi/plugin/config"
 )
 
 // Model is the plugin. It has no state.
@@ -45,7 +46,7 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 		return nil, err
 	}
 	if r.Role != role {
-		return nil, fmt.Errorf("gpt: the role %q is not one of its own: %s", clip(r.Role), role)
+		return nil, fmt.Errorf("gpt: the role %q is not one of its own: %s", pluginconfig.Clip(r.Role), role)
 	}
 	c, err := parseConfig(r.Config)
 	if err != nil {
@@ -96,7 +97,7 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 func dims(d map[string]int) (batch, sequence int, err error) {
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		if name != "batch" && name != "sequence" {
-			return 0, 0, fmt.Errorf("gpt: unknown dimension %q; %s has batch and sequence", clip(name), role)
+			return 0, 0, fmt.Errorf("gpt: unknown dimension %q; %s has batch and sequence", pluginconfig.Clip(name), role)
 		}
 	}
 	batch, sequence = d["batch"], d["sequence"]
