@@ -26,6 +26,8 @@ type Scenario struct {
 	Bad map[string]func(d *Draws) arrow.Record
 	// Free are the places that the loss does not depend on.
 	Free []Free
+	// Same are the changes of the outputs that the loss does not see.
+	Same []Same
 	// Random says that batches depend on their place in the run.
 	Random bool
 }
@@ -39,6 +41,15 @@ type Free struct {
 	// Places returns numbers of places: flat indices over the leading dimensions
 	// of the output, as many of them as each place has elements after.
 	Places func(b Batch) (places []int, elements int)
+}
+
+// Same declares an invariant: with the rows of some outputs in another order
+// the loss and the weight are the same, but for the rounding of sums in another
+// order, which float64 shows to be all.
+type Same struct {
+	Name    string // such as "the views swapped"
+	Outputs []string
+	Order   []int // row i becomes that of Order[i]
 }
 
 // Batch holds the i32 fields of a batch by their names.
@@ -94,6 +105,8 @@ func ByRole(role string) ([]Scenario, error) {
 		return causalLM(), nil
 	case "masked_lm":
 		return maskedLM(), nil
+	case "two_view_encoder":
+		return twoViews(), nil
 	}
 	return nil, fmt.Errorf("no scenario is known for role %q; conformance.RunObjective takes your own", role)
 }

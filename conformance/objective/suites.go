@@ -48,27 +48,31 @@ func bind(ctx context.Context, o plugin.Objective, s *Scenario) (*bound, error) 
 	return b, nil
 }
 
-// check is one property; cases says how many random batches try it.
+// check is one property. One that holds of many is tried with many random
+// batches; one that a scenario must declare only where it does.
 type check struct {
-	name string
-	many bool
-	run  func(ctx context.Context, b *bound, d *Draws) error
+	name     string
+	many     bool
+	run      func(ctx context.Context, b *bound, d *Draws) error
+	declared func(s *Scenario) bool
 }
 
 var checks = []check{
-	{"contract", false, contract},
-	{"deterministic", true, deterministic},
-	{"several at once", true, concurrent},
-	{"slices of records", true, sliced},
-	{"nothing outside the slot", true, guarded},
-	{"rows are left alone", true, untouched},
-	{"place in the run", true, placed},
-	{"bad calls are refused", true, refused},
-	{"bad requests are refused", false, badRequests},
-	{"bad configurations are refused", false, badConfigs},
-	{"finite loss", true, finite},
-	{"gradient", true, gradient},
-	{"what is free", true, free},
+	{"contract", false, contract, nil},
+	{"deterministic", true, deterministic, nil},
+	{"bound again", false, boundAgain, nil},
+	{"several at once", true, concurrent, nil},
+	{"slices of records", true, sliced, nil},
+	{"nothing outside the slot", true, guarded, nil},
+	{"rows are left alone", true, untouched, nil},
+	{"place in the run", true, placed, nil},
+	{"bad calls are refused", true, refused, nil},
+	{"bad requests are refused", false, badRequests, nil},
+	{"bad configurations are refused", false, badConfigs, nil},
+	{"finite loss", true, finite, nil},
+	{"gradient", true, gradient, nil},
+	{"what is free", true, free, func(s *Scenario) bool { return len(s.Free) > 0 }},
+	{"what is the same", true, same, func(s *Scenario) bool { return len(s.Same) > 0 }},
 }
 
 // Units lists the suites of an objective over its scenarios; n is how many
@@ -77,7 +81,12 @@ func Units(o plugin.Objective, scenarios []Scenario, seed uint64, n int) []suite
 	var units []suite.Unit
 	for i := range scenarios {
 		s := &scenarios[i]
+		// One binding serves all, as in a run: a plugin's process keeps every one.
+		binding := sync.OnceValues(func() (*bound, error) { return bind(context.Background(), o, s) })
 		for _, c := range checks {
+			if c.declared != nil && !c.declared(s) {
+				continue
+			}
 			count := 1
 			if c.many {
 				count = n
@@ -92,7 +101,7 @@ func Units(o plugin.Objective, scenarios []Scenario, seed uint64, n int) []suite
 					h.Write([]byte(s.Name)) // every property meets the same batches
 					d := &Draws{stream: numerics.Stream{Seed: seed ^ h.Sum64(), Stream: uint32(i)}}
 					err := guard(func() error {
-						b, err := bind(ctx, o, s)
+						b, err := binding()
 						if err != nil {
 							return err
 						}
@@ -224,18 +233,34 @@ func deterministic(ctx context.Context, b *bound, d *Draws) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// boundAgain: another binding of the same request is the same.
+func boundAgain(ctx context.Context, b *bound, d *Draws) error {
 	again, err := bind(ctx, b.objective, b.scenario)
-	if err != nil {
-		return err
-	}
-	got, err := again.transform(ctx, rows, at, 0)
 	if err != nil {
 		return err
 	}
 	if again.Loss().String() != b.Loss().String() {
 		return errors.New("bound again, it has another loss")
 	}
-	return b.same(got, want, "bound again")
+	for range 4 {
+		rows, at := b.scenario.Rows(d, b.scenario.Grain), position(d)
+		defer rows.Release()
+		want, err := b.transform(ctx, rows, at, 0)
+		if err != nil {
+			return err
+		}
+		got, err := again.transform(ctx, rows, at, 0)
+		if err != nil {
+			return err
+		}
+		if err := b.same(got, want, "bound again"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // concurrent: batches made ahead and at once, in any order, are those made one
@@ -600,17 +625,7 @@ func gradient(ctx context.Context, b *bound, d *Draws) error {
 	if err != nil {
 		return err
 	}
-	args64 := make([]reference.Tensor, len(args))
-	for i, a := range args {
-		args64[i] = a
-		if a.Type.DType == ir.F32 {
-			x := reference.Tensor{Type: a.Type.As(ir.F64)}
-			for _, v := range a.F32 {
-				x.F64 = append(x.F64, float64(v))
-			}
-			args64[i] = x
-		}
-	}
+	args64 := toFloat64(args)
 	out32, err := reference.Eval(g32, args)
 	if err != nil {
 		return err
@@ -672,6 +687,20 @@ func gradient(ctx context.Context, b *bound, d *Draws) error {
 	return nil
 }
 
+// toFloat64 returns f64 tensors of f32 ones, and others as they are.
+func toFloat64(args []reference.Tensor) []reference.Tensor {
+	wide := slices.Clone(args)
+	for i, a := range args {
+		if a.Type.DType == ir.F32 {
+			wide[i] = reference.Tensor{Type: a.Type.As(ir.F64), F64: make([]float64, len(a.F32))}
+			for k, v := range a.F32 {
+				wide[i].F64[k] = float64(v)
+			}
+		}
+	}
+	return wide
+}
+
 // inFloat64 returns the function with f64 in the place of f32.
 func inFloat64(f *ir.Func) (*ir.Func, error) {
 	b := ir.NewBuilder(f.Name)
@@ -712,9 +741,6 @@ func inFloat64(f *ir.Func) (*ir.Func, error) {
 
 // free: places that the batch makes free change nothing, and have no gradient.
 func free(ctx context.Context, b *bound, d *Draws) error {
-	if len(b.scenario.Free) == 0 {
-		return nil
-	}
 	args, fields, linked, err := b.batch(ctx, d)
 	if err != nil {
 		return err
@@ -768,6 +794,50 @@ func free(ctx context.Context, b *bound, d *Draws) error {
 		}
 		if !live && len(places)*elements < len(ct) {
 			return fmt.Errorf("%s: no other place has a gradient either", inv.Name)
+		}
+	}
+	return nil
+}
+
+// same: a change that the loss does not see leaves it as it is.
+func same(ctx context.Context, b *bound, d *Draws) error {
+	args, _, linked, err := b.batch(ctx, d)
+	if err != nil {
+		return err
+	}
+	wide, err := inFloat64(linked)
+	if err != nil {
+		return err
+	}
+	args = toFloat64(args)
+	before, err := reference.Eval(wide, args)
+	if err != nil {
+		return err
+	}
+	for _, inv := range b.scenario.Same {
+		changed := slices.Clone(args)
+		for _, output := range inv.Outputs {
+			p := wide.Param("p." + output)
+			if p < 0 {
+				return fmt.Errorf("%s: the model has no output %q", inv.Name, output)
+			}
+			x := args[p]
+			size := len(x.F64) / len(inv.Order)
+			y := reference.Tensor{Type: x.Type}
+			for _, row := range inv.Order {
+				y.F64 = append(y.F64, x.F64[row*size:][:size]...)
+			}
+			changed[p] = y
+		}
+		after, err := reference.Eval(wide, changed)
+		if err != nil {
+			return err
+		}
+		for i, r := range wide.Results {
+			// A thousand roundings of float64.
+			if x, y := before[i].F64[0], after[i].F64[0]; !(math.Abs(x-y) <= 1e-13*math.Max(1, math.Abs(x))) {
+				return fmt.Errorf("%s: %s was %v and is %v", inv.Name, r.Name, x, y)
+			}
 		}
 	}
 	return nil
