@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -88,45 +87,6 @@ func goldenFile(t *testing.T, path string) map[string][]float64 {
 		}
 	}
 	return out
-}
-
-var goldenTraining = map[string]struct {
-	config          string
-	batch, sequence int // of the golden inputs
-}{
-	"gpt2": {`{"vocab_size": 101, "n_positions": 24, "n_embd": 32, "n_layer": 2, "n_head": 4}`, 3, 20},
-	"llama": {`{"vocab_size": 97, "n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_kv_head": 2, "n_inner": 88,
-		"norm": "rms_norm", "layer_norm_epsilon": 1e-6, "position": "rotary", "mlp": "gated", "activation": "silu", "bias": false, "tie_embeddings": false}`, 2, 24},
-}
-
-// However a step is cut, training agrees with PyTorch's (see trainGolden).
-func TestTrainingAgreesWithPyTorch(t *testing.T) {
-	for name, g := range goldenTraining {
-		for _, cut := range []struct {
-			grainRows, grains, shards int
-			backend                   string
-		}{{g.batch, 1, 1, "reference"}, {1, g.batch, 1, "reference"}, {1, g.batch, g.batch, "reference"}, {g.batch, 1, 1, "cpu"}} {
-			t.Run(fmt.Sprintf("%s, %d grains, %d shards, %s", name, cut.grains, cut.shards, cut.backend), func(t *testing.T) {
-				dir := filepath.FromSlash("../../shared/golden/models/" + name)
-				weights, io := goldenFile(t, filepath.Join(dir, "model.safetensors")), goldenFile(t, filepath.Join(dir, "io.safetensors"))
-				rows := memoryRows{columns: []string{"labels", "tokens"}}
-				for r := range g.batch {
-					row := map[string][]int32{}
-					for i := range g.sequence {
-						row["tokens"] = append(row["tokens"], int32(io["in.input_ids"][r*g.sequence+i]))
-						row["labels"] = append(row["labels"], int32(io["in.labels"][r*g.sequence+i]))
-					}
-					rows.rows = append(rows.rows, row)
-				}
-				c := golden(t, g.config, cut.grainRows, g.sequence-1, rows)
-				c.GrainRows, c.Grains, c.Shards = cut.grainRows, cut.grains, cut.shards
-				if cut.backend == "cpu" {
-					c.Device = device.Local(newCPU(t, "", 2))
-				}
-				trainGolden(t, c, 16, weights, io)
-			})
-		}
-	}
 }
 
 // golden builds a GPT and its objective for rows of sequence+1 tokens.
