@@ -1,12 +1,17 @@
 package conformance
 
 import (
+	"go/parser"
+	"go/token"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seedbed/seedbed/conformance/backend"
 	"github.com/seedbed/seedbed/core/plugins"
 )
 
@@ -28,4 +33,30 @@ func TestExampleObjective(t *testing.T) {
 	require.NoError(t, err)
 	RunObjective(t, p.Objective(), Options{})
 	require.NoError(t, p.Close())
+}
+
+// The backend in a module of its own runs as a process: some ops of each kind,
+// and composites, which the host lowers to what it claims.
+func TestExampleBackend(t *testing.T) {
+	target := backend.Process(plugins.Spec{Command: []string{buildExample(t, "backend-plugin")}})
+	RunBackend(t, target, Options{Only: "^ops/(add|convert|gather|reduce|dot_general|sort|while|softmax|adamw)/|^misuse/"})
+}
+
+// Third parties' plugins need nothing but abi; their tests the suite, too.
+func TestExamplesImportTheABIOnly(t *testing.T) {
+	files := 0
+	repositoryFiles(t, func(path string) {
+		if !strings.HasPrefix(filepath.ToSlash(path), "../examples/") || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		files++
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range f.Imports {
+			if rest, ok := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module); ok {
+				assert.True(t, strings.HasPrefix(rest, "abi/"), "%s imports %s", path, rest)
+			}
+		}
+	})
+	assert.Greater(t, files, 5)
 }
