@@ -16,7 +16,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/cost"
 	"github.com/seedbed/seedbed/core/device"
@@ -248,15 +247,10 @@ func (m model) trainer(ctx context.Context, x *parties) (*train.Trainer, error) 
 	if err != nil {
 		return nil, err
 	}
-	types := module.Forward.Types()
-	var outputs []ir.Param
-	for _, r := range module.Forward.Results {
-		outputs = append(outputs, ir.Param{Name: r.Name, Type: types[r.Value]})
-	}
 	rows := randomRows{vocab: m.vocab, length: m.seq + 1}
 	binding, err := x.objective.Bind(ctx, plugin.BindRequest{
 		Config: json.RawMessage(`{"document_boundaries": false}`), Role: "causal_lm", Dims: dims,
-		Inputs: module.Inputs(), Outputs: outputs, Rows: rows.Schema(),
+		Inputs: module.Inputs(), Outputs: module.Outputs(), Rows: rows.Schema(),
 	})
 	if err != nil {
 		return nil, err

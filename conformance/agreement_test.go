@@ -64,23 +64,20 @@ func (g goldenSystem) start(t *testing.T, folder string, grainRows int) goldenRu
 	require.NoError(t, err)
 	require.NoError(t, m.Check())
 	var names []string
-	for i, p := range m.Parameters {
+	for _, p := range m.State() {
 		names = append(names, p.Name)
 		require.Len(t, weights[p.Name], p.Type.Elements(), p.Name)
+	}
+	for i := range m.Parameters {
 		m.Parameters[i].NoDecay = false // as the golden run
 	}
 	for name := range weights {
-		if slices.Contains(g.constants, name) || strings.Contains(name, ".running_") || strings.HasSuffix(name, ".num_batches_tracked") {
+		if slices.Contains(g.constants, name) || strings.HasSuffix(name, ".num_batches_tracked") {
 			delete(weights, name)
 		}
 	}
 	for name := range weights {
 		require.Contains(t, names, name, "the golden model has another parameter")
-	}
-	types := m.Forward.Types()
-	var outputs []ir.Param
-	for _, r := range m.Forward.Results {
-		outputs = append(outputs, ir.Param{Name: r.Name, Type: types[r.Value]})
 	}
 	data, schema := memoryRows{rows: make([]map[string][]int32, rows)}, batchtest.Schema(g.rows...)
 	if g.data != nil {
@@ -89,7 +86,7 @@ func (g goldenSystem) start(t *testing.T, folder string, grainRows int) goldenRu
 	}
 	b, err := process(t, plugins.KindObjective, g.objective.Info().Name).Objective().Bind(ctx, plugin.BindRequest{
 		Config: json.RawMessage(g.objectiveConfig), Role: g.role, Dims: dims,
-		Inputs: m.Inputs(), Outputs: outputs, Rows: schema, Properties: g.properties,
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: schema, Properties: g.properties,
 	})
 	require.NoError(t, err)
 	r := goldenRun{goldenSystem: g, weights: weights, io: io}
@@ -166,6 +163,9 @@ func TestFormulasAgreeWithPyTorch(t *testing.T) {
 			maps.Copy(values, r.batch)
 			got := evaluateWide(t, r.Module.Forward, values)
 			g.outputs(t, got, r.io, same)
+			if r.Module.Evaluate != nil {
+				sameEvaluation(t, r.Module, values, got, same)
+			}
 
 			linked, err := step.Link(r.Module, r.Binding.Loss(), r.Binding.Batch())
 			require.NoError(t, err)
@@ -289,7 +289,7 @@ func largestGradients(m *plugin.Module, io map[string][]float64) map[string]floa
 }
 
 // train trains from golden weights and returns all state: the gradients
-// of the first step, the losses and weights of five AdamW steps agree with
+// and buffers of the first step, the losses and weights of five AdamW steps agree with
 // PyTorch's in float64.
 //
 // Bounds. A gradient is a sum of products along a path of about 100 rounded
@@ -314,7 +314,7 @@ func (r goldenRun) train(t *testing.T) map[string][]byte {
 		}
 		return make([]byte, typ.Bytes()), nil // an optimizer slot
 	}))
-	worstGradient, worstWeight, worstLoss := 0.0, 0.0, 0.0
+	worstGradient, worstWeight, worstLoss, worstBuffer, buffers := 0.0, 0.0, 0.0, 0.0, 0
 	largest := largestGradients(r.Module, io)
 	for n := range steps {
 		m, err := trainer.Next(ctx, uint64(n)+1)
@@ -324,6 +324,15 @@ func (r goldenRun) train(t *testing.T) map[string][]byte {
 			continue
 		}
 		require.NoError(t, trainer.Visit(ctx, func(name string, _ ir.Type, data []byte) error {
+			if average, ok := io["buf."+name]; ok {
+				for i, v := range average {
+					got := float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])))
+					e := math.Abs(got-v) / largestOf(average)
+					worstBuffer = max(worstBuffer, e)
+					assert.LessOrEqualf(t, e, gradient, "buffer %s[%d] = %g, want %g", name, i, got, v)
+				}
+				buffers++
+			}
 			p, ok := strings.CutPrefix(name, "exp_avg.")
 			if !ok {
 				return nil
@@ -357,6 +366,7 @@ func (r goldenRun) train(t *testing.T) map[string][]byte {
 		return nil
 	}))
 	assert.LessOrEqual(t, worstLoss, 16*0x1p-24*math.Abs(io["losses"][0]))
-	t.Logf("largest errors: loss %.3g, gradient %.3g of the tensor's largest, weight after %d steps %.3g", worstLoss, worstGradient, steps, worstWeight)
+	assert.Equal(t, len(r.Module.Buffers), buffers, "buffers compared")
+	t.Logf("largest errors: loss %.3g, gradient %.3g and buffer %.3g of the tensor's largest, weight after %d steps %.3g", worstLoss, worstGradient, worstBuffer, steps, worstWeight)
 	return state
 }

@@ -1,10 +1,12 @@
 package conformance
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/batch/batchtest"
 	"github.com/seedbed/seedbed/plugins/models/bert"
@@ -26,6 +28,7 @@ import (
 	"github.com/seedbed/seedbed/plugins/objectives/span_corruption"
 	"github.com/seedbed/seedbed/plugins/objectives/token_prior"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // goldenSystem is a model with an objective, computed elsewhere in float64 (see
@@ -196,6 +199,28 @@ func resnetSystem(layer string) goldenSystem {
 			same("logits", io["out.logits"], got["logits"])
 			sameBuffers(t, map[string]int{"basic": 18, "bottleneck": 24}[layer], got, io, same)
 		},
+	}
+}
+
+// sameEvaluation compares what a model evaluates with what it gives in training
+// where its buffers are the very statistics of the batch.
+func sameEvaluation(t *testing.T, m *plugin.Module, values, trained map[string][]float64, same func(name string, want, got []float64)) {
+	f := *m.Forward
+	f.Results = slices.Clone(f.Results)
+	for i := range f.Ops {
+		if op := &f.Ops[i]; op.Name == "batch_norm_training" {
+			layer := strings.TrimSuffix(f.Params[op.Operands[1]].Name, ".weight")
+			f.Results = append(f.Results, ir.Result{Name: layer + ".running_mean", Value: op.Result(1)}, ir.Result{Name: layer + ".running_var", Value: op.Result(2)})
+		}
+	}
+	statistics := maps.Clone(values)
+	maps.Copy(statistics, evaluateWide(t, &f, values))
+	for _, x := range m.Buffers {
+		require.Len(t, statistics[x.Name], x.Type.Elements(), x.Name)
+	}
+	got := evaluateWide(t, m.Evaluate, statistics)
+	for _, p := range m.Outputs() {
+		same("evaluation's "+p.Name, trained[p.Name], got[p.Name])
 	}
 }
 

@@ -1,14 +1,20 @@
 package conformance
 
 import (
+	"context"
+	"encoding/binary"
 	"math"
 	"testing"
 
+	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/grad"
+	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/core/train"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,7 +82,7 @@ func TestStepsFollowThePapers(t *testing.T) {
 		"sgd momentum":  {Name: "sgd", Momentum: 0.9, WeightDecay: 0.1, MaxGradNorm: 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			update, err := step.Update(m, first, o)
+			update, err := step.Update(m, first, 1, o)
 			require.NoError(t, err)
 			values := map[string]reference.Tensor{"bias": f32(nil, 0), "weight": f32([]int{width}, 1, 1, 1)}
 			for _, slot := range o.Slots() {
@@ -195,6 +201,91 @@ func TestCombineAdds(t *testing.T) {
 	}
 }
 
+// A buffer moves by the mean over a step's grains of what they saw, and is used
+// in evaluation.
+func TestBuffersAverageOverGrains(t *testing.T) {
+	f32 := ir.T(ir.F32, 2)
+	b := ir.NewBuilder("forward")
+	w, x := b.Param("w", f32), b.Param("x", f32)
+	b.Return("buffer.mean", x)
+	b.Return("y", b.Mul(w, x))
+	forward, err := b.Func()
+	require.NoError(t, err)
+	b = ir.NewBuilder("evaluate")
+	w, mean, x := b.Param("w", f32), b.Param("mean", f32), b.Param("x", f32)
+	b.Return("y", b.FMA(b.Scale(w, 0), x, mean))
+	evaluate, err := b.Func()
+	require.NoError(t, err)
+	m := &plugin.Module{
+		Forward: forward, Evaluate: evaluate,
+		Parameters: []plugin.Parameter{{Name: "w", Type: f32, Init: plugin.Init{Kind: plugin.InitOnes}}},
+		Buffers:    []plugin.ModelBuffer{{Name: "mean", Type: f32, Init: plugin.Init{Kind: plugin.InitOnes}, Decay: 0.7}},
+	}
+	l := ir.NewBuilder("loss")
+	y := l.Param("y", f32)
+	l.Return(step.Loss, l.ReduceDot(y, y, 0))
+	l.Return(step.Weight, l.Full(ir.T(ir.F32), 1))
+	loss, err := l.Func()
+	require.NoError(t, err)
+	binding := drawn{given{loss, []ir.Param{{Name: "x", Type: f32}}}}
+	seen := func(n, grain uint64) []float32 {
+		data := make([]byte, 8)
+		require.NoError(t, binding.Transform(t.Context(), nil, plugin.Position{Seed: 3, Step: n, Grain: grain}, [][]byte{data}))
+		return []float32{math.Float32frombits(binary.LittleEndian.Uint32(data)), math.Float32frombits(binary.LittleEndian.Uint32(data[4:]))}
+	}
+	const steps, grains = 3, 4
+	for _, shards := range []int{1, 2} {
+		d := device.Local(reference.Backend{})
+		rows := memoryRows{rows: make([]map[string][]int32, grains)}
+		trainer, err := train.New(t.Context(), train.Config{
+			Module: m, Binding: binding, Rows: rows, Seed: 3, GrainRows: 1, Grains: grains, Shards: shards, Device: d,
+			Optimizer: step.Optimizer{Name: "sgd"}, Schedule: schedule.Schedule{Name: "constant", Peak: 0.1, Steps: steps},
+		})
+		require.NoError(t, err)
+		defer trainer.Close()
+		require.NoError(t, trainer.Initialize(t.Context()))
+		want := []float32{1, 1}
+		for n := range uint64(steps) {
+			_, err := trainer.Next(t.Context(), n+1)
+			require.NoError(t, err)
+			for i := range want {
+				x := func(grain uint64) float32 { return seen(n, grain)[i] }
+				sum := x(0) + x(1)
+				if shards == 1 {
+					sum = (sum + x(2)) + x(3)
+				} else {
+					sum += x(2) + x(3)
+				}
+				keep := 0.7
+				want[i] = numerics.FMA(float32(1-keep), sum/grains-want[i], want[i])
+			}
+			got := make([]byte, 8)
+			require.NoError(t, trainer.Parameter("mean").Download(t.Context(), got))
+			for i := range want {
+				assert.Equal(t, math.Float32bits(want[i]), binary.LittleEndian.Uint32(got[4*i:]), "step %d, %d shards", n, shards)
+			}
+		}
+		e, err := train.NewEvaluator(t.Context(), train.EvaluationConfig{Module: m, Binding: binding, Rows: rows, GrainRows: 1, Device: d})
+		require.NoError(t, err)
+		defer e.Close()
+		got, err := trainer.Evaluate(t.Context(), e)
+		require.NoError(t, err)
+		assert.Equal(t, float64(numerics.SumSquares(want)), got.Loss, "the loss of the buffer alone")
+	}
+}
+
+// given is an objective of a given loss.
+type given struct {
+	loss  *ir.Func
+	batch []ir.Param
+}
+
+func (g given) Loss() *ir.Func    { return g.loss }
+func (g given) Batch() []ir.Param { return g.batch }
+func (given) Transform(context.Context, arrow.Record, plugin.Position, [][]byte) error {
+	return nil
+}
+
 func TestLinkRefuses(t *testing.T) {
 	for want, change := range map[string]func(m *plugin.Module, loss *ir.Func, batch []ir.Param) []ir.Param{
 		`the model's input "x" f32[4,2] has no counterpart: the batch gives features, target`: func(_ *plugin.Module, _ *ir.Func, batch []ir.Param) []ir.Param {
@@ -237,6 +328,6 @@ func TestLinkRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	m, loss, _ := regression(t, 4, 2)
-	_, err := step.Update(m, loss, step.Optimizer{Name: "adam"})
+	_, err := step.Update(m, loss, 1, step.Optimizer{Name: "adam"})
 	assert.ErrorContains(t, err, `unknown optimizer "adam"; there are adamw and sgd`)
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/batch/batchtest"
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/safetensors"
 	"github.com/seedbed/seedbed/core/schedule"
@@ -94,14 +96,9 @@ func golden(t *testing.T, config string, batch, sequence int, rows memoryRows) t
 	ctx, dims := context.Background(), map[string]int{"batch": batch, "sequence": sequence}
 	m, err := gpt.Model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(config), Role: "causal_lm", Dims: dims})
 	require.NoError(t, err)
-	types := m.Forward.Types()
-	var outputs []ir.Param
-	for _, r := range m.Forward.Results {
-		outputs = append(outputs, ir.Param{Name: r.Name, Type: types[r.Value]})
-	}
 	b, err := causal_lm.Objective{}.Bind(ctx, plugin.BindRequest{
 		Config: json.RawMessage(`{"document_boundaries": false}`), Role: "causal_lm", Dims: dims,
-		Inputs: m.Inputs(), Outputs: outputs, Rows: rows.Schema(),
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: rows.Schema(),
 	})
 	require.NoError(t, err)
 	return train.Config{Module: m, Binding: b, Rows: rows, Seed: 1, Device: device.Local(reference.Backend{})}
@@ -110,20 +107,70 @@ func golden(t *testing.T, config string, batch, sequence int, rows memoryRows) t
 // A run's bits depend on neither the backend, nor its instruction set or
 // threads, nor on how far the host is ahead, nor on having been stopped.
 func TestTrainingIsIdentical(t *testing.T) {
-	const sequence, steps = 6, 4
-	var rows memoryRows
-	rows.columns = []string{"tokens"}
-	for r := range 5 {
-		row := map[string][]int32{}
-		for i := range sequence + 1 {
-			row["tokens"] = append(row["tokens"], int32((7*r+i*i)%11))
-		}
-		rows.rows = append(rows.rows, row)
+	for name, system := range map[string]func(t *testing.T) train.Config{
+		"gpt with dropout": func(t *testing.T) train.Config {
+			const sequence = 6
+			rows := memoryRows{columns: []string{"tokens"}}
+			for r := range 5 {
+				row := map[string][]int32{}
+				for i := range sequence + 1 {
+					row["tokens"] = append(row["tokens"], int32((7*r+i*i)%11))
+				}
+				rows.rows = append(rows.rows, row)
+			}
+			c := golden(t, `{"vocab_size": 11, "n_positions": 6, "n_embd": 8, "n_layer": 1, "n_head": 2, "resid_pdrop": 0.2}`, 1, sequence, rows)
+			c.GrainRows = 1
+			return c
+		},
+		"resnet with buffers": func(t *testing.T) train.Config {
+			g := resnetSystem("basic")
+			g.config = `{"image_size": 8, "embedding_size": 4, "layer_type": "basic", "hidden_size_1": 4, "depth_1": 1, "depth_2": 0, "depth_3": 0, "depth_4": 0, "num_labels": 3}`
+			g.dims = map[string]int{"batch": 2}
+			g.rows = []batchtest.Column{{Name: "image", Length: 3 * 8 * 8, Values: []uint8{}, Image: [3]int{8, 8, 3}}, {Name: "label", Values: []int32{}}}
+			c := g.build(t)
+			c.Binding = drawn{c.Binding}
+			return c
+		},
+	} {
+		t.Run(name, func(t *testing.T) { trainsIdentically(t, system) })
 	}
+}
+
+// build builds a system in this process, with as many rows a grain as its batch
+// has.
+func (g goldenSystem) build(t *testing.T) train.Config {
+	ctx := context.Background()
+	m, err := g.model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(g.config), Role: g.role, Dims: g.dims})
+	require.NoError(t, err)
+	b, err := g.objective.Bind(ctx, plugin.BindRequest{
+		Config: json.RawMessage(g.objectiveConfig), Role: g.role, Dims: g.dims,
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: batchtest.Schema(g.rows...), Properties: g.properties,
+	})
+	require.NoError(t, err)
+	rows := g.dims["batch"]
+	return train.Config{Module: m, Binding: b, Rows: memoryRows{rows: make([]map[string][]int32, rows)}, Seed: 1, GrainRows: rows}
+}
+
+// drawn is an objective whose batch is drawn anew for each grain.
+type drawn struct{ plugin.Binding }
+
+func (d drawn) Transform(_ context.Context, _ arrow.Record, at plugin.Position, fields [][]byte) error {
+	for i := range fields {
+		s := numerics.Stream{Seed: at.Seed, Step: uint32(at.Step), Stream: uint32(i)<<16 + uint32(at.Grain)}
+		for k := range len(fields[i]) / 4 {
+			binary.LittleEndian.PutUint32(fields[i][4*k:], math.Float32bits(s.UniformAt(uint64(k))))
+		}
+	}
+	return nil
+}
+
+// trainsIdentically trains a system in many ways.
+func trainsIdentically(t *testing.T, system func(t *testing.T) train.Config) {
+	const steps = 4
 	ctx := context.Background()
 	begin := func(prefetch, inFlight int, d device.Device) *train.Trainer {
-		c := golden(t, `{"vocab_size": 11, "n_positions": 6, "n_embd": 8, "n_layer": 1, "n_head": 2, "resid_pdrop": 0.2}`, 1, sequence, rows)
-		c.GrainRows, c.Grains, c.Shards, c.Prefetch, c.InFlight, c.Device = 1, 6, 3, prefetch, inFlight, d
+		c := system(t)
+		c.Grains, c.Shards, c.Prefetch, c.InFlight, c.Device = 6, 3, prefetch, inFlight, d
 		c.Optimizer = step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, MaxGradNorm: 1}
 		c.Schedule = schedule.Schedule{Name: "cosine", Peak: 0.01, Warmup: 2, Steps: steps}
 		x, err := train.New(ctx, c)

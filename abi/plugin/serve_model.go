@@ -46,10 +46,14 @@ func moduleToProto(m *Module, role string) (*abiv1.BuildResponse, error) {
 	if err := wire.CheckConfig(m.Config); err != nil {
 		return nil, err
 	}
-	if len(m.Parameters) > wire.MaxParameters {
-		return nil, fmt.Errorf("%d parameters are more than %d", len(m.Parameters), wire.MaxParameters)
+	if n := max(len(m.Parameters), len(m.Buffers)); n > wire.MaxParameters {
+		return nil, fmt.Errorf("%d parameters or buffers are more than %d", n, wire.MaxParameters)
 	}
-	program, err := wire.ToProto(&ir.Program{Funcs: []*ir.Func{m.Forward}})
+	functions := &ir.Program{Funcs: []*ir.Func{m.Forward}}
+	if m.Evaluate != nil {
+		functions.Funcs = append(functions.Funcs, m.Evaluate)
+	}
+	program, err := wire.ToProto(functions)
 	if err != nil {
 		return nil, err
 	}
@@ -64,23 +68,41 @@ func moduleToProto(m *Module, role string) (*abiv1.BuildResponse, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parameter %q: %w", p.Name, err)
 		}
-		pm := &abiv1.Parameter{Name: p.Name, Type: t, Initializer: &abiv1.Initializer{}}
-		switch p.Init.Kind {
-		case InitZeros:
-			pm.Initializer.Kind = &abiv1.Initializer_Zeros_{Zeros: &abiv1.Initializer_Zeros{}}
-		case InitOnes:
-			pm.Initializer.Kind = &abiv1.Initializer_Ones_{Ones: &abiv1.Initializer_Ones{}}
-		case InitNormal:
-			pm.Initializer.Kind = &abiv1.Initializer_Normal_{Normal: &abiv1.Initializer_Normal{Mean: p.Init.Mean, Std: p.Init.Scale}}
-		case InitUniform:
-			pm.Initializer.Kind = &abiv1.Initializer_Uniform_{Uniform: &abiv1.Initializer_Uniform{Low: -p.Init.Scale, High: p.Init.Scale}}
-		default:
-			return nil, fmt.Errorf("parameter %q: unknown init %q", p.Name, p.Init.Kind)
+		pm := &abiv1.Parameter{Name: p.Name, Type: t}
+		if pm.Initializer, err = initToProto(p.Init); err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", p.Name, err)
 		}
 		if p.NoDecay {
 			pm.Tags = []string{noDecay}
 		}
 		out.Parameters[i] = pm
 	}
+	if m.Evaluate != nil {
+		out.EvaluateFunctions = map[string]string{role: m.Evaluate.Name}
+	}
+	for _, x := range m.Buffers {
+		pm := &abiv1.ModelBuffer{Name: x.Name, Decay: x.Decay}
+		if pm.Type, err = wire.TypeToProto(x.Type); err != nil {
+			return nil, fmt.Errorf("buffer %q: %w", x.Name, err)
+		}
+		if pm.Initializer, err = initToProto(x.Init); err != nil {
+			return nil, fmt.Errorf("buffer %q: %w", x.Name, err)
+		}
+		out.Buffers = append(out.Buffers, pm)
+	}
 	return out, nil
+}
+
+func initToProto(i Init) (*abiv1.Initializer, error) {
+	switch i.Kind {
+	case InitZeros:
+		return &abiv1.Initializer{Kind: &abiv1.Initializer_Zeros_{Zeros: &abiv1.Initializer_Zeros{}}}, nil
+	case InitOnes:
+		return &abiv1.Initializer{Kind: &abiv1.Initializer_Ones_{Ones: &abiv1.Initializer_Ones{}}}, nil
+	case InitNormal:
+		return &abiv1.Initializer{Kind: &abiv1.Initializer_Normal_{Normal: &abiv1.Initializer_Normal{Mean: i.Mean, Std: i.Scale}}}, nil
+	case InitUniform:
+		return &abiv1.Initializer{Kind: &abiv1.Initializer_Uniform_{Uniform: &abiv1.Initializer_Uniform{Low: -i.Scale, High: i.Scale}}}, nil
+	}
+	return nil, fmt.Errorf("unknown init %q", i.Kind)
 }

@@ -124,9 +124,20 @@ type BuildResponse struct {
 	// Role to name of a function of program; holds at least the role asked for.
 	// Such a function takes all parameters first, by name and in order, then the
 	// role's inputs; its results are the role's outputs.
-	Functions     map[string]string `protobuf:"bytes,6,rep,name=functions,proto3" json:"functions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Functions map[string]string `protobuf:"bytes,6,rep,name=functions,proto3" json:"functions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Tensors that change with training without a gradient, sorted by name,
+	// unique, none with the name of a parameter. At most 65536. A function of
+	// functions gives one more result for each, "buffer." + name: what the buffer
+	// takes of the batch.
+	Buffers []*ModelBuffer `protobuf:"bytes,7,rep,name=buffers,proto3" json:"buffers,omitempty"`
+	// Role to name of a function of program that evaluates with buffers as they
+	// are: it takes all parameters, then all buffers, by name and in order, then
+	// the role's inputs; its results are the role's outputs without those for
+	// buffers. It holds the role asked for if there are buffers, and is empty
+	// otherwise.
+	EvaluateFunctions map[string]string `protobuf:"bytes,8,rep,name=evaluate_functions,json=evaluateFunctions,proto3" json:"evaluate_functions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *BuildResponse) Reset() {
@@ -201,6 +212,95 @@ func (x *BuildResponse) GetFunctions() map[string]string {
 	return nil
 }
 
+func (x *BuildResponse) GetBuffers() []*ModelBuffer {
+	if x != nil {
+		return x.Buffers
+	}
+	return nil
+}
+
+func (x *BuildResponse) GetEvaluateFunctions() map[string]string {
+	if x != nil {
+		return x.EvaluateFunctions
+	}
+	return nil
+}
+
+// ModelBuffer is a tensor of a module that no gradient moves, such as a running
+// average. The host ends a step with decay * buffer + (1 - decay) * mean, by the
+// op ema, where mean is that of a function's result over the step's grains.
+type ModelBuffer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name under which checkpoints keep the tensor.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Required; of a float dtype.
+	Type *TensorType `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// How the values begin: zeros or ones. Required.
+	Initializer *Initializer `protobuf:"bytes,3,opt,name=initializer,proto3" json:"initializer,omitempty"`
+	// Share of the buffer that stays in a step, from 0 to 1.
+	Decay         float64 `protobuf:"fixed64,4,opt,name=decay,proto3" json:"decay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelBuffer) Reset() {
+	*x = ModelBuffer{}
+	mi := &file_abi_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelBuffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelBuffer) ProtoMessage() {}
+
+func (x *ModelBuffer) ProtoReflect() protoreflect.Message {
+	mi := &file_abi_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelBuffer.ProtoReflect.Descriptor instead.
+func (*ModelBuffer) Descriptor() ([]byte, []int) {
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ModelBuffer) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModelBuffer) GetType() *TensorType {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *ModelBuffer) GetInitializer() *Initializer {
+	if x != nil {
+		return x.Initializer
+	}
+	return nil
+}
+
+func (x *ModelBuffer) GetDecay() float64 {
+	if x != nil {
+		return x.Decay
+	}
+	return 0
+}
+
 // Parameter is a trained tensor of a module.
 type Parameter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -225,7 +325,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_abi_v1_model_proto_msgTypes[2]
+	mi := &file_abi_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +337,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_model_proto_msgTypes[2]
+	mi := &file_abi_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,7 +350,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_abi_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Parameter) GetName() string {
@@ -308,7 +408,7 @@ type Initializer struct {
 
 func (x *Initializer) Reset() {
 	*x = Initializer{}
-	mi := &file_abi_v1_model_proto_msgTypes[3]
+	mi := &file_abi_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +420,7 @@ func (x *Initializer) String() string {
 func (*Initializer) ProtoMessage() {}
 
 func (x *Initializer) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_model_proto_msgTypes[3]
+	mi := &file_abi_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +433,7 @@ func (x *Initializer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Initializer.ProtoReflect.Descriptor instead.
 func (*Initializer) Descriptor() ([]byte, []int) {
-	return file_abi_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Initializer) GetKind() isInitializer_Kind {
@@ -420,7 +520,7 @@ type Initializer_Zeros struct {
 
 func (x *Initializer_Zeros) Reset() {
 	*x = Initializer_Zeros{}
-	mi := &file_abi_v1_model_proto_msgTypes[6]
+	mi := &file_abi_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +532,7 @@ func (x *Initializer_Zeros) String() string {
 func (*Initializer_Zeros) ProtoMessage() {}
 
 func (x *Initializer_Zeros) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_model_proto_msgTypes[6]
+	mi := &file_abi_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +545,7 @@ func (x *Initializer_Zeros) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Initializer_Zeros.ProtoReflect.Descriptor instead.
 func (*Initializer_Zeros) Descriptor() ([]byte, []int) {
-	return file_abi_v1_model_proto_rawDescGZIP(), []int{3, 0}
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Ones sets every element to 1.
@@ -457,7 +557,7 @@ type Initializer_Ones struct {
 
 func (x *Initializer_Ones) Reset() {
 	*x = Initializer_Ones{}
-	mi := &file_abi_v1_model_proto_msgTypes[7]
+	mi := &file_abi_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +569,7 @@ func (x *Initializer_Ones) String() string {
 func (*Initializer_Ones) ProtoMessage() {}
 
 func (x *Initializer_Ones) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_model_proto_msgTypes[7]
+	mi := &file_abi_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +582,7 @@ func (x *Initializer_Ones) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Initializer_Ones.ProtoReflect.Descriptor instead.
 func (*Initializer_Ones) Descriptor() ([]byte, []int) {
-	return file_abi_v1_model_proto_rawDescGZIP(), []int{3, 1}
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{4, 1}
 }
 
 // Normal draws from a normal distribution.
@@ -498,7 +598,7 @@ type Initializer_Normal struct {
 
 func (x *Initializer_Normal) Reset() {
 	*x = Initializer_Normal{}
-	mi := &file_abi_v1_model_proto_msgTypes[8]
+	mi := &file_abi_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +610,7 @@ func (x *Initializer_Normal) String() string {
 func (*Initializer_Normal) ProtoMessage() {}
 
 func (x *Initializer_Normal) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_model_proto_msgTypes[8]
+	mi := &file_abi_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +623,7 @@ func (x *Initializer_Normal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Initializer_Normal.ProtoReflect.Descriptor instead.
 func (*Initializer_Normal) Descriptor() ([]byte, []int) {
-	return file_abi_v1_model_proto_rawDescGZIP(), []int{3, 2}
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{4, 2}
 }
 
 func (x *Initializer_Normal) GetMean() float64 {
@@ -553,7 +653,7 @@ type Initializer_Uniform struct {
 
 func (x *Initializer_Uniform) Reset() {
 	*x = Initializer_Uniform{}
-	mi := &file_abi_v1_model_proto_msgTypes[9]
+	mi := &file_abi_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +665,7 @@ func (x *Initializer_Uniform) String() string {
 func (*Initializer_Uniform) ProtoMessage() {}
 
 func (x *Initializer_Uniform) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_model_proto_msgTypes[9]
+	mi := &file_abi_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +678,7 @@ func (x *Initializer_Uniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Initializer_Uniform.ProtoReflect.Descriptor instead.
 func (*Initializer_Uniform) Descriptor() ([]byte, []int) {
-	return file_abi_v1_model_proto_rawDescGZIP(), []int{3, 3}
+	return file_abi_v1_model_proto_rawDescGZIP(), []int{4, 3}
 }
 
 func (x *Initializer_Uniform) GetLow() float64 {
@@ -608,7 +708,7 @@ const file_abi_v1_model_proto_rawDesc = "" +
 	"\x04dims\x18\x05 \x03(\v2&.seedbed.abi.v1.BuildRequest.DimsEntryR\x04dims\x1a7\n" +
 	"\tDimsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xd9\x02\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xbb\x04\n" +
 	"\rBuildResponse\x12\x1b\n" +
 	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
 	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\x12\x16\n" +
@@ -617,10 +717,20 @@ const file_abi_v1_model_proto_rawDesc = "" +
 	"parameters\x18\x04 \x03(\v2\x19.seedbed.abi.v1.ParameterR\n" +
 	"parameters\x121\n" +
 	"\aprogram\x18\x05 \x01(\v2\x17.seedbed.abi.v1.ProgramR\aprogram\x12J\n" +
-	"\tfunctions\x18\x06 \x03(\v2,.seedbed.abi.v1.BuildResponse.FunctionsEntryR\tfunctions\x1a<\n" +
+	"\tfunctions\x18\x06 \x03(\v2,.seedbed.abi.v1.BuildResponse.FunctionsEntryR\tfunctions\x125\n" +
+	"\abuffers\x18\a \x03(\v2\x1b.seedbed.abi.v1.ModelBufferR\abuffers\x12c\n" +
+	"\x12evaluate_functions\x18\b \x03(\v24.seedbed.abi.v1.BuildResponse.EvaluateFunctionsEntryR\x11evaluateFunctions\x1a<\n" +
 	"\x0eFunctionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbb\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aD\n" +
+	"\x16EvaluateFunctionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x01\n" +
+	"\vModelBuffer\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
+	"\x04type\x18\x02 \x01(\v2\x1a.seedbed.abi.v1.TensorTypeR\x04type\x12=\n" +
+	"\vinitializer\x18\x03 \x01(\v2\x1b.seedbed.abi.v1.InitializerR\vinitializer\x12\x14\n" +
+	"\x05decay\x18\x04 \x01(\x01R\x05decay\"\xbb\x01\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
 	"\x04type\x18\x02 \x01(\v2\x1a.seedbed.abi.v1.TensorTypeR\x04type\x12=\n" +
@@ -656,39 +766,45 @@ func file_abi_v1_model_proto_rawDescGZIP() []byte {
 	return file_abi_v1_model_proto_rawDescData
 }
 
-var file_abi_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_abi_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_abi_v1_model_proto_goTypes = []any{
 	(*BuildRequest)(nil),        // 0: seedbed.abi.v1.BuildRequest
 	(*BuildResponse)(nil),       // 1: seedbed.abi.v1.BuildResponse
-	(*Parameter)(nil),           // 2: seedbed.abi.v1.Parameter
-	(*Initializer)(nil),         // 3: seedbed.abi.v1.Initializer
-	nil,                         // 4: seedbed.abi.v1.BuildRequest.DimsEntry
-	nil,                         // 5: seedbed.abi.v1.BuildResponse.FunctionsEntry
-	(*Initializer_Zeros)(nil),   // 6: seedbed.abi.v1.Initializer.Zeros
-	(*Initializer_Ones)(nil),    // 7: seedbed.abi.v1.Initializer.Ones
-	(*Initializer_Normal)(nil),  // 8: seedbed.abi.v1.Initializer.Normal
-	(*Initializer_Uniform)(nil), // 9: seedbed.abi.v1.Initializer.Uniform
-	(*Program)(nil),             // 10: seedbed.abi.v1.Program
-	(*TensorType)(nil),          // 11: seedbed.abi.v1.TensorType
+	(*ModelBuffer)(nil),         // 2: seedbed.abi.v1.ModelBuffer
+	(*Parameter)(nil),           // 3: seedbed.abi.v1.Parameter
+	(*Initializer)(nil),         // 4: seedbed.abi.v1.Initializer
+	nil,                         // 5: seedbed.abi.v1.BuildRequest.DimsEntry
+	nil,                         // 6: seedbed.abi.v1.BuildResponse.FunctionsEntry
+	nil,                         // 7: seedbed.abi.v1.BuildResponse.EvaluateFunctionsEntry
+	(*Initializer_Zeros)(nil),   // 8: seedbed.abi.v1.Initializer.Zeros
+	(*Initializer_Ones)(nil),    // 9: seedbed.abi.v1.Initializer.Ones
+	(*Initializer_Normal)(nil),  // 10: seedbed.abi.v1.Initializer.Normal
+	(*Initializer_Uniform)(nil), // 11: seedbed.abi.v1.Initializer.Uniform
+	(*Program)(nil),             // 12: seedbed.abi.v1.Program
+	(*TensorType)(nil),          // 13: seedbed.abi.v1.TensorType
 }
 var file_abi_v1_model_proto_depIdxs = []int32{
-	4,  // 0: seedbed.abi.v1.BuildRequest.dims:type_name -> seedbed.abi.v1.BuildRequest.DimsEntry
-	2,  // 1: seedbed.abi.v1.BuildResponse.parameters:type_name -> seedbed.abi.v1.Parameter
-	10, // 2: seedbed.abi.v1.BuildResponse.program:type_name -> seedbed.abi.v1.Program
-	5,  // 3: seedbed.abi.v1.BuildResponse.functions:type_name -> seedbed.abi.v1.BuildResponse.FunctionsEntry
-	11, // 4: seedbed.abi.v1.Parameter.type:type_name -> seedbed.abi.v1.TensorType
-	3,  // 5: seedbed.abi.v1.Parameter.initializer:type_name -> seedbed.abi.v1.Initializer
-	6,  // 6: seedbed.abi.v1.Initializer.zeros:type_name -> seedbed.abi.v1.Initializer.Zeros
-	7,  // 7: seedbed.abi.v1.Initializer.ones:type_name -> seedbed.abi.v1.Initializer.Ones
-	8,  // 8: seedbed.abi.v1.Initializer.normal:type_name -> seedbed.abi.v1.Initializer.Normal
-	9,  // 9: seedbed.abi.v1.Initializer.uniform:type_name -> seedbed.abi.v1.Initializer.Uniform
-	0,  // 10: seedbed.abi.v1.Model.Build:input_type -> seedbed.abi.v1.BuildRequest
-	1,  // 11: seedbed.abi.v1.Model.Build:output_type -> seedbed.abi.v1.BuildResponse
-	11, // [11:12] is the sub-list for method output_type
-	10, // [10:11] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	5,  // 0: seedbed.abi.v1.BuildRequest.dims:type_name -> seedbed.abi.v1.BuildRequest.DimsEntry
+	3,  // 1: seedbed.abi.v1.BuildResponse.parameters:type_name -> seedbed.abi.v1.Parameter
+	12, // 2: seedbed.abi.v1.BuildResponse.program:type_name -> seedbed.abi.v1.Program
+	6,  // 3: seedbed.abi.v1.BuildResponse.functions:type_name -> seedbed.abi.v1.BuildResponse.FunctionsEntry
+	2,  // 4: seedbed.abi.v1.BuildResponse.buffers:type_name -> seedbed.abi.v1.ModelBuffer
+	7,  // 5: seedbed.abi.v1.BuildResponse.evaluate_functions:type_name -> seedbed.abi.v1.BuildResponse.EvaluateFunctionsEntry
+	13, // 6: seedbed.abi.v1.ModelBuffer.type:type_name -> seedbed.abi.v1.TensorType
+	4,  // 7: seedbed.abi.v1.ModelBuffer.initializer:type_name -> seedbed.abi.v1.Initializer
+	13, // 8: seedbed.abi.v1.Parameter.type:type_name -> seedbed.abi.v1.TensorType
+	4,  // 9: seedbed.abi.v1.Parameter.initializer:type_name -> seedbed.abi.v1.Initializer
+	8,  // 10: seedbed.abi.v1.Initializer.zeros:type_name -> seedbed.abi.v1.Initializer.Zeros
+	9,  // 11: seedbed.abi.v1.Initializer.ones:type_name -> seedbed.abi.v1.Initializer.Ones
+	10, // 12: seedbed.abi.v1.Initializer.normal:type_name -> seedbed.abi.v1.Initializer.Normal
+	11, // 13: seedbed.abi.v1.Initializer.uniform:type_name -> seedbed.abi.v1.Initializer.Uniform
+	0,  // 14: seedbed.abi.v1.Model.Build:input_type -> seedbed.abi.v1.BuildRequest
+	1,  // 15: seedbed.abi.v1.Model.Build:output_type -> seedbed.abi.v1.BuildResponse
+	15, // [15:16] is the sub-list for method output_type
+	14, // [14:15] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_abi_v1_model_proto_init() }
@@ -697,7 +813,7 @@ func file_abi_v1_model_proto_init() {
 		return
 	}
 	file_abi_v1_program_proto_init()
-	file_abi_v1_model_proto_msgTypes[3].OneofWrappers = []any{
+	file_abi_v1_model_proto_msgTypes[4].OneofWrappers = []any{
 		(*Initializer_Zeros_)(nil),
 		(*Initializer_Ones_)(nil),
 		(*Initializer_Normal_)(nil),
@@ -709,7 +825,7 @@ func file_abi_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_abi_v1_model_proto_rawDesc), len(file_abi_v1_model_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

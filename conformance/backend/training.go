@@ -80,15 +80,10 @@ func startTraining(ctx context.Context, i int, d device.Device, seed uint64, ste
 	if err != nil {
 		return nil, err
 	}
-	types := module.Forward.Types()
-	var outputs []ir.Param
-	for _, r := range module.Forward.Results {
-		outputs = append(outputs, ir.Param{Name: r.Name, Type: types[r.Value]})
-	}
 	rows := trainingRows{length: sequence + 1, vocab: 11}
 	binding, err := causal_lm.Objective{}.Bind(ctx, plugin.BindRequest{
 		Config: json.RawMessage(`{"document_boundaries": false}`), Role: "causal_lm", Dims: dims,
-		Inputs: module.Inputs(), Outputs: outputs, Rows: rows.Schema(),
+		Inputs: module.Inputs(), Outputs: module.Outputs(), Rows: rows.Schema(),
 	})
 	if err != nil {
 		return nil, err

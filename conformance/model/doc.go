@@ -29,6 +29,9 @@ type Scenario struct {
 	Outputs map[string]func(dims map[string]int) []int
 	// Rows are the outputs whose row r depends on row r of the inputs alone.
 	Rows []string
+	// EvaluateRows are those of which that holds in evaluation, of a model with
+	// buffers.
+	EvaluateRows []string
 	// Causal are the outputs [B,S,...] whose position s depends on positions up to
 	// s alone.
 	Causal []string
@@ -79,6 +82,20 @@ func ByName(name string) ([]Scenario, error) {
 			two.Outputs[name] = f
 		}
 		return []Scenario{one, two}, nil
+	case "resnet":
+		classes := func(d map[string]int) []int { return []int{d["batch"], 5} }
+		features := func(d map[string]int) []int { return []int{d["batch"], -1} }
+		const small = `{"image_size": 8, "embedding_size": 4, "layer_type": "basic", "hidden_size_1": 4, "hidden_size_2": 6, "depth_1": 1, "depth_2": 1, "depth_3": 0, "depth_4": 0, "num_labels": 5}`
+		impossible := raw(`{"depth_1": 0}`, `{"depth_2": 0}`, `{"layer_type": "bottleneck", "hidden_size_1": 6}`, `{"hidden_act": "step"}`, `{"embedding_size": 0}`)
+		return []Scenario{{
+			Role: "image_classifier", Dims: []map[string]int{{"batch": 4}, {"batch": 3}}, Vocab: 1,
+			Configs: raw(small,
+				`{"image_size": 9, "image_width": 7, "embedding_size": 3, "hidden_size_1": 8, "depth_1": 2, "depth_2": 0, "depth_3": 0, "depth_4": 0, "num_labels": 5, "hidden_act": "gelu"}`),
+			Impossible: impossible, Outputs: map[string]func(map[string]int) []int{"logits": classes, "features": features}, EvaluateRows: []string{"logits", "features"},
+		}, {
+			Role: "two_view_encoder", Dims: []map[string]int{{"batch": 3}}, Vocab: 1, Configs: raw(small), Impossible: impossible,
+			Outputs: map[string]func(map[string]int) []int{"embeddings": func(d map[string]int) []int { return []int{2 * d["batch"], 128} }},
+		}}, nil
 	}
 	return nil, fmt.Errorf("no scenario is known for the model %q; conformance.RunModel takes your own", name)
 }

@@ -43,6 +43,7 @@ var checks = []struct {
 	{"gradients", gradients},
 	{"rows are apart", rowsApart},
 	{"no look ahead", causal},
+	{"evaluation", evaluation},
 }
 
 // Units lists the suites of a model over its scenarios; seeds is how many sets
@@ -126,12 +127,41 @@ func contract(_ context.Context, b *build) error {
 	return nil
 }
 
-// used: a result depends on every parameter, and on every input.
+// used: an output depends on every parameter and, in evaluation, on every
+// buffer; what a buffer takes depends on an input.
 func used(_ context.Context, b *build) error {
-	f := b.Forward
+	for _, f := range []*ir.Func{b.Forward, b.Evaluation()} {
+		var outputs []ir.Value
+		for _, r := range f.Results {
+			if !strings.HasPrefix(r.Name, plugin.BufferPrefix) {
+				outputs = append(outputs, r.Value)
+			}
+		}
+		live, held := behind(f, outputs...), len(b.Parameters)
+		if f == b.Evaluate {
+			held += len(b.Buffers)
+		}
+		for i, p := range f.Params[:held] {
+			if !live[i] {
+				return fmt.Errorf("%q is declared, but no output of func %s depends on it", p.Name, f.Name)
+			}
+		}
+	}
+	for _, x := range b.Buffers {
+		f := b.Forward
+		live := behind(f, f.Results[f.Result(plugin.BufferPrefix+x.Name)].Value)
+		if !slices.Contains(live[len(b.Parameters):len(f.Params)], true) {
+			return fmt.Errorf("what the buffer %q takes depends on no input", x.Name)
+		}
+	}
+	return nil
+}
+
+// behind tells which values of f the given ones depend on.
+func behind(f *ir.Func, values ...ir.Value) []bool {
 	live := make([]bool, f.NumValues())
-	for _, r := range f.Results {
-		live[r.Value] = true
+	for _, v := range values {
+		live[v] = true
 	}
 	for i := len(f.Ops) - 1; i >= 0; i-- {
 		op := &f.Ops[i]
@@ -143,12 +173,7 @@ func used(_ context.Context, b *build) error {
 			live[v] = live[v] || wanted
 		}
 	}
-	for i, p := range b.Parameters {
-		if !live[i] {
-			return fmt.Errorf("the parameter %q is declared, but no output depends on it", p.Name)
-		}
-	}
-	return nil
+	return live
 }
 
 // deterministic: the same module again, at the same time as others, and from
@@ -157,6 +182,14 @@ func deterministic(ctx context.Context, b *build) error {
 	same := func(m *plugin.Module, how string) error {
 		if m.Forward.String() != b.Forward.String() {
 			return fmt.Errorf("%s it has another function", how)
+		}
+		if (m.Evaluate == nil) != (b.Evaluate == nil) || m.Evaluate != nil && m.Evaluate.String() != b.Evaluate.String() {
+			return fmt.Errorf("%s it has another function for evaluation", how)
+		}
+		if !slices.EqualFunc(m.Buffers, b.Buffers, func(x, y plugin.ModelBuffer) bool {
+			return x.Name == y.Name && x.Type.Equal(y.Type) && x.Init == y.Init && x.Decay == y.Decay
+		}) {
+			return fmt.Errorf("%s it has other buffers", how)
 		}
 		if !slices.EqualFunc(m.Parameters, b.Parameters, func(x, y plugin.Parameter) bool {
 			return x.Name == y.Name && x.Type.Equal(y.Type) && x.Init == y.Init && x.NoDecay == y.NoDecay
@@ -290,12 +323,16 @@ func (b *build) arguments() ([]reference.Tensor, error) {
 
 // forward runs the function and returns its outputs by name.
 func (b *build) forward(args []reference.Tensor) (map[string]reference.Tensor, error) {
-	out, err := reference.Eval(b.Forward, args)
+	return run(b.Forward, args)
+}
+
+func run(f *ir.Func, args []reference.Tensor) (map[string]reference.Tensor, error) {
+	out, err := reference.Eval(f, args)
 	if err != nil {
 		return nil, err
 	}
 	m := map[string]reference.Tensor{}
-	for i, r := range b.Forward.Results {
+	for i, r := range f.Results {
 		m[r.Name] = out[i]
 	}
 	return m, nil
@@ -311,6 +348,11 @@ func shapes(_ context.Context, b *build) error {
 	if err != nil {
 		return err
 	}
+	return numbers(out)
+}
+
+// numbers reports outputs that are not finite, or all alike.
+func numbers(out map[string]reference.Tensor) error {
 	for name, x := range out {
 		differ := false
 		for i, v := range x.F32 {
@@ -338,7 +380,10 @@ func gradients(_ context.Context, b *build) error {
 		in = append(in, l.Param(p.Name, p.Type))
 	}
 	sum := l.Full(ir.T(ir.F32), 0)
-	for _, y := range l.Inline(b.Forward, in) {
+	for i, y := range l.Inline(b.Forward, in) {
+		if strings.HasPrefix(b.Forward.Results[i].Name, plugin.BufferPrefix) {
+			continue // no gradient moves a buffer
+		}
 		t := l.Type(y)
 		n := t.Elements()
 		weights := l.Unary("sine", l.Add(l.Iota(ir.T(ir.F32, n), 0), l.Full(ir.T(ir.F32, n), 0.7)))
@@ -377,15 +422,24 @@ func gradients(_ context.Context, b *build) error {
 	return nil
 }
 
-// changed runs the function with other ids where which says so, by row and
-// position.
-func (b *build) changed(args []reference.Tensor, which func(row, position int) bool) (map[string]reference.Tensor, error) {
+// changed returns arguments with other ids where which says so, by row and
+// position, and with other images in the rows that it says so of at position 0.
+func (b *build) changed(args []reference.Tensor, which func(row, position int) bool) []reference.Tensor {
 	other := slices.Clone(args)
 	for i, p := range b.Inputs() {
+		at := len(b.Parameters) + i
+		if p.Type.DType == ir.F32 && p.Type.Rank() == 4 {
+			x := reference.Tensor{Type: p.Type, F32: slices.Clone(args[at].F32)}
+			for k := range x.F32 {
+				if which(k*p.Type.Shape[0]/len(x.F32), 0) {
+					x.F32[k] = -x.F32[k]
+				}
+			}
+			other[at] = x
+		}
 		if p.Name != "input_ids" || p.Type.Rank() != 2 {
 			continue
 		}
-		at := len(b.Parameters) + i
 		x := reference.Tensor{Type: p.Type, Int: slices.Clone(args[at].Int)}
 		for k := range x.Int {
 			if which(k/p.Type.Shape[1], k%p.Type.Shape[1]) {
@@ -394,7 +448,7 @@ func (b *build) changed(args []reference.Tensor, which func(row, position int) b
 		}
 		other[at] = x
 	}
-	return b.forward(other)
+	return other
 }
 
 // differs returns the places [row, position] of two outputs that differ.
@@ -429,20 +483,28 @@ func rowsApart(_ context.Context, b *build) error {
 	if err != nil {
 		return err
 	}
-	last := b.dims["batch"] - 1
-	after, err := b.changed(args, func(row, _ int) bool { return row == last })
+	after, err := b.forward(b.changed(args, b.lastRow))
 	if err != nil {
 		return err
 	}
-	for _, name := range b.scenario.Rows {
+	return b.apart(b.scenario.Rows, before, after)
+}
+
+func (b *build) lastRow(row, _ int) bool { return row == b.dims["batch"]-1 }
+
+// apart reports outputs that are not the same but for the last row, or the same
+// there too.
+func (b *build) apart(outputs []string, before, after map[string]reference.Tensor) error {
+	last := b.dims["batch"] - 1
+	for _, name := range outputs {
 		rows, _ := differs(before[name], after[name])
 		own := rows[last]
 		delete(rows, last)
 		if len(rows) > 0 {
-			return fmt.Errorf("other ids in row %d change output %q in other rows too: %v", last, name, rows)
+			return fmt.Errorf("other inputs in row %d change output %q in other rows too: %v", last, name, rows)
 		}
 		if !own {
-			return fmt.Errorf("other ids in row %d do not change output %q there", last, name)
+			return fmt.Errorf("other inputs in row %d do not change output %q there", last, name)
 		}
 	}
 	return nil
@@ -463,7 +525,7 @@ func causal(_ context.Context, b *build) error {
 		return err
 	}
 	for at := 1; at < n; at++ {
-		after, err := b.changed(args, func(_, position int) bool { return position >= at })
+		after, err := b.forward(b.changed(args, func(_, position int) bool { return position >= at }))
 		if err != nil {
 			return err
 		}
@@ -478,6 +540,62 @@ func causal(_ context.Context, b *build) error {
 				return fmt.Errorf("other ids from position %d on do not change output %q there", at, name)
 			}
 		}
+	}
+	return nil
+}
+
+// evaluation: with buffers as they are, outputs are numbers, other buffers give
+// other outputs, and rows do not see each other.
+func evaluation(_ context.Context, b *build) error {
+	if b.Evaluate == nil {
+		return nil
+	}
+	args, err := b.arguments()
+	if err != nil {
+		return err
+	}
+	// What this very batch leaves in buffers, more or less.
+	seen, err := b.forward(args)
+	if err != nil {
+		return err
+	}
+	held := func(args []reference.Tensor, noise float32) []reference.Tensor {
+		all := slices.Clone(args[:len(b.Parameters)])
+		for i, x := range b.Buffers {
+			v := slices.Clone(seen[plugin.BufferPrefix+x.Name].F32)
+			s := numerics.Stream{Seed: b.seed, Stream: 3<<20 + uint32(i)}
+			for k := range v {
+				v[k] *= 1 + noise*s.UniformAt(uint64(k))
+			}
+			all = append(all, reference.Tensor{Type: x.Type, F32: v})
+		}
+		return append(all, args[len(b.Parameters):]...)
+	}
+	var out [3]map[string]reference.Tensor
+	for i, r := range []struct {
+		args  []reference.Tensor
+		noise float32
+	}{{args, 0.1}, {args, 0.2}, {b.changed(args, b.lastRow), 0.1}} {
+		if out[i], err = run(b.Evaluate, held(r.args, r.noise)); err != nil {
+			return err
+		}
+		if err := numbers(out[i]); err != nil {
+			return fmt.Errorf("evaluation: %w", err)
+		}
+	}
+	same := true
+	for name, x := range out[0] {
+		rows, _ := differs(x, out[1][name])
+		same = same && len(rows) == 0
+	}
+	if same {
+		return fmt.Errorf("other buffers change nothing of what evaluation gives")
+	}
+	if b.dims["batch"] < 2 {
+		return nil
+	}
+	if err := b.apart(b.scenario.EvaluateRows, out[0], out[2]); err != nil {
+		return fmt.Errorf("evaluation: %w", err)
 	}
 	return nil
 }

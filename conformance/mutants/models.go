@@ -13,9 +13,10 @@ import (
 	"github.com/seedbed/seedbed/conformance/model"
 	"github.com/seedbed/seedbed/conformance/suite"
 	"github.com/seedbed/seedbed/plugins/models/gpt"
+	"github.com/seedbed/seedbed/plugins/models/resnet"
 )
 
-// wrongModel is gpt with something changed.
+// wrongModel is a model with something changed.
 type wrongModel struct {
 	plugin.Model
 	info    func(i *plugin.Info)
@@ -50,13 +51,14 @@ func (w wrongModel) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.M
 }
 
 func models() (l []*Mutant) {
-	add := func(class, name string, w wrongModel) {
-		w.Model = gpt.Model
+	of := func(m plugin.Model, class, name string, w wrongModel) {
+		w.Model = m
 		l = append(l, &Mutant{Kind: "model", Class: class, Name: name, units: func(*Mutant) ([]suite.Unit, func() error, error) {
-			s, err := model.ByName("gpt")
+			s, err := model.ByName(m.Info().Name)
 			return model.Units(w, s, 1, 4), func() error { return nil }, err
 		}})
 	}
+	add := func(class, name string, w wrongModel) { of(gpt.Model, class, name, w) }
 	module := func(class, name string, f func(m *plugin.Module)) { add(class, name, wrongModel{module: f}) }
 	change := func(class, name string, f func(b *ir.Builder, op *ir.Op, in []ir.Value) []ir.Value) {
 		module(class, name, func(m *plugin.Module) { m.Forward = rewritten(m.Forward, f, nil) })
@@ -224,5 +226,63 @@ func models() (l []*Mutant) {
 	})
 	failure("errors of the configuration are plain", func(err error) error { return errors.New(err.Error()) })
 	failure("errors panic", func(err error) error { panic(err) })
+	buffers := func(name string, f func(m *plugin.Module)) {
+		of(resnet.Model, "buffers", name, wrongModel{module: f})
+	}
+	buffers("one is missing", func(m *plugin.Module) { m.Buffers = m.Buffers[1:] })
+	buffers("one begins with noise", func(m *plugin.Module) {
+		m.Buffers = slices.Clone(m.Buffers)
+		m.Buffers[0].Init = plugin.Init{Kind: plugin.InitNormal, Scale: 1}
+	})
+	buffers("the decay depends on the build", func(m *plugin.Module) {
+		m.Buffers = slices.Clone(m.Buffers)
+		m.Buffers[0].Decay = 1 / float64(1+builds.Add(1))
+	})
+	buffers("there is no evaluation", func(m *plugin.Module) { m.Evaluate = nil })
+	buffers("evaluation gives too little", func(m *plugin.Module) {
+		f := *m.Evaluate
+		f.Results = f.Results[:1]
+		m.Evaluate = &f
+	})
+	buffers("evaluation is training", func(m *plugin.Module) {
+		b := ir.NewBuilder(m.Evaluate.Name)
+		var args []ir.Value
+		for _, p := range m.Evaluate.Params {
+			if v := b.Param(p.Name, p.Type); m.Forward.Param(p.Name) >= 0 {
+				args = append(args, v)
+			}
+		}
+		for i, v := range b.Inline(m.Forward, args) {
+			if name := m.Forward.Results[i].Name; !strings.HasPrefix(name, plugin.BufferPrefix) {
+				b.Return(name, v)
+			}
+		}
+		if f, err := b.Func(); err == nil {
+			m.Evaluate = f
+		}
+	})
+	evaluate := func(name string, f func(b *ir.Builder, op *ir.Op, in []ir.Value) []ir.Value) {
+		buffers(name, func(m *plugin.Module) { m.Evaluate = rewritten(m.Evaluate, f, nil) })
+	}
+	evaluate("evaluation takes the mean of the batch", func(b *ir.Builder, op *ir.Op, in []ir.Value) []ir.Value {
+		if op.Name != "batch_norm_inference" {
+			return nil
+		}
+		_, mean, _ := b.BatchNormTraining(in[0], in[1], in[2], op.Attrs.Float("epsilon"))
+		weightless := b.Add(mean, b.Scale(in[3], 0x1p-20)) // the buffer is used
+		return []ir.Value{b.BatchNormInference(in[0], in[1], in[2], weightless, in[4], op.Attrs.Float("epsilon"))}
+	})
+	evaluate("evaluation takes the logarithm of a buffer", func(b *ir.Builder, op *ir.Op, in []ir.Value) []ir.Value {
+		if op.Name != "batch_norm_inference" {
+			return nil
+		}
+		return []ir.Value{b.BatchNormInference(in[0], in[1], in[2], b.Log(b.Negate(in[4])), in[4], op.Attrs.Float("epsilon"))}
+	})
+	buffers("what one takes does not depend on the batch", func(m *plugin.Module) {
+		m.Forward = rewritten(m.Forward, nil, func(b *ir.Builder, out map[string]ir.Value) {
+			name := plugin.BufferPrefix + m.Buffers[0].Name
+			out[name] = b.Full(b.Type(out[name]), 0.5)
+		})
+	})
 	return l
 }

@@ -22,7 +22,8 @@ type Config struct {
 	// Build returns the module of role causal_lm for the dimensions batch 1 and
 	// sequence. Its parameters are the same for every sequence.
 	Build func(ctx context.Context, sequence int) (*plugin.Module, error)
-	// Parameter returns a parameter on the device by name; nil if there is none.
+	// Parameter returns a parameter or buffer on the device by name; nil if there
+	// is none.
 	// It stays the caller's.
 	Parameter func(name string) plugin.Buffer
 	// Context is the largest sequence that the model takes, in tokens.
@@ -110,7 +111,7 @@ func (g *Generator) window(ctx context.Context, n int) (*window, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate: model: %w", err)
 	}
-	for _, p := range m.Parameters {
+	for _, p := range m.State() {
 		switch b := g.c.Parameter(p.Name); {
 		case b == nil:
 			return nil, fmt.Errorf("generate: there are no values for parameter %q", p.Name)
@@ -148,13 +149,13 @@ func lastLogits(m *plugin.Module, sequence int) (f *ir.Func, vocab int, err erro
 			return nil, 0, fmt.Errorf("the input %q is not one of role causal_lm: %s, %s, %s", p.Name, inputIDs, positionIDs, segmentIDs)
 		}
 	}
-	h, e := m.Forward.Result(hidden), m.Forward.Result(outputEmbedding)
-	if h < 0 || e < 0 {
-		return nil, 0, fmt.Errorf("role causal_lm has the outputs %s and %s, one is not there", hidden, outputEmbedding)
-	}
-	forward, err := step.WithoutDropout(m.Forward)
+	forward, err := step.WithoutDropout(m.Evaluation())
 	if err != nil {
 		return nil, 0, err
+	}
+	h, e := forward.Result(hidden), forward.Result(outputEmbedding)
+	if h < 0 || e < 0 {
+		return nil, 0, fmt.Errorf("role causal_lm has the outputs %s and %s, one is not there", hidden, outputEmbedding)
 	}
 	if forward.Param(step.State) >= 0 {
 		return nil, 0, errors.New("the model draws random bits beside dropout, and there is no rule for them here")

@@ -110,16 +110,27 @@ func (testModel) Build(_ context.Context, r plugin.BuildRequest) (*plugin.Module
 	w := b.Param("weight", ir.T(ir.F32, c.Width))
 	x := b.Param("x", ir.T(ir.F32, c.Width))
 	b.Return("y", b.FMA(w, x, bias))
+	if c.Do == "average" {
+		b.Return("buffer.mean", x)
+	}
 	f, err := b.Func()
 	if err != nil {
 		return nil, err
 	}
 	t := ir.T(ir.F32, c.Width)
 	config, err := json.Marshal(map[string]any{"width": c.Width, "batch": r.Dims["batch"]})
-	return &plugin.Module{Config: config, Forward: f, Parameters: []plugin.Parameter{
+	m := &plugin.Module{Config: config, Forward: f, Parameters: []plugin.Parameter{
 		{Name: "bias", Type: t, Init: plugin.Init{Kind: plugin.InitZeros}, NoDecay: true},
 		{Name: "weight", Type: t, Init: plugin.Init{Kind: plugin.InitUniform, Scale: 0.25}},
-	}}, err
+	}}
+	if c.Do == "average" && err == nil {
+		m.Buffers = []plugin.ModelBuffer{{Name: "mean", Type: t, Init: plugin.Init{Kind: plugin.InitOnes}, Decay: 0.875}}
+		b := ir.NewBuilder("evaluate")
+		bias, w, mean, x := b.Param("bias", t), b.Param("weight", t), b.Param("mean", t), b.Param("x", t)
+		b.Return("y", b.FMA(w, b.Sub(x, mean), bias))
+		m.Evaluate, err = b.Func()
+	}
+	return m, err
 }
 
 // testObjective writes every value of its rows, nulls as 0xff, into one field

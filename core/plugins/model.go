@@ -53,8 +53,8 @@ func moduleFromProto(m *abiv1.BuildResponse, role string) (*plugin.Module, error
 	if len(m.Config) == 0 {
 		return nil, fmt.Errorf("the config is missing")
 	}
-	if len(m.Parameters) > wire.MaxParameters {
-		return nil, fmt.Errorf("%d parameters are more than %d", len(m.Parameters), wire.MaxParameters)
+	if n := max(len(m.Parameters), len(m.Buffers)); n > wire.MaxParameters {
+		return nil, fmt.Errorf("%d parameters or buffers are more than %d", n, wire.MaxParameters)
 	}
 	program, err := wire.FromProto(m.Program)
 	if err != nil {
@@ -74,6 +74,25 @@ func moduleFromProto(m *abiv1.BuildResponse, role string) (*plugin.Module, error
 			return nil, fmt.Errorf("parameters[%d] (%q): %w", i, clip(pm.Name, 256), err)
 		}
 		x.Parameters = append(x.Parameters, p)
+	}
+	if evaluate, ok := m.EvaluateFunctions[role]; ok {
+		if x.Evaluate = program.Func(evaluate); x.Evaluate == nil {
+			return nil, fmt.Errorf("the program has no function %q, which evaluates role %q", clip(evaluate, 256), role)
+		}
+	}
+	for i, pm := range m.Buffers {
+		b := plugin.ModelBuffer{Name: pm.Name, Decay: pm.Decay}
+		err := wire.CheckName(pm.Name)
+		if err == nil {
+			b.Type, err = wire.TypeFromProto(pm.Type)
+		}
+		if err == nil {
+			b.Init, err = initFromProto(pm.Initializer)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("buffers[%d] (%q): %w", i, clip(pm.Name, 256), err)
+		}
+		x.Buffers = append(x.Buffers, b)
 	}
 	return x, x.Check()
 }
@@ -102,21 +121,24 @@ func parameterFromProto(m *abiv1.Parameter) (plugin.Parameter, error) {
 		}
 		p.NoDecay = true
 	}
-	switch k := m.Initializer.GetKind().(type) {
+	p.Init, err = initFromProto(m.Initializer)
+	return p, err
+}
+
+func initFromProto(m *abiv1.Initializer) (plugin.Init, error) {
+	switch k := m.GetKind().(type) {
 	case *abiv1.Initializer_Zeros_:
-		p.Init.Kind = plugin.InitZeros
+		return plugin.Init{Kind: plugin.InitZeros}, nil
 	case *abiv1.Initializer_Ones_:
-		p.Init.Kind = plugin.InitOnes
+		return plugin.Init{Kind: plugin.InitOnes}, nil
 	case *abiv1.Initializer_Normal_:
-		p.Init = plugin.Init{Kind: plugin.InitNormal, Scale: k.Normal.GetStd(), Mean: k.Normal.GetMean()}
+		return plugin.Init{Kind: plugin.InitNormal, Scale: k.Normal.GetStd(), Mean: k.Normal.GetMean()}, nil
 	case *abiv1.Initializer_Uniform_:
 		u := k.Uniform
 		if math.IsNaN(u.GetHigh()) || u.GetLow() != -u.GetHigh() {
-			return p, fmt.Errorf("its uniform distribution is over [%v, %v); this host draws those around 0", u.GetLow(), u.GetHigh())
+			return plugin.Init{}, fmt.Errorf("its uniform distribution is over [%v, %v); this host draws those around 0", u.GetLow(), u.GetHigh())
 		}
-		p.Init = plugin.Init{Kind: plugin.InitUniform, Scale: u.GetHigh()}
-	default:
-		return p, fmt.Errorf("the initializer is missing")
+		return plugin.Init{Kind: plugin.InitUniform, Scale: u.GetHigh()}, nil
 	}
-	return p, nil
+	return plugin.Init{}, fmt.Errorf("the initializer is missing")
 }

@@ -96,7 +96,7 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 		return nil, r.PluginError("model", err)
 	}
 	expected := map[string]ir.Type{}
-	for _, p := range m.Parameters {
+	for _, p := range m.State() {
 		expected[p.Name] = p.Type
 	}
 	if err := c.Check(expected); err != nil {
@@ -108,7 +108,7 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	}
 	defer f.Close()
 	parameters := map[string]plugin.Buffer{}
-	for _, p := range m.Parameters {
+	for _, p := range m.State() {
 		data, err := f.Read(p.Name)
 		if err != nil {
 			return nil, err

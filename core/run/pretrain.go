@@ -290,14 +290,9 @@ func dims(batch, sequence int) map[string]int {
 // bind fits the objective to a module and the data.
 func (s *session) bind(ctx context.Context, m *plugin.Module, batch int) (*binding, error) {
 	r := s.Recipe
-	types := m.Forward.Types()
-	var outputs []ir.Param
-	for _, x := range m.Forward.Results {
-		outputs = append(outputs, ir.Param{Name: x.Name, Type: types[x.Value]})
-	}
 	b, err := s.objective.bind(ctx, plugin.BindRequest{
 		Config: r.Objective.Config, Role: s.role, Dims: dims(batch, r.Train.SequenceLength),
-		Inputs: m.Inputs(), Outputs: outputs, Rows: s.corpus.Train.Schema(), Properties: properties(s.corpus),
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: s.corpus.Train.Schema(), Properties: properties(s.corpus),
 	})
 	if err != nil {
 		return nil, r.PluginError("objective", err)
@@ -311,7 +306,7 @@ func (s *session) refuseState() error {
 	r := s.Recipe
 	expected := map[string]ir.Type{}
 	bytes := int64(0)
-	for _, p := range s.module.Parameters {
+	for _, p := range s.module.State() {
 		expected[p.Name] = p.Type
 		bytes += int64(p.Type.Bytes())
 	}

@@ -185,8 +185,10 @@ func (s *session) save(ctx context.Context, t *train.Trainer) error {
 			return err
 		}}
 	}
-	for _, p := range s.module.Parameters {
+	for _, p := range s.module.State() {
 		state.Parameters = append(state.Parameters, tensor(p.Name, p.Type))
+	}
+	for _, p := range s.module.Parameters {
 		for _, slot := range optimizer(s.Recipe).Slots() {
 			state.Optimizer = append(state.Optimizer, tensor(step.SlotName(slot, p.Name), p.Type))
 		}

@@ -1,11 +1,27 @@
 package step
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/grad"
 )
+
+// Evaluation returns the function that takes a module's parameters and buffers,
+// the batch's fields and perhaps State, as Link's does, and gives the results of
+// loss without dropout and without gradients.
+func Evaluation(m *plugin.Module, loss *ir.Func, batch []ir.Param) (*ir.Func, error) {
+	if err := m.Check(); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	linked, err := link(m.Evaluation(), len(m.State()), loss, batch)
+	if err != nil {
+		return nil, err
+	}
+	return WithoutDropout(linked)
+}
 
 // WithoutDropout returns f with every dropout op replaced by its operand: what
 // a model computes when it is evaluated or used. The op is the one way in which

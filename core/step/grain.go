@@ -12,8 +12,9 @@ const AccPrefix = "acc."
 
 // Grain returns the two functions that a chain of grains runs: first for its
 // first grain and next for the others. Both take what the linked function
-// takes and give its results (sums) and the gradient of Loss with respect to
-// every parameter, named grad.Prefix + name. next takes the sums so far as
+// takes and give its results (sums), among them what buffers take
+// (plugin.BufferPrefix + name), and the gradient of Loss with respect to every
+// parameter, named grad.Prefix + name. next takes the sums so far as
 // well, named AccPrefix + result, and gives them with this grain's added: rule
 // 9's chain, in order.
 func Grain(m *plugin.Module, linked *ir.Func) (first, next *ir.Func, err error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/grad"
 )
 
 // Names of values that model, objective and host agree on.
@@ -22,7 +23,7 @@ var stateType = ir.T(ir.U32, 4)
 
 // Link returns the function that takes a module's parameters, then the batch's
 // fields in the order of batch, then State if the model or the loss draws
-// random bits, and gives the results of loss.
+// random bits, and gives the results of loss and what the model's buffers take.
 //
 // A parameter of loss is one of the model's outputs or a field of the batch; a
 // name that is both, or neither, is an error that names both sides.
@@ -30,12 +31,18 @@ func Link(m *plugin.Module, loss *ir.Func, batch []ir.Param) (*ir.Func, error) {
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
+	return link(m.Forward, len(m.Parameters), loss, batch)
+}
+
+// link joins a function of a model, which takes held tensors before the role's
+// inputs, with a loss.
+func link(model *ir.Func, held int, loss *ir.Func, batch []ir.Param) (*ir.Func, error) {
 	if err := loss.Verify(); err != nil {
 		return nil, fmt.Errorf("objective: %w", err)
 	}
 	b := ir.NewBuilder("grain")
 	values := map[string]ir.Value{}
-	for _, p := range m.Parameters {
+	for _, p := range model.Params[:held] {
 		values[p.Name] = b.Param(p.Name, p.Type)
 	}
 	fields := map[string]ir.Type{}
@@ -44,30 +51,33 @@ func Link(m *plugin.Module, loss *ir.Func, batch []ir.Param) (*ir.Func, error) {
 			return nil, fmt.Errorf("objective: the batch has a field %q, which is the host's own name", State)
 		}
 		if _, taken := values[f.Name]; taken {
-			return nil, fmt.Errorf("the batch's field %q has the name of a parameter or of another field", f.Name)
+			return nil, fmt.Errorf("the batch's field %q has the name of a parameter, a buffer or another field", f.Name)
 		}
 		fields[f.Name] = f.Type
 		values[f.Name] = b.Param(f.Name, f.Type)
 	}
 	draws := func(f *ir.Func) bool { return f.Param(State) >= 0 }
-	if draws(m.Forward) || draws(loss) {
+	if draws(model) || draws(loss) {
 		fields[State] = stateType
 		values[State] = b.Param(State, stateType)
 	}
 
 	var args []ir.Value
-	for i, p := range m.Forward.Params {
-		if i >= len(m.Parameters) {
+	for i, p := range model.Params {
+		if i >= held {
 			if err := fits("the model's input", p, fields, "the batch"); err != nil {
 				return nil, err
 			}
 		}
 		args = append(args, values[p.Name])
 	}
-	types := m.Forward.Types()
+	types := model.Types()
 	outputs := map[string]ir.Type{}
-	forward := b.Inline(m.Forward, args)
-	for i, r := range m.Forward.Results {
+	forward := b.Inline(model, args)
+	for i, r := range model.Results {
+		if isBuffer(r.Name) {
+			continue
+		}
 		if _, both := fields[r.Name]; both {
 			return nil, fmt.Errorf("%q is both an output of the model and a field of the batch", r.Name)
 		}
@@ -91,7 +101,15 @@ func Link(m *plugin.Module, loss *ir.Func, batch []ir.Param) (*ir.Func, error) {
 		if t := lossTypes[r.Value]; !t.Equal(ir.T(ir.F32)) {
 			return nil, fmt.Errorf("objective: the result %q of the loss is %v, must be f32[]", r.Name, t)
 		}
+		if isBuffer(r.Name) || strings.HasPrefix(r.Name, grad.Prefix) {
+			return nil, fmt.Errorf("objective: the loss returns %q; names that begin so are the host's own", r.Name)
+		}
 		b.Return(r.Name, results[i])
+	}
+	for i, r := range model.Results {
+		if isBuffer(r.Name) {
+			b.Return(r.Name, forward[i])
+		}
 	}
 	for _, name := range []string{Loss, Weight} {
 		if loss.Result(name) < 0 {
@@ -100,6 +118,9 @@ func Link(m *plugin.Module, loss *ir.Func, batch []ir.Param) (*ir.Func, error) {
 	}
 	return b.Func()
 }
+
+// isBuffer tells whether a result is for a buffer of the model.
+func isBuffer(name string) bool { return strings.HasPrefix(name, plugin.BufferPrefix) }
 
 // fits reports whether a parameter has a counterpart of its type.
 func fits(what string, p ir.Param, have map[string]ir.Type, where string) error {

@@ -95,7 +95,7 @@ func TestFunctionsOfAStep(t *testing.T) {
 		"sgd":   {[]string{"momentum_buffer"}, []string{"step.decay", "step.lr"}},
 	} {
 		o := Optimizer{Name: name}
-		update, err := Update(m, first, o)
+		update, err := Update(m, first, 1, o)
 		require.NoError(t, err)
 		state := []string{"bias", "w"}
 		for _, s := range c.slots {
@@ -120,6 +120,63 @@ func TestFunctionsOfAStep(t *testing.T) {
 	}
 }
 
+// Buffers go through a step beside gradients, and are there in evaluation.
+func TestBuffers(t *testing.T) {
+	f32 := ir.T(ir.F32, 2)
+	b := ir.NewBuilder("forward")
+	w, x := b.Param("w", f32), b.Param("x", f32)
+	b.Return("buffer.mean", x)
+	b.Return("y", b.Mul(w, x))
+	forward, err := b.Func()
+	require.NoError(t, err)
+	b = ir.NewBuilder("evaluate")
+	w, mean, x := b.Param("w", f32), b.Param("mean", f32), b.Param("x", f32)
+	b.Return("y", b.FMA(w, x, mean))
+	evaluate, err := b.Func()
+	require.NoError(t, err)
+	m := &plugin.Module{
+		Forward: forward, Evaluate: evaluate,
+		Parameters: []plugin.Parameter{{Name: "w", Type: f32, Init: plugin.Init{Kind: plugin.InitOnes}}},
+		Buffers:    []plugin.ModelBuffer{{Name: "mean", Type: f32, Init: plugin.Init{Kind: plugin.InitZeros}, Decay: 0.75}},
+	}
+	lossOf := func(extra string) *ir.Func {
+		b := ir.NewBuilder("loss")
+		y := b.Param("y", f32)
+		b.Return(Loss, b.ReduceDot(y, y, 0))
+		b.Return(Weight, b.Full(ir.T(ir.F32), 2))
+		if extra != "" {
+			b.Return(extra, b.ReduceSum(y, 0))
+		}
+		loss, err := b.Func()
+		require.NoError(t, err)
+		return loss
+	}
+	batch := []ir.Param{{Name: "x", Type: f32}}
+	linked, err := Link(m, lossOf(""), batch)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"w", "x"}, params(linked))
+	assert.Equal(t, []string{Loss, Weight, "buffer.mean"}, results(linked))
+	first, next, err := Grain(m, linked)
+	require.NoError(t, err)
+	assert.Equal(t, []string{Loss, Weight, "buffer.mean", "grad.w"}, results(first))
+	assert.Equal(t, results(first), results(next))
+	update, err := Update(m, first, 3, Optimizer{Name: "sgd"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"w", "mean", "momentum_buffer.w", "grad.w", "buffer.mean", "sum.loss", "sum.weight", "step.decay", "step.lr"}, params(update))
+	assert.Equal(t, []string{"w", "mean", "momentum_buffer.w", GradNorm, "sum.loss", "sum.weight"}, results(update))
+	assert.Equal(t, 1, count(update)["ema"])
+	f, err := Evaluation(m, lossOf(""), batch)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"w", "mean", "x"}, params(f))
+	assert.Equal(t, []string{Loss, Weight}, results(f))
+	for _, name := range []string{"buffer.mean", "buffer.other", "grad.w"} {
+		_, err = Link(m, lossOf(name), batch)
+		assert.ErrorContains(t, err, `the loss returns "`+name+`"; names that begin so are the host's own`)
+	}
+	_, err = Evaluation(m, lossOf(""), []ir.Param{{Name: "x", Type: f32}, {Name: "mean", Type: f32}})
+	assert.ErrorContains(t, err, `the batch's field "mean" has the name of a parameter, a buffer or another field`)
+}
+
 // A parameter that is exempt from decay has a decay of zero, whatever the
 // step's is.
 func TestNoDecay(t *testing.T) {
@@ -128,7 +185,7 @@ func TestNoDecay(t *testing.T) {
 	require.NoError(t, err)
 	first, _, err := Grain(m, linked)
 	require.NoError(t, err)
-	update, err := Update(m, first, Optimizer{Name: "sgd", WeightDecay: 0.5})
+	update, err := Update(m, first, 1, Optimizer{Name: "sgd", WeightDecay: 0.5})
 	require.NoError(t, err)
 	decay := ir.Value(update.Param("step.decay"))
 	seen := 0
@@ -173,13 +230,13 @@ func TestUpdateRefuses(t *testing.T) {
 	m, loss, batch := noisy(t, false)
 	linked, err := Link(m, loss, batch)
 	require.NoError(t, err)
-	_, err = Update(m, linked, Optimizer{Name: "lion"})
+	_, err = Update(m, linked, 1, Optimizer{Name: "lion"})
 	assert.EqualError(t, err, `unknown optimizer "lion"; there are adamw and sgd`)
 	m.Parameters[1].Type.DType = ir.BF16
-	_, err = Update(m, linked, Optimizer{Name: "sgd"})
+	_, err = Update(m, linked, 1, Optimizer{Name: "sgd"})
 	assert.EqualError(t, err, `parameter "w" is bf16[2,3]; the optimizer keeps f32 parameters`)
 	m, _, _ = noisy(t, false)
-	_, err = Update(m, m.Forward, Optimizer{Name: "sgd"})
+	_, err = Update(m, m.Forward, 1, Optimizer{Name: "sgd"})
 	assert.EqualError(t, err, `func forward gives no "weight"`)
 }
 

@@ -70,12 +70,13 @@ func (o Optimizer) ScalarNames() []string {
 }
 
 // Update returns the function that ends a step, whose grains gave the results
-// of first (Grain). It takes every parameter, its slots (SlotName), every
-// gradient sum (grad.Prefix + name), the sums of what the loss returned
-// (SumPrefix + name), and the scalars (HostPrefix + name); it gives the new
-// parameters and slots under their names, then GradNorm and the sums of the
-// loss as they are, which are for the host (HostResults).
-func Update(m *plugin.Module, first *ir.Func, o Optimizer) (*ir.Func, error) {
+// of first (Grain). It takes every parameter and buffer, the parameters' slots
+// (SlotName), every gradient sum (grad.Prefix + name), what buffers take, summed
+// (plugin.BufferPrefix + name), the sums of what the loss returned (SumPrefix +
+// name), and the scalars (HostPrefix + name); it gives the new parameters,
+// buffers and slots under their names, then GradNorm and the sums of the loss as
+// they are, which are for the host (HostResults).
+func Update(m *plugin.Module, first *ir.Func, grains int, o Optimizer) (*ir.Func, error) {
 	if o.Name != "adamw" && o.Name != "sgd" {
 		return nil, fmt.Errorf("unknown optimizer %q; there are adamw and sgd", o.Name)
 	}
@@ -90,6 +91,13 @@ func Update(m *plugin.Module, first *ir.Func, o Optimizer) (*ir.Func, error) {
 		}
 		states[i].p = b.Param(p.Name, p.Type)
 	}
+	average := make([]ir.Value, len(m.Buffers))
+	for i, x := range m.Buffers {
+		if x.Type.DType != ir.F32 {
+			return nil, fmt.Errorf("buffer %q is %v; the host keeps f32 buffers", x.Name, x.Type)
+		}
+		average[i] = b.Param(x.Name, x.Type)
+	}
 	for _, slot := range o.Slots() {
 		for _, p := range m.Parameters {
 			slots[SlotName(slot, p.Name)] = b.Param(SlotName(slot, p.Name), p.Type)
@@ -97,6 +105,10 @@ func Update(m *plugin.Module, first *ir.Func, o Optimizer) (*ir.Func, error) {
 	}
 	for i, p := range m.Parameters {
 		states[i].g = b.Param(grad.Prefix+p.Name, p.Type)
+	}
+	seen := make([]ir.Value, len(m.Buffers))
+	for i, x := range m.Buffers {
+		seen[i] = b.Param(plugin.BufferPrefix+x.Name, x.Type)
 	}
 	sums := map[string]ir.Value{}
 	for _, name := range HostResults(first)[1:] {
@@ -147,6 +159,10 @@ func Update(m *plugin.Module, first *ir.Func, o Optimizer) (*ir.Func, error) {
 	for _, p := range m.Parameters {
 		b.Return(p.Name, results[p.Name])
 	}
+	for i, x := range m.Buffers {
+		mean := b.Div(seen[i], b.Full(x.Type, float64(grains)))
+		b.Return(x.Name, b.EMA(average[i], mean, x.Decay))
+	}
 	for _, slot := range o.Slots() {
 		for _, p := range m.Parameters {
 			b.Return(SlotName(slot, p.Name), results[SlotName(slot, p.Name)])
@@ -164,7 +180,7 @@ func Update(m *plugin.Module, first *ir.Func, o Optimizer) (*ir.Func, error) {
 func HostResults(first *ir.Func) []string {
 	names := []string{GradNorm}
 	for _, r := range first.Results {
-		if !strings.HasPrefix(r.Name, grad.Prefix) {
+		if !strings.HasPrefix(r.Name, grad.Prefix) && !isBuffer(r.Name) {
 			names = append(names, SumPrefix+r.Name)
 		}
 	}

@@ -73,11 +73,7 @@ func NewEvaluator(ctx context.Context, c EvaluationConfig) (*Evaluator, error) {
 	if e.grains == 0 {
 		return nil, fmt.Errorf("evaluation: there are %d rows, and a grain has %d", rows, c.GrainRows)
 	}
-	linked, err := step.Link(c.Module, c.Binding.Loss(), c.Binding.Batch())
-	if err != nil {
-		return nil, err
-	}
-	f, err := step.WithoutDropout(linked)
+	f, err := step.Evaluation(c.Module, c.Binding.Loss(), c.Binding.Batch())
 	if err != nil {
 		return nil, err
 	}
@@ -89,15 +85,15 @@ func NewEvaluator(ctx context.Context, c EvaluationConfig) (*Evaluator, error) {
 	return e, err
 }
 
-// Run evaluates parameters, found by name. The sums of a grain are f32; those
+// Run evaluates parameters and buffers, found by name. The sums of a grain are f32; those
 // of the grains are added in float64, in order.
 func (e *Evaluator) Run(ctx context.Context, parameter func(name string) plugin.Buffer) (Evaluation, error) {
 	r := Evaluation{Sums: map[string]float64{}}
 	parameters := tensors{}
-	for _, p := range e.c.Module.Parameters {
+	for _, p := range e.c.Module.State() {
 		b := parameter(p.Name)
 		if b == nil {
-			return r, fmt.Errorf("evaluation: there is no parameter %q", p.Name)
+			return r, fmt.Errorf("evaluation: there is no parameter or buffer %q", p.Name)
 		}
 		parameters[p.Name] = b
 	}

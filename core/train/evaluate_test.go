@@ -98,7 +98,7 @@ func TestEvaluationErrors(t *testing.T) {
 				_, err = e.Run(t.Context(), func(string) plugin.Buffer { return w })
 				assert.EqualError(t, err, want)
 				_, err = e.Run(t.Context(), func(string) plugin.Buffer { return nil })
-				assert.EqualError(t, err, `evaluation: there is no parameter "w"`)
+				assert.EqualError(t, err, `evaluation: there is no parameter or buffer "w"`)
 			})
 		})
 	}

@@ -8,7 +8,7 @@ import (
 
 // MemoryPlan counts the bytes that a run takes: all but Batches on the device.
 type MemoryPlan struct {
-	Parameters int64
+	Parameters int64 // and buffers
 	Slots      int64 // of the optimizer
 	Gradients  int64 // sums of chains that exist at the same time
 	Scratch    int64 // of the program that needs the most; all share it
@@ -28,7 +28,7 @@ func (t *Trainer) Memory() MemoryPlan {
 	var m MemoryPlan
 	for i, name := range t.names {
 		n := int64(t.types[name].Bytes())
-		if i < len(t.c.Module.Parameters) {
+		if i < len(t.c.Module.State()) {
 			m.Parameters += n
 		} else {
 			m.Slots += n

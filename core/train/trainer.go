@@ -47,8 +47,8 @@ type Config struct {
 // Trainer holds a run's state on the device. It is for one goroutine.
 type Trainer struct {
 	c       Config
-	state   tensors  // parameters and optimizer slots
-	names   []string // of state: parameters, then slots, in order
+	state   tensors  // parameters, buffers and optimizer slots
+	names   []string // of state: parameters, then buffers, then slots, in order
 	types   map[string]ir.Type
 	host    []string // scalars that the host gets of a step
 	grad    *ir.Func // of one grain
@@ -99,12 +99,12 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	update, err := step.Update(c.Module, first, c.Optimizer)
+	update, err := step.Update(c.Module, first, c.Grains, c.Optimizer)
 	if err != nil {
 		return nil, err
 	}
 	t = &Trainer{c: c, state: tensors{}, types: map[string]ir.Type{}, host: step.HostResults(first), grad: first}
-	for _, p := range c.Module.Parameters {
+	for _, p := range c.Module.State() {
 		t.names = append(t.names, p.Name)
 		t.types[p.Name] = p.Type
 	}
@@ -331,18 +331,24 @@ func (t *Trainer) source() source {
 }
 
 // Initialize gives the state its first values: those of the parameters are
-// drawn, the optimizer's are zero. The run begins with step 0.
+// drawn, buffers are zeros or ones, and the optimizer's are zero. The run begins
+// with step 0.
 func (t *Trainer) Initialize(ctx context.Context) error {
-	index := map[string]int{}
+	first := map[string]func() ([]float32, error){}
 	for i, p := range t.c.Module.Parameters {
-		index[p.Name] = i
+		first[p.Name] = func() ([]float32, error) { return initial.Values(p, i, t.c.Seed) }
+	}
+	for _, x := range t.c.Module.Buffers {
+		first[x.Name] = func() ([]float32, error) {
+			return initial.Values(plugin.Parameter{Name: x.Name, Type: x.Type, Init: x.Init}, 0, 0)
+		}
 	}
 	return t.set(ctx, 0, func(name string, typ ir.Type) ([]byte, error) {
-		i, ok := index[name]
+		draw, ok := first[name]
 		if !ok {
 			return make([]byte, typ.Bytes()), nil
 		}
-		values, err := initial.Values(t.c.Module.Parameters[i], i, t.c.Seed)
+		values, err := draw()
 		return bytesOf(values), err
 	})
 }
@@ -391,8 +397,8 @@ func (t *Trainer) set(ctx context.Context, next uint64, data func(name string, t
 	return nil
 }
 
-// Visit calls f with every parameter, then every tensor of the optimizer, in
-// name order within each, as they are before step Queued(). data belongs to f
+// Visit calls f with every parameter, then every buffer, then every tensor of
+// the optimizer, in name order within each, as they are before step Queued(). data belongs to f
 // until it returns.
 func (t *Trainer) Visit(ctx context.Context, f func(name string, typ ir.Type, data []byte) error) error {
 	if err := t.settled(); err != nil {
@@ -416,7 +422,7 @@ func (t *Trainer) Visit(ctx context.Context, f func(name string, typ ir.Type, da
 	return nil
 }
 
-// Parameter returns a parameter or slot as it is before step Queued(), nil if
+// Parameter returns a parameter, buffer or slot as it is before step Queued(), nil if
 // there is none of the name. It is the trainer's, and gone with the next step
 // queued.
 func (t *Trainer) Parameter(name string) plugin.Buffer { return t.state[name] }

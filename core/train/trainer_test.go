@@ -423,7 +423,7 @@ func TestNewRefuses(t *testing.T) {
 		"2 shards do not divide the 3 grains of a step": func(c *Config) { c.Shards = 2 },
 		`schedule: name "x"`:                            func(c *Config) { c.Schedule.Name = "x" },
 		`unknown optimizer "x"`:                         func(c *Config) { c.Optimizer.Name = "x" },
-		"has the name of a parameter or of another": func(c *Config) {
+		"has the name of a parameter, a buffer or another": func(c *Config) {
 			c.Module.Parameters[0].Name = "x"
 			c.Module.Forward.Params[0].Name, c.Module.Forward.Params[1].Name = "x", "v"
 		},

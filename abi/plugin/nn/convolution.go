@@ -28,15 +28,28 @@ func (n *Net) ConvBias(x ir.Value, name string, init, bias plugin.Init, out, ker
 	return n.AddLast(n.Conv(x, name, init, out, kernel, 1), n.Weight(name+".bias", bias, out))
 }
 
+// batchNormDecay is PyTorch's momentum of 0.1.
+const batchNormDecay = 0.9
+
 // BatchNorm is batch normalization of the last dimension with parameters
-// name.weight and name.bias. It returns what running averages take (decision
-// 12): buffer.name.running_mean, and buffer.name.running_var, the unbiased
-// variance.
+// name.weight and name.bias and buffers name.running_mean and
+// name.running_var, the unbiased variance: those of the batch when training,
+// the buffers when evaluating. As in PyTorch, but for its num_batches_tracked,
+// which nothing depends on.
 func (n *Net) BatchNorm(x ir.Value, name string) ir.Value {
 	width, rows := n.Dim(x, -1), n.Type(x).Elements()/max(n.Dim(x, -1), 1)
-	y, mean, variance := n.BatchNormTraining(x, n.Weight(name+".weight", Ones(), width), n.Weight(name+".bias", Zeros(), width), n.Epsilon)
-	n.Return("buffer."+name+".running_mean", mean)
-	n.Return("buffer."+name+".running_var", n.Scale(variance, float64(rows)/float64(max(rows-1, 1))))
+	weight, bias := n.Weight(name+".weight", Ones(), width), n.Weight(name+".bias", Zeros(), width)
+	var y, mean, variance ir.Value
+	if !n.Evaluating {
+		y, mean, variance = n.BatchNormTraining(x, weight, bias, n.Epsilon)
+	}
+	runningMean := n.Average(name+".running_mean", Zeros(), batchNormDecay, func() ir.Value { return mean }, width)
+	runningVar := n.Average(name+".running_var", Ones(), batchNormDecay, func() ir.Value {
+		return n.Scale(variance, float64(rows)/float64(max(rows-1, 1)))
+	}, width)
+	if n.Evaluating {
+		return n.BatchNormInference(x, weight, bias, runningMean, runningVar, n.Epsilon)
+	}
 	return y
 }
 

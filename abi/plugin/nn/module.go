@@ -18,26 +18,32 @@ type Net struct {
 	*ir.Builder
 	// Epsilon is what norms add to the variance.
 	Epsilon float64
+	// Evaluating tells whether this is the function that takes buffers.
+	Evaluating bool
 
 	inputs     map[string]ir.Value
 	parameters map[string]plugin.Parameter
 	// values are those of the parameters; nil while they are being collected.
-	values map[string]ir.Value
-	state  ir.Value
-	draws  bool // whether state is used
-	total  int
+	values  map[string]ir.Value
+	buffers map[string]plugin.ModelBuffer
+	// averages are the values of buffers; nil unless Evaluating.
+	averages map[string]ir.Value
+	state    ir.Value
+	draws    bool // whether state is used
+	total    int
 }
 
 // stateName is the input that holds the state of random draws; the host fills
 // it.
 const stateName = "state"
 
-// Module writes the function of a role. body is called twice: once to learn
-// which parameters there are, and once with their values. It must do the same
-// both times, and returns the role's outputs by Return. State is not among
+// Module writes the functions of a role. body is called twice: once to learn
+// which parameters there are, and once with their values; if there are buffers
+// also a third time, with theirs. It must do the same each time, but where the
+// network depends on Evaluating, and returns the role's outputs by Return. State is not among
 // inputs: it becomes one if the network draws random bits.
 func Module(role string, config json.RawMessage, inputs []ir.Param, body func(n *Net)) (*plugin.Module, error) {
-	first := &Net{Builder: ir.NewBuilder(role), parameters: map[string]plugin.Parameter{}}
+	first := &Net{Builder: ir.NewBuilder(role), parameters: map[string]plugin.Parameter{}, buffers: map[string]plugin.ModelBuffer{}}
 	first.declare(inputs, true)
 	body(first)
 	if _, err := first.Func(); err != nil {
@@ -49,17 +55,37 @@ func Module(role string, config json.RawMessage, inputs []ir.Param, body func(n 
 	}
 	slices.SortFunc(m.Parameters, func(a, b plugin.Parameter) int { return strings.Compare(a.Name, b.Name) })
 
-	n := &Net{Builder: ir.NewBuilder(role), parameters: first.parameters, values: map[string]ir.Value{}}
-	for _, p := range m.Parameters {
-		n.values[p.Name] = n.Param(p.Name, p.Type)
+	for _, x := range first.buffers {
+		m.Buffers = append(m.Buffers, x)
 	}
-	n.declare(inputs, first.draws)
-	body(n)
+	slices.SortFunc(m.Buffers, func(a, b plugin.ModelBuffer) int { return strings.Compare(a.Name, b.Name) })
 	var err error
-	if m.Forward, err = n.Func(); err != nil {
+	if m.Forward, err = first.again(m, role, inputs, false, body); err != nil {
 		return nil, err
 	}
+	if len(m.Buffers) > 0 {
+		if m.Evaluate, err = first.again(m, role+"_evaluate", inputs, true, body); err != nil {
+			return nil, err
+		}
+	}
 	return m, m.Check()
+}
+
+// again writes a function of a module whose parameters and buffers n found.
+func (n *Net) again(m *plugin.Module, name string, inputs []ir.Param, evaluating bool, body func(n *Net)) (*ir.Func, error) {
+	x := &Net{Builder: ir.NewBuilder(name), Evaluating: evaluating, parameters: n.parameters, values: map[string]ir.Value{}, buffers: n.buffers}
+	for _, p := range m.Parameters {
+		x.values[p.Name] = x.Param(p.Name, p.Type)
+	}
+	if evaluating {
+		x.averages = map[string]ir.Value{}
+		for _, b := range m.Buffers {
+			x.averages[b.Name] = x.Param(b.Name, b.Type)
+		}
+	}
+	x.declare(inputs, n.draws)
+	body(x)
+	return x.Func()
 }
 
 func (n *Net) declare(inputs []ir.Param, state bool) {
@@ -106,6 +132,24 @@ func (n *Net) Weight(name string, init plugin.Init, shape ...int) ir.Value {
 		return n.Zeros(p.Type) // stands for it while parameters are collected
 	}
 	return n.values[name]
+}
+
+// Average declares the buffer called name, an f32 average that begins as init
+// and keeps decay of itself in a step. While Evaluating it returns the average;
+// otherwise NoValue, and seen, called once, says what the average takes of the
+// batch.
+func (n *Net) Average(name string, init plugin.Init, decay float64, seen func() ir.Value, shape ...int) ir.Value {
+	x := plugin.ModelBuffer{Name: name, Type: ir.T(ir.F32, shape...), Init: init, Decay: decay}
+	if known, ok := n.buffers[name]; !ok && n.values == nil {
+		n.buffers[name] = x
+	} else if n.values == nil || !ok || !known.Type.Equal(x.Type) || known.Init != init || known.Decay != decay {
+		return n.Fail("buffer %q is declared twice, or was not so at first", name)
+	}
+	if n.Evaluating {
+		return n.averages[name]
+	}
+	n.Return(plugin.BufferPrefix+name, seen())
+	return ir.NoValue
 }
 
 // Ones begins with 1.

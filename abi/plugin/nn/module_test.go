@@ -64,3 +64,42 @@ func TestDims(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 }
+
+func TestAverages(t *testing.T) {
+	images := []ir.Param{{Name: "x", Type: ir.T(ir.F32, 2, 3)}}
+	m, err := Module("role", nil, images, func(n *Net) {
+		n.Epsilon = 1e-5
+		n.Return("y", n.Drop(n.BatchNorm(n.Input("x"), "norm"), 0.5))
+	})
+	require.NoError(t, err)
+	width := ir.T(ir.F32, 3)
+	assert.Equal(t, []plugin.ModelBuffer{
+		{Name: "norm.running_mean", Type: width, Init: Zeros(), Decay: 0.9},
+		{Name: "norm.running_var", Type: width, Init: Ones(), Decay: 0.9},
+	}, m.Buffers)
+	assert.Equal(t, "role_evaluate", m.Evaluate.Name)
+	assert.Len(t, m.Evaluate.Params, 6)
+	for want, body := range map[string]func(n *Net){
+		`buffer "a" is declared twice`: func(n *Net) {
+			n.Average("a", Zeros(), 0.9, func() ir.Value { return n.Zeros(width) }, 3)
+			n.Average("a", Zeros(), 0.9, func() ir.Value { return n.Zeros(width) }, 3)
+		},
+		`buffer "a" begins with {normal 1 0}`: func(n *Net) {
+			n.Average("a", Normal(1), 0.9, func() ir.Value { return n.Zeros(width) }, 3)
+			n.Return("y", n.Input("x"))
+		},
+		`and the module has no such buffer`: func(n *Net) {
+			n.Average("a", Zeros(), 0.9, func() ir.Value { return n.Input("x") }, 3)
+			n.Return("y", n.Input("x"))
+		},
+	} {
+		_, err := Module("role", nil, images, body)
+		assert.ErrorContains(t, err, want)
+	}
+	again := 0
+	_, err = Module("role", nil, images, func(n *Net) {
+		again++
+		n.Average("a", Zeros(), 1/float64(again), func() ir.Value { return n.Zeros(width) }, 3)
+	})
+	assert.ErrorContains(t, err, `buffer "a" is declared twice, or was not so at first`)
+}

@@ -4,7 +4,8 @@
 // SimCLR (Chen et al., arXiv 2002.05709): such a network as an encoder of two
 // views with a projection head.
 //
-// Batch normalization uses the statistics of the batch, in evaluation too.
+// Batch normalization uses the statistics of the batch in training, and running
+// averages of them, which are buffers, in evaluation.
 //
 // It imports the abi packages. Start reading at model.go.
 package resnet
