@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	"datasets":    {"abi", "datasets"},
 	"core":        {"abi", "datasets", "core"},
 	"conformance": {"abi", "plugins", "datasets", "core", "conformance"},
-	"cmd":         {"abi", "plugins", "datasets", "core", "conformance", "cmd"},
+	"cmd":         {"abi", "plugins", "datasets", "core", "conformance", "cmd", "examples"},
+	"examples":    {"abi", "examples"},
 	"bench":       {"abi", "plugins", "datasets", "core", "bench"},
 }
 

@@ -16,7 +16,7 @@ const (
 	MaxConfigBytes = 1 << 20
 	MaxDims        = 64
 	MaxProperties  = 256
-	MaxPropertyLen = 4096
+	MaxPropertyLen = 1 << 17 // a bit for each of half a million tokens, in hexadecimal
 	MaxMetrics     = 64
 	MaxParameters  = 1 << 16
 	MaxTags        = 16

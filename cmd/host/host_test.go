@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir) // of caches and configuration
 			e.Setenv("BIN", filepath.Dir(lookPath(e.Getenv("PATH"), "dying")))
-			return writeNumbers(filepath.Join(e.WorkDir, "data"), 60)
+			return errors.Join(writeNumbers(filepath.Join(e.WorkDir, "data"), 60), writePictures(e.WorkDir))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			// code N COMMAND: the command ends with exit code N.

@@ -13,6 +13,7 @@ import (
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/run"
+	examples "github.com/seedbed/seedbed/examples/recipes"
 	"github.com/spf13/cobra"
 )
 
@@ -27,10 +28,10 @@ func newPretrain() *cobra.Command {
 	var callTimeout time.Duration
 	resume, asJSON := false, false
 	c := &cobra.Command{
-		Use:   "pretrain [RECIPE.yaml] [--data PATH...]",
+		Use:   "pretrain [RECIPE] [--data PATH...]",
 		Short: "Train a model from its first step to its last, or go on with a run",
 		Long: `Train a model as a recipe says: without one, a small GPT on the sources of the Go toolchain for about three minutes.
-See "host recipe show" for what a recipe can say. --set and the other flags win over it.
+RECIPE is a file or one of "host recipe list". See "host recipe show" for what a recipe can say. --set and the other flags win over it.
 
 Progress goes to standard error, results to standard output. With --json, all goes to standard output, one JSON object a line:
 an "event":"step" for every step, others in between, an "event":"done" at the end. Steps count from 1.
@@ -40,6 +41,7 @@ takes its recipe from its folder if none is named; keys that results depend on m
 
 Ctrl-C stops after the step under way, with a checkpoint, and exits with code 130; pressed again it stops at once.`,
 		Example: `  host pretrain
+  host pretrain bert
   host pretrain --data books/ notes.txt.gz --set train.steps=1000
   host pretrain my.yaml --out runs/a --backend ./my-backend --threads 4
   host pretrain --resume --out runs/a --set train.steps=2000
@@ -139,7 +141,8 @@ Ctrl-C stops after the step under way, with a checkpoint, and exits with code 13
 // splitPaths tells the recipe among arguments from paths of data.
 func splitPaths(a []string) (recipes, paths []string) {
 	for _, x := range a {
-		if ext := filepath.Ext(x); len(recipes) == 0 && (ext == ".yaml" || ext == ".yml") {
+		ext := filepath.Ext(x)
+		if _, built := examples.Find(x); len(recipes) == 0 && (built || ext == ".yaml" || ext == ".yml") {
 			recipes = append(recipes, x)
 		} else {
 			paths = append(paths, x)

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/examples/recipes"
 	"github.com/spf13/cobra"
 )
 
 func newRecipe() *cobra.Command {
 	var sets []string
 	show := &cobra.Command{
-		Use: "show [RECIPE.yaml]", Short: "Print a recipe whole, defaults included, with what each key means",
-		Example: "  host recipe show\n  host recipe show my.yaml --set train.steps=100 > whole.yaml", Args: args(cobra.MaximumNArgs(1)),
+		Use: "show [RECIPE]", Short: "Print a recipe whole, defaults included, with what each key means",
+		Example: "  host recipe show\n  host recipe show bert\n  host recipe show my.yaml --set train.steps=100 > whole.yaml", Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			r, err := readRecipe(cmd.InOrStdin(), a, sets)
 			if err != nil {
@@ -24,7 +27,7 @@ func newRecipe() *cobra.Command {
 		},
 	}
 	check := &cobra.Command{
-		Use: "check RECIPE.yaml", Short: "Check a recipe: every key, type, range and name",
+		Use: "check RECIPE", Short: "Check a recipe: every key, type, range and name",
 		Example: "  host recipe check my.yaml\n  host recipe check - < my.yaml", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			if _, err := readRecipe(cmd.InOrStdin(), a, sets); err != nil {
@@ -45,11 +48,24 @@ func newRecipe() *cobra.Command {
 			return err
 		},
 	}
-	return group("recipe", "Show and check training recipes", "  host recipe show", show, check, schema)
+	list := &cobra.Command{
+		Use: "list", Short: "List the built-in recipes",
+		Long:    "List the built-in recipes. host pretrain NAME runs one; a path with a slash or an extension is a file.",
+		Example: "  host recipe list", Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var b strings.Builder
+			for _, r := range recipes.All() {
+				fmt.Fprintf(&b, "%-14s %s\n", r.Name, r.Doc)
+			}
+			_, err := io.WriteString(cmd.OutOrStdout(), b.String())
+			return err
+		},
+	}
+	return group("recipe", "Show and check training recipes", "  host recipe list\n  host recipe show", list, show, check, schema)
 }
 
-// readRecipe reads the recipe that a names; - is standard input, and none the
-// default recipe.
+// readRecipe reads the recipe that a names: that of a built-in one or the path
+// of a file; - is standard input, and none the default recipe.
 func readRecipe(stdin io.Reader, a, sets []string) (*recipe.Recipe, error) {
 	name, text, err := "recipe", []byte(nil), error(nil)
 	switch {
@@ -59,7 +75,21 @@ func readRecipe(stdin io.Reader, a, sets []string) (*recipe.Recipe, error) {
 		text, err = io.ReadAll(io.LimitReader(stdin, 2<<20)) // Parse refuses more than half of it
 	default:
 		name = a[0]
-		text, err = os.ReadFile(a[0])
+		if built, ok := recipes.Find(name); ok {
+			text = built.Text
+			break
+		}
+		if text, err = os.ReadFile(name); err != nil && filepath.Ext(name) == "" {
+			var names []string
+			for _, r := range recipes.All() {
+				names = append(names, r.Name)
+			}
+			if near := recipe.Nearest(name, names); near != "" {
+				err = fmt.Errorf("%w; did you mean %s?", err, near)
+			} else {
+				err = fmt.Errorf("%w; host recipe list shows those that are built in", err)
+			}
+		}
 	}
 	if err != nil {
 		return nil, usagef("reading the recipe: %w", err)

@@ -28,7 +28,8 @@ type textRenderer struct {
 	width    int // of the live line on the screen
 	stage    string
 	staged   time.Time
-	end      *run.Validation // the latest
+	unit     string // what a step is counted in: tokens or samples
+	rows     string // what rows are: sequences or samples
 }
 
 func newText(err, out io.Writer, every int) *textRenderer {
@@ -71,6 +72,7 @@ func (t *textRenderer) failed() { t.clear() }
 var stages = map[string]string{
 	"list": "looking for files", "scan": "reading text", "train": "training a tokenizer", "encode": "turning text into tokens",
 	"count": "counting tokens for the baselines", "check": "checking the cached tokens",
+	"samples": "reading samples",
 }
 
 func (t *textRenderer) event(e run.Event) {
@@ -92,8 +94,7 @@ func (t *textRenderer) event(e run.Event) {
 			t.now("data: %s%s", what, share)
 		}
 	case *run.Ready:
-		t.line("data: %d training and %d validation documents, %s of text, %d tokens, %d sequences",
-			e.Data.Train.Documents, e.Data.Validation.Documents, run.Bytes(e.Data.Train.Bytes+e.Data.Validation.Bytes), e.Data.Train.Tokens+e.Data.Validation.Tokens, e.TrainRows)
+		t.line("data: %s", described(e.Data))
 		device := ""
 		if e.Device != "" {
 			device = fmt.Sprintf(" on %s, %d workers", e.Device, e.Workers)
@@ -101,11 +102,20 @@ func (t *textRenderer) event(e run.Event) {
 				device += fmt.Sprintf(", peak %.0f GFLOPS", e.PeakFLOPS/1e9)
 			}
 		}
-		t.line("run:  %s: %d parameters, steps %d to %d of %d tokens%s; about %s of memory, tensors travel by %s",
-			e.Out, e.Parameters, e.First+1, e.Steps, e.BatchTokens, device, run.Bytes(e.MemoryBytes), e.Plane)
+		t.unit, t.rows = "samples", "samples"
+		batch := e.BatchRows
+		if e.BatchTokens > 0 {
+			t.unit, t.rows, batch = "tokens", "sequences", e.BatchTokens
+		}
+		t.line("run:  %s: %d parameters, steps %d to %d of %d %s%s; about %s of memory, tensors travel by %s",
+			e.Out, e.Parameters, e.First+1, e.Steps, batch, t.unit, device, run.Bytes(e.MemoryBytes), e.Plane)
 	case *run.Step:
-		s := fmt.Sprintf("step %*d/%d  loss %.4f  %6.0f tokens/s  %3.0f %% of peak  wait %2.0f %%  %s left",
-			len(fmt.Sprint(e.Steps)), e.Step, e.Steps, e.Loss, e.TokensPerSecond, 100*e.PeakShare, 100*e.WaitShare, e.Remaining.Round(time.Second))
+		speed := e.RowsPerSecond
+		if t.unit == "tokens" {
+			speed = e.TokensPerSecond
+		}
+		s := fmt.Sprintf("step %*d/%d  loss %.4f%s  %6.0f %s/s  %3.0f %% of peak  wait %2.0f %%  %s left",
+			len(fmt.Sprint(e.Steps)), e.Step, e.Steps, e.Loss, metrics("  ", e.Metrics), speed, t.unit, 100*e.PeakShare, 100*e.WaitShare, e.Remaining.Round(time.Second))
 		if e.Step == 1 || e.Step == e.Steps || e.Step%uint64(t.every) == 0 {
 			t.line("%s", s)
 		}
@@ -113,8 +123,11 @@ func (t *textRenderer) event(e run.Event) {
 			t.now("%s", s)
 		}
 	case *run.Validation:
-		t.end = e
-		t.line("validation after step %d: loss %.4f nats a token, %.4f bits a byte, on %d sequences", e.Step, e.Loss, e.BitsPerByte, e.Sequences)
+		if e.BitsPerByte > 0 {
+			t.line("validation after step %d: loss %.4f nats a token, %.4f bits a byte, on %d sequences", e.Step, e.Loss, e.BitsPerByte, e.Rows)
+		} else {
+			t.line("validation after step %d: loss %.4f%s, on %d %s", e.Step, e.Loss, metrics(", ", e.Metrics), e.Rows, t.rows)
+		}
 	case *run.Saved:
 		t.line("saved %s", e.Path)
 	case *run.Restarted:
@@ -136,7 +149,7 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 		_, err := io.WriteString(t.out, b.String())
 		return err
 	}
-	if v := r.Validation; v != nil {
+	if v := r.Validation; v != nil && v.BitsPerByte > 0 && r.Baseline != nil {
 		fmt.Fprintf(&b, "                nats/token  bits/byte\n")
 		for _, l := range []struct {
 			name string
@@ -144,8 +157,16 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 		}{{"validation loss", v.Loss}, {"bigram counts", r.Baseline.BigramLoss}, {"unigram counts", r.Baseline.UnigramLoss}} {
 			fmt.Fprintf(&b, "%-15s %10.4f %10.4f\n", l.name, l.loss, r.Baseline.BitsPerByte(l.loss))
 		}
+	} else if v != nil {
+		fmt.Fprintf(&b, "%-24s %10.4f\n", "validation loss", v.Loss)
+		for _, m := range v.Metrics {
+			fmt.Fprintf(&b, "%-24s %10.4f%s\n", m.Name, m.Value, note(m.Doc))
+		}
+		if r.Baseline != nil {
+			fmt.Fprintf(&b, "%-24s %10.4f\n%-24s %10.4f\n", "bigram counts", r.Baseline.BigramLoss, "unigram counts", r.Baseline.UnigramLoss)
+		}
 	} else {
-		fmt.Fprintf(&b, "training loss   %10.4f nats/token\n", r.Loss)
+		fmt.Fprintf(&b, "training loss   %10.4f\n", r.Loss)
 	}
 	if r.Sample != "" {
 		after := ""
@@ -156,6 +177,10 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 	}
 	fmt.Fprintf(&b, "checkpoint      %s\nweights_sha256  %s\n", r.Checkpoint, r.WeightsSHA256)
 	fmt.Fprintf(&b, "train on        host pretrain --resume --out %s --set train.steps=%d\n", quoted(out), 2*r.Steps)
+	if r.Sample == "" {
+		_, err := io.WriteString(t.out, b.String())
+		return err
+	}
 	prompt := ""
 	if r.Prompt != "" {
 		prompt = " " + quoted(r.Prompt)
@@ -163,6 +188,51 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 	fmt.Fprintf(&b, "generate        host generate --checkpoint %s%s\n", quoted(r.Checkpoint), prompt)
 	_, err := io.WriteString(t.out, b.String())
 	return err
+}
+
+// described says what there is to learn from.
+func described(d run.DataStats) string {
+	if x := d.Text; x != nil {
+		return fmt.Sprintf("%d training and %d validation documents, %s of text, %d tokens, %d sequences",
+			x.Train.Documents, x.Validation.Documents, run.Bytes(x.Train.Bytes+x.Validation.Bytes), x.Train.Tokens+x.Validation.Tokens, d.TrainRows)
+	}
+	s := fmt.Sprintf("%d training and %d validation samples", d.TrainRows, d.ValidationRows)
+	if n := len(d.Classes); n > 0 {
+		s += fmt.Sprintf(", %d classes", n)
+	}
+	if d.Skipped > 0 {
+		s += fmt.Sprintf(", %d bad ones left out", d.Skipped)
+	}
+	return s
+}
+
+// metrics writes metrics on a line, each after sep.
+func metrics(sep string, list []run.Metric) string {
+	var b strings.Builder
+	for _, m := range list {
+		fmt.Fprintf(&b, "%s%s %.4f", sep, m.Name, m.Value)
+	}
+	return b.String()
+}
+
+// note is a remark in a table.
+func note(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "  " + s
+}
+
+// values are metrics as a JSON object; nil if there are none.
+func values(list []run.Metric) object {
+	if len(list) == 0 {
+		return nil
+	}
+	o := object{}
+	for _, m := range list {
+		o[m.Name] = m.Value
+	}
+	return o
 }
 
 // quoted quotes an argument for a shell, if it has to be.
@@ -195,7 +265,8 @@ func (l *jsonRenderer) event(e run.Event) {
 	case *run.Preparing:
 		v = object{"event": "data", "stage": e.Stage, "done": e.Done, "total": e.Total}
 	case *run.Ready:
-		v = object{"event": "start", "out": e.Out, "step": e.First, "steps": e.Steps, "parameters": e.Parameters, "batch_tokens": e.BatchTokens,
+		v = object{"event": "start", "out": e.Out, "step": e.First, "steps": e.Steps, "parameters": e.Parameters, "batch_rows": e.BatchRows, "batch_tokens": e.BatchTokens,
+			"train_rows": e.Data.TrainRows, "validation_rows": e.Data.ValidationRows, "skipped": e.Data.Skipped,
 			"memory_bytes": e.MemoryBytes, "device": e.Device, "workers": e.Workers, "peak_flops": e.PeakFLOPS, "data_plane": e.Plane}
 	case *run.Step:
 		v = struct {
@@ -204,12 +275,21 @@ func (l *jsonRenderer) event(e run.Event) {
 			Loss            float64 `json:"loss"`
 			LR              float64 `json:"lr"`
 			GradNorm        float64 `json:"grad_norm"`
-			TokensPerSecond float64 `json:"tokens_per_s"`
+			Metrics         object  `json:"metrics,omitempty"`
+			RowsPerSecond   float64 `json:"rows_per_s"`
+			TokensPerSecond float64 `json:"tokens_per_s,omitempty"`
 			PeakShare       float64 `json:"peak_share"`
 			WaitShare       float64 `json:"wait_share"`
-		}{"step", e.Step, e.Loss, e.LR, e.GradNorm, e.TokensPerSecond, e.PeakShare, e.WaitShare}
+		}{"step", e.Step, e.Loss, e.LR, e.GradNorm, values(e.Metrics), e.RowsPerSecond, e.TokensPerSecond, e.PeakShare, e.WaitShare}
 	case *run.Validation:
-		v = object{"event": "validation", "step": e.Step, "val_loss": e.Loss, "bits_per_byte": e.BitsPerByte, "sequences": e.Sequences}
+		o := object{"event": "validation", "step": e.Step, "val_loss": e.Loss, "rows": e.Rows}
+		if e.BitsPerByte > 0 {
+			o["bits_per_byte"] = e.BitsPerByte
+		}
+		if m := values(e.Metrics); m != nil {
+			o["metrics"] = m
+		}
+		v = o
 	case *run.Saved:
 		v = object{"event": "checkpoint", "step": e.Step, "checkpoint": e.Path}
 	case *run.Restarted:
@@ -220,16 +300,17 @@ func (l *jsonRenderer) event(e run.Event) {
 	_ = l.write(v) // a reader that went away does not end the run
 }
 
-// result writes the last line. Losses are null where there is no validation
-// split.
+// result writes the last line. The loss is null where there is no validation
+// split; what does not apply to the objective is left out.
 func (l *jsonRenderer) result(r *run.Result, _ string) error {
 	v := struct {
 		Event         string   `json:"event"`
 		Step          uint64   `json:"step"`
 		ValLoss       *float64 `json:"val_loss"`
-		BitsPerByte   *float64 `json:"bits_per_byte"`
-		UnigramLoss   *float64 `json:"unigram_loss"`
-		BigramLoss    *float64 `json:"bigram_loss"`
+		Metrics       object   `json:"metrics,omitempty"`
+		BitsPerByte   *float64 `json:"bits_per_byte,omitempty"`
+		UnigramLoss   *float64 `json:"unigram_loss,omitempty"`
+		BigramLoss    *float64 `json:"bigram_loss,omitempty"`
 		Checkpoint    string   `json:"checkpoint"`
 		WeightsSHA256 string   `json:"weights_sha256"`
 		Sample        string   `json:"sample,omitempty"`
@@ -238,8 +319,13 @@ func (l *jsonRenderer) result(r *run.Result, _ string) error {
 		v.Event = "stopped"
 	}
 	if r.Validation != nil {
-		v.ValLoss, v.BitsPerByte = &r.Validation.Loss, &r.Validation.BitsPerByte
-		v.UnigramLoss, v.BigramLoss = &r.Baseline.UnigramLoss, &r.Baseline.BigramLoss
+		v.ValLoss, v.Metrics = &r.Validation.Loss, values(r.Validation.Metrics)
+		if r.Validation.BitsPerByte > 0 {
+			v.BitsPerByte = &r.Validation.BitsPerByte
+		}
+		if r.Baseline != nil {
+			v.UnigramLoss, v.BigramLoss = &r.Baseline.UnigramLoss, &r.Baseline.BigramLoss
+		}
 	}
 	return l.write(v)
 }

@@ -3,6 +3,7 @@ package recipe
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,16 +50,27 @@ func (r *Recipe) check(errs *collector) {
 	if t.EvalEvery > 0 && r.Data.ValidationFraction == 0 {
 		bad("train.eval_every", "there is nothing to validate on: data.validation_fraction is 0; make it larger, or this 0")
 	}
+	switch d := r.Data; {
+	case d.Kind == Samples && len(d.Paths) == 0:
+		bad("data.paths", "must name files or a folder, which data.kind samples reads")
+	case d.Kind == Samples && d.Format == "text", d.Kind == Text && slices.Contains(sampleFormats, d.Format):
+		bad("data.format", "%s is no format of data.kind %s", d.Format, d.Kind)
+	case d.Kind == Shapes && d.Label != "" && !slices.Contains(shapeLabels, d.Label):
+		bad("data.label", "must be one of %s, where data.kind is shapes, not %q", strings.Join(shapeLabels, ", "), d.Label)
+	}
 	for i := range fields {
 		f := &fields[i]
 		if f.usedIf == nil || f.usedIf(r) {
 			continue
 		}
-		if d := zero(); !reflect.DeepEqual(f.ptr(r), f.ptr(&d)) {
+		if d := zero(); scalars(f.ptr(r)) != scalars(f.ptr(&d)) {
 			bad(f.path, "%s: leave it out", f.unused)
 		}
 	}
 }
+
+// shapeLabels are the attributes of shapes that can be labels.
+var shapeLabels = []string{"form", "color", "size", "texture", "count"}
 
 // divisors lists those of n > 0, at most 12 of them.
 func divisors(n int) string {

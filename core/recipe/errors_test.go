@@ -71,7 +71,7 @@ func TestErrors(t *testing.T) {
 		{"syntax", "train: {steps: 1", nil, "r.yaml:1:8: not valid YAML: could not find flow mapping end token '}'"},
 		{"line ends of other systems", "# a\r\n\r\ntrain:\r  steps: 0\r\n", nil, "r.yaml:4:10: train.steps: must be an integer in [1, 1000000000], not 0"},
 		{"byte order mark", "\ufeffseed: x", nil, `r.yaml:1:7: seed: must be an integer in [0, 18446744073709551615], not "x"`},
-		{"after texts of many lines", "data:\n  cache_dir: \"a\n    b\"\n  tokenizer: >-\n    a\n    b\n\n  format: x", nil, `r.yaml:8:11: data.format: must be one of auto, text, jsonl, not "x"`},
+		{"after texts of many lines", "data:\n  cache_dir: \"a\n    b\"\n  tokenizer: >-\n    a\n    b\n\n  format: x", nil, `r.yaml:8:11: data.format: must be one of auto, text, jsonl, folder, zip, tar, idx, csv, tsv, parquet, arrow, not "x"`},
 		{"tab", "train:\n\tsteps: 1", nil, "r.yaml:2:1: not valid YAML: found character '\t' that cannot start any token"},
 		{"not UTF-8", "seed: 1\n# \xff", nil, "r.yaml:2:3: the text is not UTF-8: byte 0xff"},
 		{"control character in the text", "seed: 1\n#é\x00", nil, "r.yaml:2:3: the character U+0000 may not be in YAML; in a string in double quotes, escape it"},
@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 		{"set: part of a scalar", "model: {config: {a: 1}}", []string{"model.config.a.b=2"}, "--set model.config.a.b=2: model.config.a: is 1, which has no key b: set it whole"},
 		{"set: cross-check", "", []string{"train.grain=3"}, "--set train.grain=3: train.grain: must divide train.batch_size (8): valid are 1, 2, 4, 8, not 3"},
 		{"set: newline", "", []string{"train.steps=\"a\nb\""}, `--set "train.steps=\"a\nb\"": train.steps: must be an integer in [1, 1000000000], not "a b"`},
-		{"set: long", "", []string{"train." + long + "=1"}, "--set train." + long[:51] + "...: train." + long + ": unknown key; valid keys are steps, batch_size, sequence_length, grain, shards, prefetch, in_flight, log_every, eval_every, eval_sequences"},
+		{"set: long", "", []string{"train." + long + "=1"}, "--set train." + long[:51] + "...: train." + long + ": unknown key; valid keys are steps, batch_size, sequence_length, target_length, grain, shards, prefetch, in_flight, log_every, eval_every, eval_sequences"},
 		{"set: too many", "", make([]string, 1001), "--set: there are 1001; at most 1000 are allowed"},
 		{"set: deep", "", []string{strings.Repeat("a.", 40) + "a=1"}, "--set a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a...: nested more than 32 deep"},
 

@@ -39,27 +39,64 @@ type Backend struct {
 	Threads int // 0: one for each processor
 }
 
-// Data says what to learn from.
+// Data says what to learn from. Kind decides which of the other fields count.
 type Data struct {
-	Paths              []string // none: the sources of the Go toolchain
-	Format             string
-	TextField          string
-	Document           string
-	Include            []string
-	SkipBinary         bool
-	Tokenizer          string // empty: train one
-	VocabSize          int    // 0 only with Tokenizer: that tokenizer's size
-	TrainBytes         int64
+	Kind  string   // "text", "samples" or "shapes"
+	Paths []string // none, of text: the sources of the Go toolchain
+
+	// Of text and samples.
+	Format string
+
+	// Of text.
+	TextField  string
+	Document   string
+	Include    []string
+	SkipBinary bool
+
+	// Of samples.
+	Image       string
+	Label       string // of shapes too
+	Text        []string
+	Header      bool
+	Classes     []string
+	FirstLabel  int
+	OnBadSample string
+	CheckImages string
+	MaxPixels   int
+
+	// Of shapes.
+	ImageSize int
+	Rows      int64
+	Alike     bool
+	Seed      uint64
+
+	Captions       bool   // of samples and shapes: turn their text into tokens
+	Tokenizer      string // empty: train one
+	TokenizerModel string // of the tokenizer to train
+	VocabSize      int    // 0 only without tokens or with Tokenizer: that tokenizer's size
+	TrainBytes     int64
+
 	ValidationFraction float64
 	CacheDir           string // empty: the user's cache folder
 }
 
+// The kinds of data.
+const (
+	Text    = "text"
+	Samples = "samples"
+	Shapes  = "shapes"
+)
+
+// Tokens tells whether rows have tokens.
+func (d *Data) Tokens() bool { return d.Kind == Text || d.Captions }
+
 // Train says how long to train, on how much at a time.
 type Train struct {
 	Steps          int
-	BatchSize      int // sequences a step
+	BatchSize      int // rows a step: sequences or samples
 	SequenceLength int // tokens
-	Grain          int // sequences; divides BatchSize
+	TargetLength   int // tokens, of models that turn one sequence into another
+	Grain          int // rows; divides BatchSize
 	Shards         int // divides BatchSize / Grain
 	Prefetch       int // batches
 	InFlight       int // steps
@@ -129,21 +166,29 @@ func zero() Recipe {
 	return r
 }
 
-// maxGrainTokens is the size of a grain that is chosen by itself: rule 9 of
-// the numerics asks for at most this many tokens where possible.
-const maxGrainTokens = 8192
+// maxGrainTokens and maxGrainSamples are the size of a grain that is chosen by
+// itself: rule 9 of the numerics asks for at most this many tokens where
+// possible.
+const (
+	maxGrainTokens  = 8192
+	maxGrainSamples = 256
+)
 
 // resolve replaces the zeros that stand for a choice that reaches tensors, so
 // that the canonical text says what was chosen.
 func (r *Recipe) resolve() {
-	if r.Data.Tokenizer == "" && r.Data.VocabSize == 0 {
+	if r.Data.Tokens() && r.Data.Tokenizer == "" && r.Data.VocabSize == 0 {
 		r.Data.VocabSize = defaultVocabSize
 	}
 	t := &r.Train
+	most := maxGrainTokens / max(t.SequenceLength, 1)
+	if r.Data.Kind != Text {
+		most = maxGrainSamples
+	}
 	if t.Grain == 0 && t.Shards > 0 && t.BatchSize%t.Shards == 0 {
 		t.Grain = 1
 		for g := t.BatchSize / t.Shards; g > 1; g-- {
-			if t.BatchSize/t.Shards%g == 0 && g <= maxGrainTokens/max(t.SequenceLength, 1) {
+			if t.BatchSize/t.Shards%g == 0 && g <= most {
 				t.Grain = g
 				break
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,7 +175,7 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 			assert.Error(t, err, "Parse: %s", shorten(text))
 		} else if err != nil {
 			// Only what holds between fields may be wrong.
-			assert.Regexp(t, `must divide|leave it out|nothing to validate`, err.Error(), "Parse: %s", shorten(text))
+			assert.Regexp(t, `must divide|leave it out|nothing to validate|must name files|is no format`, err.Error(), "Parse: %s", shorten(text))
 		}
 	}
 	assert.Greater(t, len(cases), 200)
@@ -194,6 +195,46 @@ func TestReferenceAndCommentsNameEveryField(t *testing.T) {
 			assert.LessOrEqual(t, len(line), 100, line)
 		}
 	}
+}
+
+// Each kind of data has fields of its own, and refuses those of others.
+func TestKindsOfData(t *testing.T) {
+	for text, want := range map[string]string{
+		"{kind: samples, paths: [x], captions: true, vocab_size: 300}": "",
+		"{kind: samples, paths: [x], format: jsonl, label: y}":         "",
+		"{kind: shapes, rows: 7, alike: true, label: color}":           "",
+		"{kind: shapes, captions: true, tokenizer: t.json}":            "",
+		"{tokenizer_model: wordpiece}":                                 "",
+		"{kind: shape}":                                                `data.kind: must be one of text, samples, shapes, not "shape"; did you mean shapes?`,
+		"{kind: samples}":                                              "data.paths: must name files or a folder",
+		"{kind: samples, paths: [x], format: text}":                    "data.format: text is no format of data.kind samples",
+		"{format: parquet}":                                            "data.format: parquet is no format of data.kind text",
+		"{kind: shapes, paths: [x]}":                                   "data.paths: shapes are drawn, not read: leave it out",
+		"{kind: shapes, label: shape}":                                 "data.label: must be one of form, color, size, texture, count",
+		"{kind: shapes, tokenizer_model: unigram}":                     "data.tokenizer_model: no tokenizer is trained: leave it out",
+		"{tokenizer: t.json, tokenizer_model: unigram}":                "data.tokenizer_model: no tokenizer is trained: leave it out",
+		"{kind: shapes, vocab_size: 300}":                              "data.vocab_size: the data has no tokens without data.captions: leave it out",
+		"{image_size: 32}":                                             "data.image_size: only shapes are drawn",
+		"{captions: true}":                                             "data.captions: text is tokens anyway: leave it out",
+	} {
+		r, err := Parse("r.yaml", []byte("data: "+text), nil)
+		if want != "" {
+			require.ErrorContains(t, err, "r.yaml:1:")
+			assert.ErrorContains(t, err, want, text)
+			continue
+		}
+		require.NoError(t, err, text)
+		back, err := Parse("r.yaml", r.YAML(), nil)
+		require.NoError(t, err, text)
+		assert.Equal(t, string(r.YAML()), string(back.YAML()))
+		assert.NoError(t, r.Check(), text)
+	}
+	r, err := Parse("r.yaml", []byte("{data: {kind: shapes}, train: {batch_size: 512}}"), nil)
+	require.NoError(t, err)
+	assert.Equal(t, 256, r.Train.Grain)
+	assert.Equal(t, 0, r.Data.VocabSize)
+	_, err = Parse("r.yaml", []byte("{data: {kind: shapes}, train: {sequence_length: 16}}"), nil)
+	assert.ErrorContains(t, err, "r.yaml:1:49: train.sequence_length: the data has no tokens without data.captions")
 }
 
 // The table restates bounds of package tokens; both must move together.
@@ -228,6 +269,9 @@ func TestDataBoundsAreThoseOfTokens(t *testing.T) {
 	}
 	for _, path := range []string{"data.format", "data.document"} {
 		for _, word := range append(fieldAt(path).choices, "other") {
+			if slices.Contains(sampleFormats, word) {
+				continue
+			}
 			k := config()
 			if path == "data.format" {
 				k.Format = word

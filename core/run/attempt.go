@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -12,6 +13,7 @@ import (
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/core/train"
+	"github.com/seedbed/seedbed/datasets/tokens"
 )
 
 // train attempts the run until it ends, each time from the last good state and
@@ -67,7 +69,7 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	s.device = s.backend.Device()
 	defer s.device.Close() // the process may be gone
 	t, err := train.New(ctx, train.Config{
-		Module: s.module, Binding: s.bound, Rows: s.corpus.Train,
+		Module: s.module, Binding: s.bound, Rows: s.data.Train,
 		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
 		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
 		Device: s.device, Prefetch: r.Train.Prefetch, InFlight: r.Train.InFlight, NewFields: s.memory.NewFields,
@@ -102,7 +104,7 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	}
 
 	steps := uint64(r.Train.Steps)
-	result := &Result{Steps: steps, Baseline: s.corpus.Stats.Baseline}
+	result := &Result{Steps: steps, Baseline: s.baseline()}
 	for t.Step() < steps {
 		until := min(nextMultiple(t.Step(), r.Train.EvalEvery, steps), nextMultiple(t.Step(), r.Checkpoint.Every, steps))
 		if s.stopped() {
@@ -201,7 +203,7 @@ func (s *session) step(m train.Metrics, speed *speed) error {
 	}
 	s.reported = n
 	steps := uint64(s.Recipe.Train.Steps)
-	e := &Step{Step: n, Steps: steps, Loss: m.Loss, LR: m.LR, GradNorm: m.GradNorm}
+	e := &Step{Step: n, Steps: steps, Loss: m.Loss, LR: m.LR, GradNorm: m.GradNorm, Metrics: s.bound.measure(m.Sums, m.Weight)}
 	speed.fill(e)
 	s.tell(e)
 	return nil
@@ -210,10 +212,10 @@ func (s *session) step(m train.Metrics, speed *speed) error {
 // evaluator makes what evaluates on at most max rows of the validation split,
 // up to whole grains, 0 for all; nil if there is nothing to evaluate on.
 func (s *session) evaluator(ctx context.Context, max int64) (*train.Evaluator, error) {
-	if s.corpus.Validation == nil || max > 0 && s.Recipe.Train.EvalEvery == 0 {
+	if s.data.Validation == nil || max > 0 && s.Recipe.Train.EvalEvery == 0 {
 		return nil, nil
 	}
-	rows := s.corpus.Validation
+	rows := s.data.Validation
 	if max > 0 {
 		rows = spread{rows, min(rows.Len(), (max+int64(s.evaluated.rows)-1)/int64(s.evaluated.rows)*int64(s.evaluated.rows))}
 	}
@@ -234,12 +236,12 @@ type evaluated struct {
 func (s *session) setUpEvaluation(ctx context.Context) (err error) {
 	r := s.Recipe
 	s.evaluated = evaluated{r.Train.Grain, s.module, s.bound}
-	if s.corpus.Validation == nil {
+	if s.data.Validation == nil {
 		return nil
 	}
-	if rows := s.corpus.Validation.Len(); rows < int64(r.Train.Grain) {
+	if rows := s.data.Validation.Len(); rows < int64(r.Train.Grain) {
 		s.evaluated.rows = int(rows)
-		if s.evaluated.module, err = s.build(ctx, int(rows), r.Train.SequenceLength); err != nil {
+		if s.evaluated.module, err = s.buildFor(ctx, int(rows)); err != nil {
 			return err
 		}
 		s.evaluated.bound, err = s.bind(ctx, s.evaluated.module, int(rows))
@@ -252,9 +254,21 @@ func (s *session) validate(ctx context.Context, t *train.Trainer, e *train.Evalu
 	if err != nil {
 		return nil, err
 	}
-	v := &Validation{Step: t.Step(), Loss: x.Loss, BitsPerByte: s.corpus.Stats.Baseline.BitsPerByte(x.Loss), Sequences: x.Rows}
+	v := &Validation{Step: t.Step(), Loss: x.Loss, Metrics: s.evaluated.bound.measure(x.Sums, x.Weight), Rows: x.Rows}
+	if b := s.baseline(); b != nil && s.role == causalLM {
+		v.BitsPerByte = b.BitsPerByte(x.Loss)
+	}
 	s.tell(v)
 	return v, nil
+}
+
+// baseline is what counting tokens achieves on the validation split, nil where
+// what the model predicts is not that text.
+func (s *session) baseline() *tokens.Baseline {
+	if text := s.data.Stats.Text; text != nil && s.data.Validation != nil && slices.Contains([]string{causalLM, "masked_lm", "masked_lm+next_sentence"}, s.role) {
+		return &text.Baseline
+	}
+	return nil
 }
 
 // begun tells what the run is, once, and returns its meter.
@@ -264,11 +278,11 @@ func (s *session) begun(ctx context.Context, t *train.Trainer, need int64) (*spe
 		return nil, err
 	}
 	r := s.Recipe
-	batch := int64(r.Train.BatchSize) * int64(r.Train.SequenceLength)
+	batch := int64(r.Train.BatchSize)
 	if !s.ready {
 		s.ready = true
 		e := &Ready{
-			Out: s.Out, First: t.Step(), Steps: uint64(r.Train.Steps), Data: s.corpus.Stats, TrainRows: s.corpus.Train.Len(), BatchTokens: batch,
+			Out: s.Out, First: t.Step(), Steps: uint64(r.Train.Steps), Data: s.data.Stats, BatchRows: batch, BatchTokens: batch * rowTokens(r),
 			MemoryBytes: need, Device: stats.Device, Workers: stats.Workers, PeakFLOPS: stats.PeakFLOPS, Plane: s.memory.Plane(),
 		}
 		for _, p := range s.module.Parameters {
@@ -277,12 +291,13 @@ func (s *session) begun(ctx context.Context, t *train.Trainer, need int64) (*spe
 		s.tell(e)
 	}
 	flops, err := stepFLOPs(t, r)
-	return &speed{tokens: float64(batch), flops: flops, peak: stats.PeakFLOPS}, err
+	return &speed{rows: float64(batch), tokens: float64(batch * rowTokens(r)), flops: flops, peak: stats.PeakFLOPS}, err
 }
 
 // speed measures the latest steps.
 type speed struct {
-	tokens, flops, peak float64 // of a step, of a step, of the device
+	rows, tokens, flops float64 // of a step
+	peak                float64 // of the device
 	walls, idles        []time.Duration
 }
 
@@ -306,6 +321,7 @@ func (s *speed) fill(e *Step) {
 		return
 	}
 	n := float64(len(s.walls))
+	e.RowsPerSecond = n * s.rows / wall
 	e.TokensPerSecond = n * s.tokens / wall
 	e.WaitShare = idle / wall
 	if s.peak > 0 {

@@ -20,9 +20,9 @@ type Ready struct {
 	First       uint64 // steps taken before; not 0 in a resumed run
 	Steps       uint64
 	Parameters  int64 // numbers that are trained
-	Data        tokens.Stats
-	TrainRows   int64
-	BatchTokens int64  // a step
+	Data        DataStats
+	BatchRows   int64  // sequences or samples of a step
+	BatchTokens int64  // 0 where rows are not pieces of text
 	MemoryBytes int64  // predicted, of all processes together
 	Device      string // such as "cpu avx2", empty if not known
 	Workers     int
@@ -37,7 +37,9 @@ type Step struct {
 	Loss            float64
 	LR              float64
 	GradNorm        float64 // of the mean gradient, before clipping
-	TokensPerSecond float64 // over the latest steps
+	Metrics         []Metric
+	RowsPerSecond   float64 // over the latest steps
+	TokensPerSecond float64 // 0 where rows are not pieces of text
 	// PeakShare is the part of the device's peak of fused multiply-adds that
 	// the model's matrix products come to, 0 to 1; 0 if not known.
 	PeakShare float64
@@ -50,9 +52,17 @@ type Step struct {
 // Validation tells the loss on the validation split.
 type Validation struct {
 	Step        uint64
-	Loss        float64 // nats a token
-	BitsPerByte float64
-	Sequences   int64
+	Loss        float64 // of causal_lm, nats a token
+	BitsPerByte float64 // of causal_lm; 0 for others
+	Metrics     []Metric
+	Rows        int64 // sequences or samples
+}
+
+// Metric is a quantity of the objective beside the loss.
+type Metric struct {
+	Name  string
+	Doc   string // may be empty
+	Value float64
 }
 
 // Saved tells of a checkpoint.

@@ -89,7 +89,7 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	device := backend.Device()
 
 	build := func(ctx context.Context, sequence int) (*plugin.Module, error) {
-		return model.Model().Build(ctx, plugin.BuildRequest{Config: r.Model.Config, Role: causalLM, Dims: dims(1, sequence)})
+		return model.Model().Build(ctx, plugin.BuildRequest{Config: r.Model.Config, Role: causalLM, Dims: sequenceDims(sequence)})
 	}
 	m, err := build(ctx, r.Train.SequenceLength)
 	if err != nil {

@@ -45,8 +45,10 @@ type Result struct {
 	Loss        float64
 	// Validation is the loss on the whole validation split; nil where the run
 	// was interrupted or there is no such split.
-	Validation    *Validation
-	Baseline      tokens.Baseline
+	Validation *Validation
+	// Baseline is what counting tokens achieves, where what is predicted is a
+	// text; otherwise nil.
+	Baseline      *tokens.Baseline
 	Checkpoint    string // folder; empty where the run was interrupted before its first step
 	WeightsSHA256 string
 	Prompt        string // what Sample goes on from
@@ -92,7 +94,7 @@ type session struct {
 	sums       map[plugins.Kind]checkpoint.Plugin
 
 	role      string
-	corpus    *tokens.Corpus
+	data      *data
 	module    *plugin.Module
 	bound     *binding
 	evaluated evaluated
@@ -149,8 +151,8 @@ func (s *session) untouched() *Result {
 }
 
 func (s *session) close() {
-	if s.corpus != nil {
-		_ = s.corpus.Close() // it was only read
+	if s.data != nil {
+		_ = s.data.close() // it was only read
 	}
 	var processes sync.WaitGroup
 	for _, p := range []Process{s.model, s.backend} {
@@ -178,13 +180,13 @@ func (s *session) setUp(ctx context.Context) error {
 	if s.role, err = role(s.model.Info(), s.objective.process.Info()); err != nil {
 		return r.PluginError("objective", err)
 	}
-	if s.module, err = s.build(ctx, r.Train.Grain, r.Train.SequenceLength); err != nil {
+	if s.module, err = s.buildFor(ctx, r.Train.Grain); err != nil {
 		return err
 	}
 	if err := s.refuseState(); err != nil {
 		return err
 	}
-	s.corpus, err = prepare(ctx, r, func(p tokens.Progress) {
+	s.data, err = prepare(ctx, r, func(p tokens.Progress) {
 		if p.Warning != "" {
 			s.warn("data: %s", p.Warning)
 			return
@@ -193,6 +195,9 @@ func (s *session) setUp(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, reason := range s.data.Stats.Reasons {
+		s.warn("data: left out: %s", reason)
 	}
 	if err := s.checkData(); err != nil {
 		return err
@@ -260,10 +265,19 @@ func (s *session) objectiveRestarted(name string, at plugin.Position, cause erro
 	s.tell(&Restarted{Plugin: "objective " + name, Step: at.Step + 1, From: at.Step, Err: cause})
 }
 
+// buildFor builds the model for a number of rows.
+func (s *session) buildFor(ctx context.Context, batch int) (*plugin.Module, error) {
+	d, err := dims(s.Recipe, s.role, batch)
+	if err != nil {
+		return nil, err
+	}
+	return s.build(ctx, d)
+}
+
 // build asks the model for its module; a process that died is started again.
-func (s *session) build(ctx context.Context, batch, sequence int) (*plugin.Module, error) {
+func (s *session) build(ctx context.Context, dims map[string]int) (*plugin.Module, error) {
 	r := s.Recipe
-	request := plugin.BuildRequest{Config: r.Model.Config, Role: s.role, Dims: dims(batch, sequence)}
+	request := plugin.BuildRequest{Config: r.Model.Config, Role: s.role, Dims: dims}
 	m, err := s.model.Model().Build(ctx, request)
 	for n := 1; err != nil && mortal(err) && n < maxDeaths && ctx.Err() == nil; n++ {
 		_ = s.model.Close() // it is gone already
@@ -283,16 +297,16 @@ func (s *session) build(ctx context.Context, batch, sequence int) (*plugin.Modul
 	return m, nil
 }
 
-func dims(batch, sequence int) map[string]int {
-	return map[string]int{"batch": batch, "sequence": sequence}
-}
-
 // bind fits the objective to a module and the data.
 func (s *session) bind(ctx context.Context, m *plugin.Module, batch int) (*binding, error) {
 	r := s.Recipe
+	d, err := dims(r, s.role, batch)
+	if err != nil {
+		return nil, err
+	}
 	b, err := s.objective.bind(ctx, plugin.BindRequest{
-		Config: r.Objective.Config, Role: s.role, Dims: dims(batch, r.Train.SequenceLength),
-		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: s.corpus.Train.Schema(), Properties: properties(s.corpus),
+		Config: r.Objective.Config, Role: s.role, Dims: d,
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: s.data.Train.Schema(), Properties: s.data.properties,
 	})
 	if err != nil {
 		return nil, r.PluginError("objective", err)

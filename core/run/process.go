@@ -136,7 +136,11 @@ func (o *objective) bind(ctx context.Context, r plugin.BindRequest) (*binding, e
 	if err != nil {
 		return nil, err
 	}
-	return &binding{o: o, request: r, now: b, generation: generation, loss: b.Loss(), batch: b.Batch()}, nil
+	bound := &binding{o: o, request: r, now: b, generation: generation, loss: b.Loss(), batch: b.Batch()}
+	if m, ok := b.(plugin.Measured); ok {
+		bound.metrics = m.Metrics()
+	}
+	return bound, nil
 }
 
 // binding is a binding of an objective, whichever process has it.
@@ -145,6 +149,7 @@ type binding struct {
 	request plugin.BindRequest
 	loss    *ir.Func
 	batch   []ir.Param
+	metrics []plugin.Metric
 
 	mu         sync.Mutex
 	now        plugin.Binding
@@ -153,6 +158,20 @@ type binding struct {
 
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.batch }
+
+// measure makes metrics of sums over what weighs weight.
+func (b *binding) measure(sums map[string]float64, weight float64) []Metric {
+	var list []Metric
+	for _, m := range b.metrics {
+		if v, ok := sums[m.Name]; ok {
+			if m.PerWeight {
+				v /= weight
+			}
+			list = append(list, Metric{m.Name, m.Doc, v})
+		}
+	}
+	return list
+}
 
 // Transform makes a batch, again in another process if one ends meanwhile: a
 // batch depends on its rows and position alone.

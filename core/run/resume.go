@@ -119,8 +119,8 @@ func (s *session) checkData() error {
 	if err != nil {
 		return err
 	}
-	if strings.TrimSpace(string(was)) != s.corpus.Train.Fingerprint() {
-		return s.Recipe.Errorf("data.paths", "the text is not what the run in %s began with: files were added, removed or changed; put them back, or begin another run by --out", s.Out)
+	if strings.TrimSpace(string(was)) != s.data.Train.Fingerprint() {
+		return s.Recipe.Errorf("data.paths", "the data is not what the run in %s began with: files were added, removed or changed; put them back, or begin another run by --out", s.Out)
 	}
 	return nil
 }
@@ -163,9 +163,13 @@ func (s *session) save(ctx context.Context, t *train.Trainer) error {
 	if s.checkpoint != nil && s.checkpoint.Manifest.Step == n {
 		return nil
 	}
-	tok, err := s.corpus.Tokenizer.MarshalJSON()
-	if err != nil {
-		return err
+	files := map[string][]byte{dataFile: []byte(s.data.Train.Fingerprint() + "\n")}
+	if s.data.tokenizer != nil {
+		text, err := s.data.tokenizer.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		files[tokenizerFile] = text
 	}
 	state := checkpoint.State{
 		Step: n, Samples: n * uint64(s.Recipe.Train.BatchSize),
@@ -173,7 +177,7 @@ func (s *session) save(ctx context.Context, t *train.Trainer) error {
 		Recipe:   string(s.Recipe.YAML()),
 		Plugins:  s.pluginList(),
 		Metadata: map[string]string{"format": "pt"},
-		Files:    map[string][]byte{tokenizerFile: tok, dataFile: []byte(s.corpus.Train.Fingerprint() + "\n")},
+		Files:    files,
 	}
 	tensor := func(name string, typ ir.Type) safetensors.Tensor {
 		return safetensors.Tensor{Name: name, Type: typ, Data: func(w io.Writer) error {

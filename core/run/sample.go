@@ -20,9 +20,14 @@ var sampled = generate.Options{Sampling: generate.Sampling{Temperature: 0.8, Top
 // other text begins as a document does.
 const goPrompt = "func New("
 
+// sequenceDims are the dimensions of causalLM for one sequence.
+func sequenceDims(sequence int) map[string]int {
+	return map[string]int{"batch": 1, "sequence": sequence}
+}
+
 // sample lets the trained model write.
 func (s *session) sample(ctx context.Context, t *train.Trainer, result *Result) error {
-	if s.role != causalLM {
+	if s.role != causalLM || s.data.tokenizer == nil {
 		return nil
 	}
 	if len(s.Recipe.Data.Paths) == 0 {
@@ -30,7 +35,9 @@ func (s *session) sample(ctx context.Context, t *train.Trainer, result *Result) 
 	}
 	g, err := generate.New(ctx, generate.Config{
 		Device: s.device, Parameter: t.Parameter, Context: s.Recipe.Train.SequenceLength,
-		Build: func(ctx context.Context, sequence int) (*plugin.Module, error) { return s.build(ctx, 1, sequence) },
+		Build: func(ctx context.Context, sequence int) (*plugin.Module, error) {
+			return s.build(ctx, sequenceDims(sequence))
+		},
 	})
 	if err != nil {
 		return err
@@ -39,7 +46,7 @@ func (s *session) sample(ctx context.Context, t *train.Trainer, result *Result) 
 	o := sampled
 	o.Seed = s.Recipe.Seed
 	var text strings.Builder
-	_, err = write(ctx, g, s.corpus.Tokenizer, result.Prompt, o, func(piece string) error {
+	_, err = write(ctx, g, s.data.tokenizer, result.Prompt, o, func(piece string) error {
 		text.WriteString(piece)
 		return nil
 	})

@@ -24,12 +24,47 @@ type Config struct {
 	Split string `json:"split,omitempty" yaml:"split,omitempty"` // train (the default), validation or held_out
 	// Masks adds the columns boxes and mask.
 	Masks bool `json:"masks,omitempty" yaml:"masks,omitempty"`
+	// Alike leaves out scenes of two different objects, in which a label belongs to the one that the caption names first.
+	Alike bool `json:"alike,omitempty" yaml:"alike,omitempty"`
+	// Label is the attribute of the first object that the column label holds: form (the default), color, size, texture or count, where 0
+	// is one object.
+	Label string `json:"label,omitempty" yaml:"label,omitempty"`
+}
+
+// Classes lists the values of the column label of a configuration, in order.
+func (c Config) Classes() []string {
+	switch c.Label {
+	case "color":
+		return Colors
+	case "size":
+		return Sizes
+	case "texture":
+		return Textures
+	case "count":
+		return numbers[1:]
+	}
+	return Forms
+}
+
+func (s *Scene) label(attribute string) int {
+	o := s.Objects[0]
+	switch attribute {
+	case "color":
+		return o.Color
+	case "size":
+		return o.Size
+	case "texture":
+		return o.Texture
+	case "count":
+		return s.Count - 1
+	}
+	return o.Form
 }
 
 // world is the dataset. Rows hold
 //
 //	image    pixels, u8[Size, Size, 3], as vision.PixelField
-//	label    int32, index in Forms, of the first object
+//	label    int32, index in Classes, of the first object
 //	text     utf8, the caption
 //	color, size, texture, count, position, relation
 //	         int32, of the first object; position and relation are -1 where the caption does not say one
@@ -52,6 +87,12 @@ func Open(c Config) (datasets.Dataset, error) {
 	}
 	if c.Split == "" {
 		c.Split = "train"
+	}
+	if c.Label == "form" {
+		c.Label = "" // the same rows
+	}
+	if !slices.Contains([]string{"", "color", "size", "texture", "count"}, c.Label) {
+		return nil, fmt.Errorf("shapes: label: %q is not form, color, size, texture or count", c.Label)
 	}
 	if c.Size < 8 || c.Size > 1024 {
 		return nil, fmt.Errorf("shapes: size: %d is outside [8, 1024]", c.Size)
@@ -110,7 +151,7 @@ func (w *world) Read(ctx context.Context, rows []int64) (arrow.Record, error) {
 		group.Go(func() {
 			for i := k; i < len(rows) && ctx.Err() == nil; i += workers {
 				p := &pictures[i]
-				p.scene = newScene(w.config.Seed, w.split, uint64(rows[i]))
+				p.scene = newScene(w.config.Seed, w.split, uint64(rows[i]), w.config.Alike)
 				p.pix = make([]uint8, 3*size*size)
 				if w.config.Masks {
 					p.mask = make([]uint8, size*size)
@@ -137,7 +178,7 @@ func (w *world) Read(ctx context.Context, rows []int64) (arrow.Record, error) {
 			position = int32(o.Cell)
 		}
 		bytes(0, p.pix)
-		b.Field(1).(*array.Int32Builder).Append(int32(o.Form))
+		b.Field(1).(*array.Int32Builder).Append(int32(p.scene.label(w.config.Label)))
 		b.Field(2).(*array.StringBuilder).Append(p.scene.Caption)
 		for i, v := range []int32{int32(o.Color), int32(o.Size), int32(o.Texture), int32(p.scene.Count), position, int32(p.scene.Relation)} {
 			b.Field(3 + i).(*array.Int32Builder).Append(v)
@@ -164,7 +205,7 @@ func Distinct(d datasets.Dataset, n int) ([]int64, error) {
 	seen := map[string]bool{}
 	var rows []int64
 	for i := int64(0); i < w.config.Rows && len(rows) < n; i++ {
-		s := newScene(w.config.Seed, w.split, uint64(i))
+		s := newScene(w.config.Seed, w.split, uint64(i), w.config.Alike)
 		said := s.meaning()
 		if !seen[said] {
 			seen[said] = true

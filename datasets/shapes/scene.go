@@ -30,12 +30,16 @@ type Scene struct {
 // Splits of the world, by number.
 var splits = []string{"train", "validation", "held_out"}
 
-// newScene draws picture number i of a split. The same seed gives three splits that have nothing in common.
-func newScene(seed uint64, split int, i uint64) Scene {
+// newScene draws picture number i of a split. The same seed gives three splits that have nothing in common. alike leaves out relations.
+func newScene(seed uint64, split int, i uint64, alike bool) Scene {
 	d := vision.NewDraws(vision.Key{Seed: seed, Epoch: uint64(split), Sample: i})
 	s := Scene{Relation: -1, Count: 1}
 	first := chooseObject(&d, split == 2)
-	switch d.Below(3) {
+	kinds := 3
+	if alike {
+		kinds = 2
+	}
+	switch d.Below(kinds) {
 	case 0:
 		first.Cell = d.Below(9)
 		s.Objects = []Object{first}

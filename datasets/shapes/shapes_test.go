@@ -101,7 +101,7 @@ func TestHeldOut(t *testing.T) {
 	for split, name := range splits {
 		colors, forms := map[int]bool{}, map[int]bool{}
 		for i := range uint64(2000) {
-			s := newScene(9, split, i)
+			s := newScene(9, split, i, false)
 			colors[s.Objects[0].Color], forms[s.Objects[0].Form] = true, true
 			for k, o := range s.Objects {
 				held := name == "held_out" && (k == 0 || s.Relation < 0)
@@ -111,7 +111,7 @@ func TestHeldOut(t *testing.T) {
 		assert.Len(t, colors, 8)
 		assert.Len(t, forms, 8)
 	}
-	a, b := newScene(9, 0, 5), newScene(9, 1, 5)
+	a, b := newScene(9, 0, 5, false), newScene(9, 1, 5, false)
 	assert.NotEqual(t, a.Objects, b.Objects)
 }
 
@@ -247,7 +247,7 @@ func TestDistinct(t *testing.T) {
 	require.NoError(t, err)
 	said := map[string]bool{}
 	for _, r := range rows {
-		s := newScene(3, 2, uint64(r))
+		s := newScene(3, 2, uint64(r), false)
 		said[s.meaning()] = true
 	}
 	assert.Len(t, said, 500)
@@ -258,6 +258,7 @@ func TestDistinct(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for want, c := range map[string]Config{
 		"size: 7 is outside": {Size: 7}, "size: 1025 is outside": {Size: 1025}, "rows: -1 is outside": {Rows: -1}, `split: "test" is not`: {Split: "test"},
+		`label: "relation" is not form, color, size, texture or count`: {Label: "relation"},
 	} {
 		_, err := Open(c)
 		assert.ErrorContains(t, err, want)
@@ -267,12 +268,34 @@ func TestRefused(t *testing.T) {
 	_, err = d.Read(context.Background(), []int64{5})
 	assert.ErrorContains(t, err, "row 5 is outside [0, 5)")
 	prints := map[string]bool{}
-	for _, c := range []Config{{}, {Size: 32}, {Rows: 5}, {Seed: 1}, {Split: "held_out"}, {Masks: true}} {
+	for _, c := range []Config{{}, {Size: 32}, {Rows: 5}, {Seed: 1}, {Split: "held_out"}, {Masks: true}, {Alike: true}, {Label: "color"}, {Label: "form"}} {
 		d, err := Open(c)
 		require.NoError(t, err)
 		prints[d.Fingerprint()] = true
 	}
-	assert.Len(t, prints, 6)
+	assert.Len(t, prints, 8, "form is the default")
+}
+
+// The column label holds what the configuration says, and scenes that are alike have one answer.
+func TestLabels(t *testing.T) {
+	for _, c := range []Config{{}, {Label: "form"}, {Label: "color"}, {Label: "size"}, {Label: "texture"}, {Label: "count"}} {
+		seen := map[int32]bool{}
+		c.Alike, c.Size = true, 8
+		rec := read(t, c, upTo(300)...)
+		for i := range 300 {
+			label := rec.Column(1).(*array.Int32).Value(i)
+			seen[label] = true
+			column := map[string]int{"color": 3, "size": 4, "texture": 5, "count": 6}[c.Label]
+			if c.Label == "count" {
+				label++
+			}
+			if column > 0 {
+				require.Equal(t, rec.Column(column).(*array.Int32).Value(i), label)
+			}
+			require.Equal(t, int32(-1), rec.Column(8).(*array.Int32).Value(i), "no relation")
+		}
+		assert.Len(t, seen, len(c.Classes()), "%s", c.Label)
+	}
 }
 
 func BenchmarkRead(b *testing.B) {

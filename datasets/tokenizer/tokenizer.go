@@ -142,10 +142,8 @@ func (t *Tokenizer) Token(id int32) string {
 // EndOfText returns the id of the special token that ends every document of a training corpus: <|endoftext|>, or where a
 // tokenizer has none, </s> (T5) or [SEP] (BERT).
 func (t *Tokenizer) EndOfText() (int32, error) {
-	for _, token := range []string{EndOfText, "</s>", "[SEP]"} {
-		if id, ok := t.ids[token]; ok && t.special[id] {
-			return id, nil
-		}
+	if id, ok := t.SpecialID(EndOfText, "</s>", "[SEP]"); ok {
+		return id, nil
 	}
 	return 0, errors.New("the tokenizer has no special token " + EndOfText + ", </s> or [SEP], which ends documents: add one to added_tokens")
 }

@@ -21,6 +21,9 @@ type Config struct {
 	// Tokenizer is the path of a tokenizer.json with the special token <|endoftext|>. None means to train one.
 	Tokenizer string `json:"tokenizer,omitempty" yaml:"tokenizer,omitempty"`
 
+	// Model is the tokenizer to train: tokenizer.BPE (the default), tokenizer.WordPiece or tokenizer.Unigram.
+	Model string `json:"model,omitempty" yaml:"model,omitempty"`
+
 	// VocabSize is how many tokens to train; default 8192. With Tokenizer it must be 0 or that tokenizer's size.
 	VocabSize int `json:"vocab_size,omitempty" yaml:"vocab_size,omitempty"`
 
@@ -55,6 +58,12 @@ func (c Config) WithDefaults() (Config, error) {
 	}
 	if c.VocabSize != 0 && (c.VocabSize < 257 || c.VocabSize > tokenizer.MaxVocabSize) {
 		return c, fmt.Errorf("vocab_size: %d is outside [257, %d]: 256 bytes and %s are always in it", c.VocabSize, tokenizer.MaxVocabSize, tokenizer.EndOfText)
+	}
+	if c.Model != "" && c.Model != tokenizer.BPE && c.Model != tokenizer.WordPiece && c.Model != tokenizer.Unigram {
+		return c, fmt.Errorf("model: %q is not %s, %s or %s", c.Model, tokenizer.BPE, tokenizer.WordPiece, tokenizer.Unigram)
+	}
+	if c.Model == tokenizer.BPE || c.Tokenizer != "" {
+		c.Model = "" // the default; and a given tokenizer is what it is
 	}
 	if c.TrainBytes == 0 {
 		c.TrainBytes = 256 << 20

@@ -167,10 +167,11 @@ func (p *preparation) request() ([]byte, error) {
 		Format     string
 		Text       text.Options
 		Tokenizer  string
+		Model      string `json:",omitempty"`
 		VocabSize  int
 		TrainBytes int64
 		Validation float64
-	}{formatVersion, p.Options, hex.EncodeToString(given[:]), p.VocabSize, p.TrainBytes, *p.ValidationFraction})
+	}{formatVersion, p.Options, hex.EncodeToString(given[:]), p.Model, p.VocabSize, p.TrainBytes, *p.ValidationFraction})
 }
 
 // indexKey is the hash of the request and of what the file system says about the files.
@@ -391,21 +392,33 @@ func (p *preparation) makeIn(ctx context.Context, dir string) error {
 }
 
 // readTokenizer reads and checks the given tokenizer, before any time is spent on text.
-func (p *preparation) readTokenizer() error {
-	var err error
-	if p.given, err = readBounded(p.Config.Tokenizer, tokenizer.MaxFileSize); err != nil {
-		return fmt.Errorf("tokenizer: %w", err)
+func (p *preparation) readTokenizer() (err error) {
+	p.tokenizer, p.given, err = readTokenizer(p.Config.Tokenizer, p.VocabSize)
+	return err
+}
+
+// ReadTokenizer reads a tokenizer.json that has a token to end texts with. size is that of its vocabulary, or 0 for any.
+func ReadTokenizer(path string, size int) (*tokenizer.Tokenizer, error) {
+	t, _, err := readTokenizer(path, size)
+	return t, err
+}
+
+func readTokenizer(path string, want int) (*tokenizer.Tokenizer, []byte, error) {
+	text, err := readBounded(path, tokenizer.MaxFileSize)
+	if err != nil {
+		return nil, nil, fmt.Errorf("tokenizer: %w", err)
 	}
-	if p.tokenizer, err = tokenizer.Parse(p.given); err != nil {
-		return fmt.Errorf("%s: %w", p.Config.Tokenizer, err)
+	t, err := tokenizer.Parse(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if _, err := p.tokenizer.EndOfText(); err != nil {
-		return fmt.Errorf("%s: %w", p.Config.Tokenizer, err)
+	if _, err := t.EndOfText(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if size := p.tokenizer.Size(); p.VocabSize != 0 && p.VocabSize != size {
-		return fmt.Errorf("vocab_size: %d, but %s has %d tokens: leave vocab_size out", p.VocabSize, p.Config.Tokenizer, size)
+	if size := t.Size(); want != 0 && want != size {
+		return nil, nil, fmt.Errorf("vocab_size: %d, but %s has %d tokens: leave vocab_size out", want, path, size)
 	}
-	return nil
+	return t, text, nil
 }
 
 // makeTokenizer returns the given tokenizer or trains one on the training split.
@@ -426,9 +439,7 @@ func (p *preparation) makeTokenizer(ctx context.Context, splitAt uint64) (*token
 			}
 		}
 	}
-	return tokenizer.Train(ctx, sample, tokenizer.TrainOptions{
-		VocabSize: p.VocabSize, SpecialTokens: []string{tokenizer.EndOfText}, Workers: p.Workers,
-	})
+	return tokenizer.Train(ctx, sample, tokenizer.TrainOptions{Model: p.Model, VocabSize: p.VocabSize, Workers: p.Workers})
 }
 
 // reading is a document with its text.

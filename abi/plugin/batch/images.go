@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/config"
@@ -19,6 +20,7 @@ type Images struct {
 	Augment         string
 
 	column    *vision.ImageColumn
+	name      int // column that says where a row comes from, or -1
 	pipeline  vision.Pipeline
 	normalize *vision.Normalizer
 	shape     ir.Type
@@ -45,6 +47,10 @@ func (m *Images) Bind(s *arrow.Schema, t ir.Type) (err error) {
 	}
 	if m.column, err = vision.FindImages(s, "image", vision.DecodeOptions{Channels: channels}); err != nil {
 		return err
+	}
+	m.name = -1
+	if found := s.FieldIndices("name"); len(found) == 1 {
+		m.name = found[0]
 	}
 	if m.normalize, err = vision.NewNormalizer([]float32{float32(m.Mean)}, []float32{float32(m.Deviation)}); err != nil {
 		return err
@@ -84,7 +90,7 @@ func (m *Images) Put(ctx context.Context, rows arrow.Record, at plugin.Position,
 	}
 	return vision.Each(ctx, n, func(w *vision.Work, r int) error {
 		if err := m.column.Load(w, rows, r); err != nil {
-			return err
+			return m.named(rows, r, err)
 		}
 		draws := vision.NewDraws(vision.Key{Seed: at.Seed, Epoch: at.Step, Sample: at.Grain*uint64(n) + uint64(r), View: view})
 		m.pipeline.Apply(w, &draws)
@@ -103,6 +109,16 @@ func (m *Images) Put(ctx context.Context, rows arrow.Record, at plugin.Position,
 		}
 		return nil
 	})
+}
+
+// named says which sample of the dataset an error is about, if it says so.
+func (m *Images) named(rows arrow.Record, r int, err error) error {
+	if m.name >= 0 {
+		if names, ok := rows.Column(m.name).(*array.String); ok && r < names.Len() && names.IsValid(r) {
+			return fmt.Errorf("%s: %w", names.Value(r), err)
+		}
+	}
+	return err
 }
 
 // Input finds one of a model's inputs of images, f32[B,C,H,W].

@@ -3,6 +3,7 @@ package classification
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -51,6 +52,11 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// Metrics says what the loss returns beside loss and weight.
+func (b *binding) Metrics() []plugin.Metric {
+	return []plugin.Metric{{Name: "accuracy", Doc: "part of the images whose likeliest class is right", PerWeight: true}}
+}
+
 // Bind needs a model of role image_classifier: input pixel_values
 // (f32[B,C,H,W]), output logits (f32[B,K]). Rows have a column image (see
 // batch.Images), and label, int32 below K, or targets,
@@ -98,6 +104,11 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 		}
 		if t := r.Rows.Field(b.label).Type; t.ID() != arrow.INT32 {
 			return nil, fmt.Errorf("the dataset's column \"label\" is %v; needs int32", t)
+		}
+	}
+	if text, ok := r.Properties["classes"]; ok {
+		if n, err := strconv.Atoi(text); err != nil || n > b.classes {
+			return nil, fmt.Errorf("the dataset has %s classes, the model %d; raise the model's num_labels", text, b.classes)
 		}
 	}
 	targets := ir.Param{Name: "targets", Type: ir.T(ir.F32, logits.Shape...)}

@@ -38,6 +38,11 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// Metrics says what the loss returns beside loss and weight.
+func (b *binding) Metrics() []plugin.Metric {
+	return []plugin.Metric{{Name: "accuracy", Doc: fmt.Sprintf("part of the images whose caption is found among %d", b.shape.Shape[0]), PerWeight: true}}
+}
+
 // Bind needs a model of role dual_encoder: inputs pixel_values
 // (f32[B,C,H,W]), input_ids (i32[B,S]) and text_positions (i32[B]), outputs
 // image_embeds and text_embeds (f32[B,D], of length 1) and logit_scale (f32[]).

@@ -37,6 +37,14 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// Metrics says what the loss returns beside loss and weight.
+func (b *binding) Metrics() []plugin.Metric {
+	return []plugin.Metric{
+		{Name: "reconstruction_nll", Doc: "nats an image", PerWeight: true},
+		{Name: "kl", Doc: "nats an image, of its codes from equal ones", PerWeight: true},
+	}
+}
+
 // Bind needs a model of role discrete_vae: inputs pixel_values
 // (f32[B,C,H,W], from 0.1 to 0.9), gumbel (f32[B,K,h,w], standard Gumbel noise)
 // and temperature (f32[]); outputs code_logits (f32[B,K,h,w]) and

@@ -228,6 +228,9 @@ func (b *binding) build(outputs []ir.Param, hidden, embedding ir.Type) (*ir.Func
 		mean := f.Div(right, f.Const(ir.F32, float64(b.rows)))
 		scaled := f.Mul(mean, weight)
 		f.Return(b.pairs+"_loss", scaled)
+		hits := f.Convert(f.Compare("eq", f.Argmax(pair, 1), pairLabel), ir.F32)
+		share := f.Div(f.ReduceSum(hits, 0), f.Const(ir.F32, float64(b.rows)))
+		f.Return(b.pairs+"_accuracy", f.Mul(share, weight))
 		loss = f.Add(loss, f.Scale(scaled, b.pairWeight))
 	}
 	f.Return("loss", loss)

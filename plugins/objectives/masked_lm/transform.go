@@ -26,6 +26,18 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// Metrics says what the loss returns beside loss and weight.
+func (b *binding) Metrics() []plugin.Metric {
+	if b.pairs == "none" {
+		return nil
+	}
+	return []plugin.Metric{
+		{Name: "masked_lm_loss", Doc: "nats a hidden token", PerWeight: true},
+		{Name: b.pairs + "_loss", Doc: "nats a pair", PerWeight: true},
+		{Name: b.pairs + "_accuracy", Doc: "part of the pairs that are told right", PerWeight: true},
+	}
+}
+
 // Streams of draws.
 const (
 	maskStream uint32 = 0x6d6c6d00 + iota // "mlm"

@@ -38,6 +38,14 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// Metrics says what the loss returns beside loss and weight.
+func (b *binding) Metrics() []plugin.Metric {
+	return []plugin.Metric{
+		{Name: "text_loss", Doc: "nats a token", PerWeight: true},
+		{Name: "image_loss", Doc: "nats a code", PerWeight: true},
+	}
+}
+
 // Bind needs a model of role token_prior: inputs text_ids (i32[B,T]) and
 // image_codes (i32[B,N]), outputs text_logits (f32[B,T,V]) and image_logits
 // (f32[B,N,K]). Rows have columns tokens and codes, fixed_size_list<int32> of

@@ -1,0 +1,155 @@
+package tokens
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/seedbed/seedbed/datasets"
+	"github.com/seedbed/seedbed/datasets/tokenizer"
+)
+
+// captions is a dataset with one column more: its texts as tokens.
+type captions struct {
+	datasets.Dataset
+	tokenizer       *tokenizer.Tokenizer
+	column, length  int
+	begin, end, pad int32 // begin is -1 if there is none
+	schema          *arrow.Schema
+	list            *arrow.FixedSizeListType
+	fingerprint     string
+}
+
+// textColumn finds the column of texts.
+func textColumn(d datasets.Dataset) (int, error) {
+	found := d.Schema().FieldIndices("text")
+	if len(found) != 1 || d.Schema().Field(found[0]).Type.ID() != arrow.STRING {
+		return 0, errors.New("the samples have no captions: there is no column text")
+	}
+	return found[0], nil
+}
+
+// Captions adds the column tokens, fixed_size_list<int32>[length], to a dataset with a column text, utf8: the token that begins a text,
+// if the tokenizer has one (<|startoftext|>, [CLS] or <s>), the text, cut where it is too long, and the token that ends it; then
+// padding, which without a token of its own is the end token again, as CLIP's. Special tokens in a text are ordinary text. Closing
+// it closes the dataset.
+func Captions(d datasets.Dataset, t *tokenizer.Tokenizer, length int) (datasets.Dataset, error) {
+	c := &captions{Dataset: d, tokenizer: t, length: length, list: arrow.FixedSizeListOfNonNullable(int32(length), arrow.PrimitiveTypes.Int32)}
+	var err error
+	if c.column, err = textColumn(d); err != nil {
+		return nil, err
+	}
+	if length < 3 || length > maxSequenceLength {
+		return nil, fmt.Errorf("captions of %d tokens: outside [3, %d]", length, maxSequenceLength)
+	}
+	if c.end, err = t.EndOfText(); err != nil {
+		return nil, err
+	}
+	var ok bool
+	if c.begin, ok = t.SpecialID("<|startoftext|>", "[CLS]", "<s>"); !ok {
+		c.begin = -1
+	}
+	if c.pad, ok = t.SpecialID("[PAD]", "<pad>"); !ok {
+		c.pad = c.end
+	}
+	fields := append(d.Schema().Fields(), arrow.Field{Name: "tokens", Type: c.list})
+	c.schema = arrow.NewSchema(fields, nil)
+	text, err := t.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "captions 1 of %s, length %d\n", d.Fingerprint(), length)
+	h.Write(text)
+	c.fingerprint = hex.EncodeToString(h.Sum(nil))
+	return c, nil
+}
+
+func (c *captions) Schema() *arrow.Schema { return c.schema }
+func (c *captions) Fingerprint() string   { return c.fingerprint }
+
+func (c *captions) Read(ctx context.Context, rows []int64) (arrow.Record, error) {
+	if int64(len(rows)) > maxReadBytes/tokenBytes/int64(c.length) {
+		return nil, fmt.Errorf("read captions: %d rows of %d tokens at once are too many", len(rows), c.length)
+	}
+	r, err := c.Dataset.Read(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Release()
+	texts, ok := r.Column(c.column).(*array.String)
+	if !ok {
+		return nil, fmt.Errorf("read captions: the column text is %v", r.Column(c.column).DataType())
+	}
+	b := array.NewFixedSizeListBuilderWithField(memory.DefaultAllocator, int32(c.length), c.list.ElemField())
+	defer b.Release()
+	values := b.ValueBuilder().(*array.Int32Builder)
+	encoder := c.tokenizer.NewEncoder()
+	var row []int32
+	for i := range texts.Len() {
+		row = row[:0]
+		if c.begin >= 0 {
+			row = append(row, c.begin)
+		}
+		row = encoder.Append(row, []byte(texts.Value(i)))
+		row = append(row[:min(len(row), c.length-1)], c.end)
+		for len(row) < c.length {
+			row = append(row, c.pad)
+		}
+		b.Append(true)
+		values.AppendValues(row, nil)
+	}
+	column := b.NewArray()
+	defer column.Release()
+	return array.NewRecord(c.schema, append(r.Columns(), column), r.NumRows()), nil
+}
+
+// maxCaptions is how many captions a tokenizer is trained on at most.
+const maxCaptions = 1 << 16
+
+// TrainOnCaptions trains a tokenizer on the texts of a dataset with a column text: of rows evenly spread over it, up to limit bytes. Of
+// byte-level BPE it gets CLIP's special tokens, <|startoftext|> and <|endoftext|>; the others have their own.
+func TrainOnCaptions(ctx context.Context, d datasets.Dataset, limit int64, o tokenizer.TrainOptions) (*tokenizer.Tokenizer, error) {
+	column, err := textColumn(d)
+	if err != nil {
+		return nil, err
+	}
+	if o.Model == "" || o.Model == tokenizer.BPE {
+		o.SpecialTokens = []string{"<|startoftext|>", tokenizer.EndOfText}
+	}
+	n := min(d.Len(), maxCaptions)
+	const step = 1024
+	var texts iter.Seq2[[]byte, error] = func(yield func([]byte, error) bool) {
+		left := limit
+		for from := int64(0); from < n && left > 0; from += step {
+			rows := make([]int64, min(step, n-from))
+			for i := range rows {
+				// The quotient and the rest apart: the product may not fit.
+				k := from + int64(i)
+				rows[i] = d.Len()/n*k + d.Len()%n*k/n
+			}
+			r, err := d.Read(ctx, rows)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			column := r.Column(column).(*array.String)
+			for i := range rows {
+				// A copy: the trainer keeps it, the record goes.
+				text := []byte(column.Value(i))
+				if left -= int64(len(text)); !yield(text, nil) {
+					r.Release()
+					return
+				}
+			}
+			r.Release()
+		}
+	}
+	return tokenizer.Train(ctx, texts, o)
+}
