@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/pages"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/pool"
 )
 
@@ -63,12 +64,13 @@ func New(p *pool.Pool, path isa.Path) (*Engine, error) {
 type scratch struct {
 	t       tileArgs  // here because it escapes
 	edge    []float32 // a tile of a column panel that is cut off
-	partial []float32 // sums of a part of a chunk
+	partial []float32 // sums of a part of a chunk, rows of a column panel
+	sums    []float32 // of the chunks so far, by column panel
 	stream
 }
 
 func newScratch(e *Engine) *scratch {
-	return &scratch{edge: aligned(e.tileRows() * e.nr), partial: aligned(e.tileRows() * e.nr), stream: newStream(e.nr)}
+	return &scratch{edge: aligned(e.tileRows() * e.nr), partial: aligned(e.tileRows() * e.nr), sums: aligned(e.tileRows() * roundUp(tileCols, e.nr)), stream: newStream(e.nr)}
 }
 
 // Path returns the kernels in use.
@@ -198,6 +200,7 @@ const (
 func aligned(n int) []float32 {
 	x := make([]float32, n+perLine)
 	skip := -int(uintptr(unsafe.Pointer(&x[0]))/4) & (perLine - 1)
+	pages.Advise(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)))
 	return x[skip:][:n:n]
 }
 

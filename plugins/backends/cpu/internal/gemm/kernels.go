@@ -15,29 +15,44 @@ type kernels struct {
 	stream func(acc, x, b []float32, step int)
 }
 
-// tileArgs says what a micro-kernel does: for each of a number of row panels, of rows <= mr each, C = (first ? +0 : C) + A B over k
+// tileArgs says what a micro-kernel does: for each of a number of row panels, of rows <= mr each, C = (first ? +0 : S) + A B over k
 // steps, at most a chunk. A chunk may come in parts: all but the last keep their sums in partial, all but the first resume from it.
 type tileArgs struct {
 	rows, k, panels    int
 	a                  []float32 // element (i, k) of panel p is a[p*aPanel + i*aRow + k*aCol]
 	aRow, aCol, aPanel int
 	b                  []float32 // element (k, j) is b[k*nr + j]
-	c                  []float32 // element (i, j) of panel p is c[(p*rows+i)*cRow + j]
+	s                  []float32 // element (i, j) of panel p is s[(p*rows+i)*sRow + j]; unused if first or keep
+	sRow               int
+	c                  []float32 // element (i, j) of panel p is c[(p*rows+i)*cRow + j]; unused if keep
 	cRow               int
 	first              bool
 	partial            []float32 // panels of rows by nr
 	resume, keep       bool
+
+	// To be fetched into the cache meanwhile, by kernels that can: bNext, which may be empty, and the panel of A that follows, which
+	// lies in one piece. Both steps are those after fetchEvery k.
+	bNext          []float32
+	aFetch, bFetch int
 }
+
+const fetchEvery = 4 // k
 
 // check panics, as any index out of range does, unless all elements that t names are in its slices.
 func (t *tileArgs) check(mr, nr int) {
-	if t.rows < 1 || t.rows > mr || t.k < 1 || t.panels < 1 || t.aRow < 0 || t.aCol < 0 || t.aPanel < 0 || t.cRow < 0 {
+	if t.rows < 1 || t.rows > mr || t.k < 1 || t.panels < 1 || t.aRow < 0 || t.aCol < 0 || t.aPanel < 0 || t.sRow < 0 || t.cRow < 0 {
 		panic("gemm: micro-kernel arguments out of range")
 	}
 	_ = t.a[(t.panels-1)*t.aPanel+(t.rows-1)*t.aRow+(t.k-1)*t.aCol]
 	_ = t.b[t.k*nr-1]
 	if t.resume || t.keep {
 		_ = t.partial[t.panels*t.rows*nr-1]
+	}
+	if t.keep {
+		return
+	}
+	if !t.first {
+		_ = t.s[(t.panels*t.rows-1)*t.sRow+nr-1]
 	}
 	_ = t.c[(t.panels*t.rows-1)*t.cRow+nr-1]
 }

@@ -31,7 +31,7 @@ var (
 
 // The signatures of the assembly: steps in bytes.
 type (
-	tileFunc   func(k, panels int, a *float32, aRow, aCol, aPanel int, b, c *float32, cRow int, partial *float32, first, resume, keep bool)
+	tileFunc   func(k, panels int, a *float32, aRow, aCol, aPanel, aFetch int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first, resume, keep bool)
 	packFunc   func(dst, src *float32, step, n int)
 	streamFunc func(acc, x, b *float32, bRow, n int)
 )
@@ -53,7 +53,8 @@ func assembly(mr, nr, depth, lanes int, tiles []tileFunc, packA, packB, transpos
 		mr: mr, nr: nr, depth: depth,
 		tile: func(t *tileArgs) {
 			t.check(mr, nr)
-			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aCol*size, t.aPanel*size, &t.b[0], &t.c[0], t.cRow*size, unsafe.SliceData(t.partial), t.first, t.resume, t.keep)
+			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aCol*size, t.aPanel*size, t.aFetch*size, &t.b[0], unsafe.SliceData(t.bNext), t.bFetch*size,
+				unsafe.SliceData(t.s), t.sRow*size, unsafe.SliceData(t.c), t.cRow*size, unsafe.SliceData(t.partial), t.first, t.resume, t.keep)
 		},
 		packA: pack(mr, packA),
 		packB: pack(nr, packB),

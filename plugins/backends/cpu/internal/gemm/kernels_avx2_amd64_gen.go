@@ -4,35 +4,35 @@
 
 package gemm
 
-// tile1_avx2 adds a chunk to panels of 1 rows and 16 columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.
+// tile1_avx2 adds a chunk to panels of 1 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile1_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile1_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 
-// tile2_avx2 adds a chunk to panels of 2 rows and 16 columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.
+// tile2_avx2 adds a chunk to panels of 2 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile2_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile2_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 
-// tile3_avx2 adds a chunk to panels of 3 rows and 16 columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.
+// tile3_avx2 adds a chunk to panels of 3 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile3_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile3_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 
-// tile4_avx2 adds a chunk to panels of 4 rows and 16 columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.
+// tile4_avx2 adds a chunk to panels of 4 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile4_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile4_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 
-// tile5_avx2 adds a chunk to panels of 5 rows and 16 columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.
+// tile5_avx2 adds a chunk to panels of 5 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile5_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile5_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 
-// tile6_avx2 adds a chunk to panels of 6 rows and 16 columns of c: c = (first ? +0 : c) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. The steps of a and c are in bytes; b is packed; k and panels are positive.
+// tile6_avx2 adds a chunk to panels of 6 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile6_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, b *float32, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile6_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
 
 // packA_avx2 copies n > 0 rows of 6 adjacent elements, step bytes apart, to dst without gaps.
 //

@@ -30,12 +30,13 @@ func tilePortable(t *tileArgs) {
 				copy(t.partial[8*(panel*t.rows+i):], p[:])
 				continue
 			}
-			c := (*[8]float32)(t.c[(panel*t.rows+i)*t.cRow:])
-			if t.first {
-				*c = [8]float32{}
+			var s [8]float32
+			if !t.first {
+				s = [8]float32(t.s[(panel*t.rows+i)*t.sRow:])
 			}
+			c := (*[8]float32)(t.c[(panel*t.rows+i)*t.cRow:])
 			for j := range p {
-				c[j] += p[j]
+				c[j] = s[j] + p[j]
 			}
 		}
 	}

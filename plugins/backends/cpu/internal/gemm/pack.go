@@ -4,6 +4,7 @@ package gemm
 type packing struct {
 	dst             []float32
 	panel           int // from one panel of dst to the next
+	part, partDepth int // from one part of dst to the next, which has the next so many k
 	src             []float32
 	kStride, stride int // of src: to the next k; to the next row of A or column of B
 	n, depth, width int // rows of A or columns of B; k; rows or columns in a panel
@@ -26,7 +27,10 @@ func (p *packing) cut() {
 	if p.stride == 1 {
 		p.unitPanels = max(1, packCols/p.width)
 	}
-	p.unitDepth = max(packUnit/(p.unitPanels*p.width)/packDepth, 1) * packDepth
+	p.unitDepth = min(max(packUnit/(p.unitPanels*p.width)/packDepth, 1)*packDepth, p.partDepth)
+	for p.partDepth%p.unitDepth != 0 {
+		p.unitDepth -= packDepth
+	}
 	p.unitsDown = (p.depth + p.unitDepth - 1) / p.unitDepth
 	perUnit := p.unitPanels * p.width
 	p.units = p.unitsDown * ((p.n + perUnit - 1) / perUnit)
@@ -46,10 +50,11 @@ func (p *packing) unit(e *Engine, i int) {
 		for panel := first; panel < last; panel++ {
 			at := panel * p.width
 			src, n := p.src[k*p.kStride+at*p.stride:], min(p.width, p.n-at)
+			dst, within := p.dst[k/p.partDepth*p.part+panel*p.panel:], k%p.partDepth
 			if p.rowStep > 0 {
-				copyRows(p.dst[panel*p.panel+k:], p.rowStep, src, p.stride, n, depth)
+				copyRows(dst[within:], p.rowStep, src, p.stride, n, depth)
 			} else {
-				e.packPanel(p.dst[panel*p.panel+k*p.width:], src, p.kStride, p.stride, depth, n, p.width)
+				e.packPanel(dst[within*p.width:], src, p.kStride, p.stride, depth, n, p.width)
 			}
 		}
 	}
@@ -89,7 +94,7 @@ func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n, width 
 // packAll packs a whole B.
 func (l *lane) packAll(to *PackedB, b Operand) error {
 	l.aPacking.units = 0
-	l.bPacking = packing{dst: to.data, panel: to.k * l.e.nr, src: b.Data, kStride: b.RowStride, stride: b.ColStride, n: to.n, depth: to.k, width: l.e.nr}
+	l.bPacking = packing{dst: to.data, panel: to.k * l.e.nr, part: l.e.depth * l.e.nr, partDepth: l.e.depth, src: b.Data, kStride: b.RowStride, stride: b.ColStride, n: to.n, depth: to.k, width: l.e.nr}
 	l.bPacking.cut()
 	defer func() { l.bPacking = packing{} }()
 	return l.each(l.bPacking.units, l.packBody)

@@ -63,6 +63,7 @@ type lane struct {
 type panels struct {
 	data             []float32
 	panel, step, col int // col: to the next k; step: to the next row within a panel of A
+	part             int // to the next depth of k
 }
 
 func newLane(e *Engine, each func(int, func(int, int)) error, l limits) *lane {
@@ -85,9 +86,9 @@ func (l *lane) run(p *Problem, item int) error {
 	if l.streams() {
 		return l.runStream()
 	}
-	// Kernels read A where it lies unless only its rows are adjacent, or its rows push each other out of the cache.
+	// Kernels read A where it lies unless only its rows are adjacent, or its panels reach too far.
 	l.packsA = p.A.RowStride == 1 && p.A.ColStride != 1 && p.M > 1 && p.K > 1
-	l.copiesA = !l.packsA && p.A.ColStride == 1 && p.K > 0 && p.N >= minColsToCopyA && crowded(p.A.RowStride, min(p.M, l.e.mr))
+	l.copiesA = !l.packsA && p.A.ColStride == 1 && p.K > 0 && p.N >= minColsToCopyA && p.A.RowStride > l.e.depth
 
 	depth := max(1, min(p.K, numerics.SuperChunkK))
 	nBlock := max(l.limits.b/depth/l.e.nr, 1) * l.e.nr
@@ -149,27 +150,29 @@ func (l *lane) operands() error {
 	}
 	l.aPacking.units, l.bPacking.units = 0, 0
 	if l.packsA || l.copiesA {
-		l.aPanels = panels{panel: depth * l.e.mr, step: 1, col: l.e.mr}
+		longest := min(depth, l.e.depth) // part
+		l.aPanels = panels{panel: longest * l.e.mr, step: 1, col: l.e.mr}
 		rowStep := 0
 		if l.copiesA {
-			rowStep = (roundUp(depth, perLine)/perLine | 1) * perLine // an odd number of lines: each row another set
+			rowStep = (roundUp(longest, perLine)/perLine | 1) * perLine // an odd number of lines: each row another set
 			l.aPanels = panels{panel: rowStep * l.e.mr, step: rowStep, col: 1}
 		}
-		l.a = grow(l.a, roundUp(l.m1-l.m0, l.e.mr)/l.e.mr*l.aPanels.panel)
+		l.aPanels.part = roundUp(l.m1-l.m0, l.e.mr) / l.e.mr * l.aPanels.panel
+		l.a = grow(l.a, (depth+l.e.depth-1)/l.e.depth*l.aPanels.part)
 		l.aPanels.data = l.a
 		if l.n0 == 0 || !l.keepsA {
 			row, col := l.p.A.RowStride, l.p.A.ColStride
-			l.aPacking = packing{dst: l.a, panel: l.aPanels.panel, src: l.a0[l.m0*row+l.k0*col:], kStride: col, stride: row,
+			l.aPacking = packing{dst: l.a, panel: l.aPanels.panel, part: l.aPanels.part, partDepth: l.e.depth, src: l.a0[l.m0*row+l.k0*col:], kStride: col, stride: row,
 				n: l.m1 - l.m0, depth: depth, width: l.e.mr, rowStep: rowStep}
 			l.aPacking.cut()
 		}
 	} else if l.aPanels = (panels{}); depth > 0 { // else A is empty and its strides mean nothing
 		row, col := l.p.A.RowStride, l.p.A.ColStride
-		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, step: row, col: col}
+		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, step: row, col: col, part: l.e.depth * col}
 	}
 	if l.packsB && depth > 0 {
 		row, col := l.p.B.RowStride, l.p.B.ColStride
-		l.bPacking = packing{dst: l.b, panel: l.bPanels.panel, src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col,
+		l.bPacking = packing{dst: l.b, panel: l.bPanels.panel, part: l.e.depth * l.e.nr, partDepth: l.e.depth, src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col,
 			n: l.n1 - l.n0, depth: depth, width: l.e.nr}
 		l.bPacking.cut()
 	}
@@ -179,26 +182,8 @@ func (l *lane) operands() error {
 	return l.each(l.aPacking.units+l.bPacking.units, l.packBody)
 }
 
-const (
-	// What this many columns gain by A's rows not crowding is more than copying them takes.
-	minColsToCopyA = 128
-
-	// The smallest first-level data cache of processors with AVX-512: 32 KiB.
-	l1Sets = 64
-	l1Ways = 8
-)
-
-// crowded says whether so many rows, read side by side, need nearly all ways of a cache set.
-func crowded(rowStride, rows int) bool {
-	var ways [l1Sets]int
-	for r := range rows {
-		set := r * rowStride / perLine % l1Sets
-		if ways[set]++; ways[set] >= l1Ways {
-			return true
-		}
-	}
-	return false
-}
+// minColsToCopyA columns gain more by A's panels lying in one piece, which is then fetched ahead, than copying them takes.
+const minColsToCopyA = 128
 
 // planTiles cuts the block into tiles, enough of them to keep all workers busy to the end, and returns their number.
 func (l *lane) planTiles() int {
@@ -235,37 +220,57 @@ func (l *lane) tile(worker, i int) {
 	*t = tileArgs{aRow: l.aPanels.step, aCol: l.aPanels.col, aPanel: l.aPanels.panel}
 	full, rest := rows/e.mr, rows%e.mr
 	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
-	for k := 0; k < l.k1-l.k0; k += numerics.ChunkK {
-		end := min(k+numerics.ChunkK, l.k1-l.k0)
+	depth := l.k1 - l.k0
+	for k := 0; k < depth; k += numerics.ChunkK {
+		end := min(k+numerics.ChunkK, depth)
 		t.first = k == 0 && !p.Accumulate
 		for j := col0; j < col1; j += e.nr {
 			b := l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel:]
-			into, cols := c[j-col0:], min(e.nr, col1-j)
-			c, cRow := into, p.CRow
-			if cols < e.nr {
-				c, cRow = w.edge, e.nr
-				if !t.first {
-					copyRows(c, cRow, into, p.CRow, rows, cols)
+			cols := min(e.nr, col1-j)
+			// Between chunks the sums of a panel lie in one piece: C's rows may be far apart, and crowd a set of the caches.
+			sums := w.sums[(j-col0)*rows:]
+			out := span{sums, e.nr}
+			if end == depth {
+				out = span{c[j-col0:], p.CRow}
+				if cols < e.nr {
+					out = span{w.edge, e.nr}
+				}
+			}
+			in := span{sums, e.nr}
+			if k == 0 && p.Accumulate {
+				if in = (span{c[j-col0:], p.CRow}); cols < e.nr {
+					copyRows(w.edge, e.nr, in.data, in.row, rows, cols)
+					in = span{w.edge, e.nr}
 				}
 			}
 			for part := k; part < end; part += e.depth {
 				t.k = min(e.depth, end-part)
 				t.resume, t.keep = part > k, part+t.k < end
-				t.b, t.c, t.cRow, t.partial = b[part*e.nr:], c, cRow, w.partial
+				t.b, t.partial = b[part*e.nr:], w.partial
+				t.s, t.sRow, t.c, t.cRow = in.data, in.row, out.data, out.row
+				t.aFetch = t.aPanel * fetchEvery / t.k
+				next := (part + t.k) * e.nr
+				if part+t.k == end {
+					next = l.bPanels.panel + k*e.nr
+				}
+				if t.bNext = nil; next < len(b) {
+					t.bNext, t.bFetch = b[next:], e.nr*fetchEvery/max(full, 1)
+				}
+				a := a[part/e.depth*l.aPanels.part:]
 				if full > 0 {
-					t.rows, t.panels, t.a = e.mr, full, a[part*t.aCol:]
+					t.rows, t.panels, t.a = e.mr, full, a
 					e.tile(t)
 				}
 				if rest > 0 {
-					if full > 0 {
-						t.c, t.partial = c[full*e.mr*cRow:], w.partial[full*e.mr*e.nr:]
+					if done := full * e.mr; done > 0 {
+						t.s, t.c, t.partial = t.s[min(done*t.sRow, len(t.s)):], t.c[done*t.cRow:], t.partial[done*e.nr:]
 					}
-					t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel+part*t.aCol:]
+					t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel:]
 					e.tile(t)
 				}
 			}
-			if cols < e.nr {
-				copyRows(into, p.CRow, w.edge, e.nr, rows, cols)
+			if cols < e.nr && end == depth {
+				copyRows(c[j-col0:], p.CRow, w.edge, e.nr, rows, cols)
 			}
 		}
 	}
@@ -276,6 +281,12 @@ func (l *lane) tile(worker, i int) {
 	if l.last && p.Epilogue != nil {
 		p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: row0, Row1: row1, Col0: col0, Col1: col1})
 	}
+}
+
+// span is rows of a matrix, row apart.
+type span struct {
+	data []float32
+	row  int
 }
 
 func copyRows(dst []float32, dstRow int, src []float32, srcRow, rows, cols int) {

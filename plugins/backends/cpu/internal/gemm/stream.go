@@ -115,6 +115,7 @@ func (l *lane) transposeChunk(w *scratch, c []float32, col0, cols, k, n int, fir
 				copyRows(t.c, t.cRow, c[j:], p.CRow, p.M, width)
 			}
 		}
+		t.s, t.sRow = t.c, t.cRow
 		e.tile(t)
 		if width < e.nr {
 			copyRows(c[j:], p.CRow, t.c, t.cRow, p.M, width)

@@ -25,10 +25,16 @@ func reserve(size int) ([]byte, error) {
 		p = unsafe.Add(p, head)
 	}
 	b := unsafe.Slice((*byte)(p), size)
-	if slack > 0 {
-		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // a wish: without it the pages are small
-	}
+	Advise(b)
 	return b, nil
+}
+
+// Advise asks that what of b makes whole huge pages lies on such. It is a wish: without it the pages are small.
+func Advise(b []byte) {
+	head := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (huge - 1)
+	if whole := (len(b) - head) &^ (huge - 1); whole > 0 {
+		_ = unix.Madvise(b[head:][:whole], unix.MADV_HUGEPAGE)
+	}
 }
 
 func release(b []byte) { unmap(unsafe.Pointer(unsafe.SliceData(b)), len(b)) }
