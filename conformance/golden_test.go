@@ -52,17 +52,14 @@ type goldenSystem struct {
 	fields func(io map[string][]float64) map[string][]float64
 	// outputs compares what the model puts out, in float64.
 	outputs func(t *testing.T, got, io map[string][]float64, same func(name string, want, got []float64))
-	// wide are roundings of 2^-24 that PyTorch's own result has, being computed
-	// in f32 in places; 2 if 0, for the constants of the program.
-	wide float64
-	// roundings are those left in a gradient of f32 (see train); 16 if 0.
-	roundings float64
+	// mixed says that PyTorch's own result is computed in f32 in places.
+	mixed bool
 }
 
 var goldenSystems = map[string]goldenSystem{
-	"gpt2": gptSystem(3, 20, 0, `{"vocab_size": 101, "n_positions": 24, "n_embd": 32, "n_layer": 2, "n_head": 4}`),
+	"gpt2": gptSystem(3, 20, false, `{"vocab_size": 101, "n_positions": 24, "n_embd": 32, "n_layer": 2, "n_head": 4}`),
 	// transformers has Llama's mean squares, softmax and rotary angles in f32.
-	"llama": gptSystem(2, 24, 16, `{"vocab_size": 97, "n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_kv_head": 2, "n_inner": 88,
+	"llama": gptSystem(2, 24, true, `{"vocab_size": 97, "n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_kv_head": 2, "n_inner": 88,
 		"norm": "rms_norm", "layer_norm_epsilon": 1e-6, "position": "rotary", "mlp": "gated", "activation": "silu", "bias": false, "tie_embeddings": false}`),
 	"t5":           t5System(``),
 	"t5_v1_1":      t5System(`, "feed_forward_proj": "gated-gelu", "scale_decoder_outputs": false`),
@@ -72,9 +69,7 @@ var goldenSystems = map[string]goldenSystem{
 		model:  vit.Model,
 		config: `{"image_size": 32, "patch_size": 8, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 72, "num_labels": 5}`,
 		role:   "image_classifier", dims: map[string]int{"batch": 3},
-		// Gradients of the last block are sums over three class tokens, in which
-		// errors cancel little.
-		roundings: 32, wide: 4, // transformers has ViT's softmax in f32
+		mixed:     true, // transformers has ViT's softmax in f32
 		objective: classification.Objective{}, rows: imageRows(batchtest.Column{Name: "label", Values: []int32{}}),
 		fields: func(io map[string][]float64) map[string][]float64 {
 			return map[string][]float64{"pixel_values": io["in.pixel_values"], "targets": oneHot(io["in.labels"], 5)}
@@ -90,9 +85,7 @@ var goldenSystems = map[string]goldenSystem{
 			"vision_hidden_size": 40, "vision_num_hidden_layers": 2, "vision_num_attention_heads": 4, "vision_intermediate_size": 80}`,
 		role: "dual_encoder", dims: map[string]int{"batch": 4, "sequence": 16},
 		objective: contrastive.Objective{}, rows: imageRows(tokenRows(16)...), properties: map[string]string{"end_of_text": "98"},
-		// transformers has CLIP's softmax in f32, and the temperature multiplies
-		// errors of similarities by 14.
-		wide: 32, roundings: 64,
+		mixed: true, // transformers has CLIP's softmax in f32
 		fields: func(io map[string][]float64) map[string][]float64 {
 			return map[string][]float64{"pixel_values": io["in.pixel_values"], "input_ids": io["in.input_ids"], "text_positions": {15, 8, 11, 4}}
 		},
@@ -107,7 +100,7 @@ var goldenSystems = map[string]goldenSystem{
 		model:  resnet.Model,
 		config: `{"image_size": 32, "embedding_size": 8, "layer_type": "basic", "hidden_size_1": 16, "hidden_size_2": 32, "depth_1": 1, "depth_2": 1, "depth_3": 0, "depth_4": 0, "projection_dim": 16}`,
 		role:   "two_view_encoder", dims: map[string]int{"batch": 5},
-		objective: nt_xent.Objective{}, rows: imageRows(), roundings: batchNormRoundings,
+		objective: nt_xent.Objective{}, rows: imageRows(),
 		fields: func(io map[string][]float64) map[string][]float64 {
 			return map[string][]float64{"view_a": io["in.view_a"], "view_b": io["in.view_b"]}
 		},
@@ -180,18 +173,13 @@ var goldenSystems = map[string]goldenSystem{
 	},
 }
 
-// batchNormRoundings are those left in gradients through batch norms of few
-// values: what is left of the cotangent after its mean and its part along the
-// values are taken off is small beside it.
-const batchNormRoundings = 128
-
 func resnetSystem(layer string) goldenSystem {
 	return goldenSystem{
 		model:  resnet.Model,
 		config: `{"image_size": 37, "image_width": 33, "embedding_size": 8, "layer_type": "` + layer + `", "hidden_size_1": 16, "hidden_size_2": 32, "depth_1": 2, "depth_2": 1, "depth_3": 0, "depth_4": 0, "num_labels": 7}`,
 		role:   "image_classifier", dims: map[string]int{"batch": 4},
-		objective: classification.Objective{}, roundings: batchNormRoundings,
-		rows: []batchtest.Column{{Name: "image", Length: 3 * 37 * 33, Values: []uint8{}, Image: [3]int{37, 33, 3}}, {Name: "label", Values: []int32{}}},
+		objective: classification.Objective{},
+		rows:      []batchtest.Column{{Name: "image", Length: 3 * 37 * 33, Values: []uint8{}, Image: [3]int{37, 33, 3}}, {Name: "label", Values: []int32{}}},
 		fields: func(io map[string][]float64) map[string][]float64 {
 			return map[string][]float64{"pixel_values": io["in.pixel_values"], "targets": oneHot(io["in.labels"], 7)}
 		},
@@ -256,10 +244,10 @@ func imageRows(more ...batchtest.Column) []batchtest.Column {
 
 // gptSystem is a GPT, for which PyTorch shifts the labels by itself: it gives
 // logits for the last token too, which nothing follows.
-func gptSystem(batch, sequence int, wide float64, config string) goldenSystem {
+func gptSystem(batch, sequence int, mixed bool, config string) goldenSystem {
 	const width = 32
 	return goldenSystem{
-		wide:  wide,
+		mixed: mixed,
 		model: gpt.Model, config: config, role: "causal_lm", dims: map[string]int{"batch": batch, "sequence": sequence - 1},
 		objective: causal_lm.Objective{}, objectiveConfig: `{"document_boundaries": false}`,
 		data: func(io map[string][]float64) memoryRows {
@@ -292,7 +280,7 @@ func maeSystem(normalize string) goldenSystem {
 			"decoder_hidden_size": 24, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 3, "decoder_intermediate_size": 48,
 			"position_embeddings": "none"}`, // its tables are all zero
 		role: "masked_autoencoder", dims: map[string]int{"batch": 3},
-		wide:      4, // transformers has ViT's softmax in f32
+		mixed:     true, // transformers has ViT's softmax in f32
 		objective: masked_reconstruction.Objective{}, objectiveConfig: `{"norm_pix_loss": ` + normalize + `}`, rows: imageRows(),
 		constants: []string{"vit.embeddings.position_embeddings", "decoder.decoder_pos_embed"},
 		fields: func(io map[string][]float64) map[string][]float64 {
@@ -316,10 +304,7 @@ func t5System(config string) goldenSystem {
 		model:  t5.Model,
 		config: `{"vocab_size": 101, "d_model": 32, "d_kv": 8, "d_ff": 72, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4` + config + `}`,
 		role:   "seq2seq_lm", dims: map[string]int{"batch": 3, "sequence": 40, "target": 11},
-		// The path goes through encoder and decoder, with scores that are not scaled.
-		roundings: 32,
-		// transformers has T5's softmax and mean squares in f32 whatever the dtype.
-		wide:      16,
+		mixed:     true, // transformers has T5's softmax and mean squares in f32 whatever the dtype
 		objective: span_corruption.Objective{}, rows: tokenRows(30), properties: map[string]string{"vocab_size": "90", "end_of_text": "1"},
 		fields: func(io map[string][]float64) map[string][]float64 {
 			f := map[string][]float64{"input_ids": io["in.input_ids"], "labels": io["in.labels"], "decoder_segment_ids": make([]float64, 33)}

@@ -86,6 +86,8 @@ func decode(t *testing.T, typ ir.Type, data []byte) []float64 {
 	for i := range out {
 		if x.F32 != nil {
 			out[i] = float64(x.F32[i])
+		} else if x.F64 != nil {
+			out[i] = x.F64[i]
 		} else {
 			out[i] = float64(x.Int[i])
 		}
@@ -101,6 +103,8 @@ func encode(t *testing.T, typ ir.Type, values []float64) []byte {
 	for i, v := range values {
 		if x.F32 != nil {
 			x.F32[i] = float32(v)
+		} else if x.F64 != nil {
+			x.F64[i] = v
 		} else {
 			x.Int[i] = int64(v)
 		}

@@ -345,27 +345,27 @@ func dotGeneral(op *ir.Op, in []Tensor, out Tensor) error {
 	nb, nl := len(d.LHSBatch), len(lf)
 	ls, rs := l.Type.Strides(), r.Type.Strides()
 	ks := pick(l.Type.Shape, d.LHSContract)
+	lk, rk := offsets(ks, pick(ls, d.LHSContract)), offsets(ks, pick(rs, d.RHSContract))
+	lo, ro := pick(ls, append(slices.Clone(d.LHSBatch), lf...)), pick(rs, append(slices.Clone(d.RHSBatch), rf...))
+	right := make([]int, nb+len(rf))
 	each(out.Type.Shape, func(n int, index []int) {
-		batch, left, right := index[:nb], index[nb:nb+nl], index[nb+nl:]
-		lo := at(pick(ls, d.LHSBatch), batch) + at(pick(ls, lf), left)
-		ro := at(pick(rs, d.RHSBatch), batch) + at(pick(rs, rf), right)
-		var acc numerics.DotAcc
-		var acc64 numerics.DotAcc64
-		each(ks, func(_ int, k []int) {
-			i, j := lo+at(pick(ls, d.LHSContract), k), ro+at(pick(rs, d.RHSContract), k)
-			if out.single() {
-				acc.Add(l.F32[i], r.F32[j])
-			} else {
-				acc64.Add(l.F64[i], r.F64[j])
-			}
-		})
-		if out.single() {
-			out.F32[n] = acc.Sum()
-		} else {
-			out.F64[n] = acc64.Sum()
+		copy(right, index[:nb])
+		copy(right[nb:], index[nb+nl:])
+		i, j := at(lo, index[:nb+nl]), at(ro, right)
+		var acc contraction
+		for k := range lk {
+			acc.add(l, i+lk[k], r, j+rk[k])
 		}
+		acc.sum(out, n)
 	})
 	return nil
+}
+
+// offsets returns where the elements of a part lie, in row-major order of their
+// indices.
+func offsets(shape, strides []int) (o []int) {
+	each(shape, func(_ int, index []int) { o = append(o, at(strides, index)) })
+	return o
 }
 
 // groups calls visit for each result element of a reduction with the offsets
@@ -378,14 +378,15 @@ func groups(t ir.Type, dims []int, visit func(n int, offsets []int)) {
 		}
 	}
 	strides := t.Strides()
-	var offsets []int
+	within := offsets(pick(t.Shape, dims), pick(strides, dims))
+	group := make([]int, len(within))
+	starts := pick(strides, kept)
 	each(pick(t.Shape, kept), func(n int, index []int) {
-		o := at(pick(strides, kept), index)
-		offsets = offsets[:0]
-		each(pick(t.Shape, dims), func(_ int, k []int) {
-			offsets = append(offsets, o+at(pick(strides, dims), k))
-		})
-		visit(n, offsets)
+		start := at(starts, index)
+		for k, o := range within {
+			group[k] = start + o
+		}
+		visit(n, group)
 	})
 }
 

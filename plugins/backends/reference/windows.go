@@ -109,25 +109,39 @@ func pixel(w ir.Window, t ir.Type, n int, o, k []int) (offset int, ok bool) {
 	return offset, true
 }
 
+// pixelsOf returns the offsets of the pixels of all indices below shape, -1 for
+// padding.
+func pixelsOf(shape []int, find func(index []int) (offset int, ok bool)) (offsets []int) {
+	each(shape, func(_ int, index []int) {
+		at, ok := find(index)
+		if !ok {
+			at = -1
+		}
+		offsets = append(offsets, at)
+	})
+	return offsets
+}
+
 func convolution(op *ir.Op, in []Tensor, out Tensor) error {
 	l, r, w, groups := in[0], in[1], ir.WindowOf(op.Attrs), op.Attrs.Int("feature_group_count")
 	spatial := l.Type.Rank() - 2
 	kernel, ci, co := r.Type.Shape[:spatial], r.Type.Shape[spatial], r.Type.Shape[spatial+1]
-	each(out.Type.Shape, func(n int, index []int) {
-		c := index[spatial+1]
-		first := c / (co / groups) * ci
-		var acc contraction
-		each(kernel, func(tap int, k []int) {
-			at, ok := pixel(w, l.Type, index[0], index[1:spatial+1], k)
-			for i := range ci {
-				if ok {
-					acc.add(l, at+first+i, r, (tap*ci+i)*co+c)
-				} else {
-					acc.skip()
+	each(out.Type.Shape[:spatial+1], func(n int, index []int) {
+		taps := pixelsOf(kernel, func(k []int) (int, bool) { return pixel(w, l.Type, index[0], index[1:spatial+1], k) })
+		for c := range co {
+			first := c / (co / groups) * ci
+			var acc contraction
+			for tap, at := range taps {
+				for i := range ci {
+					if at >= 0 {
+						acc.add(l, at+first+i, r, (tap*ci+i)*co+c)
+					} else {
+						acc.skip()
+					}
 				}
 			}
-		})
-		acc.sum(out, n)
+			acc.sum(out, n*co+c)
+		}
 	})
 	return nil
 }
@@ -136,18 +150,22 @@ func convolutionFilterGrad(op *ir.Op, in []Tensor, out Tensor) error {
 	l, ct, w, groups := in[0], in[1], ir.WindowOf(op.Attrs), op.Attrs.Int("feature_group_count")
 	spatial := l.Type.Rank() - 2
 	ci, co := out.Type.Shape[spatial], out.Type.Shape[spatial+1]
-	each(out.Type.Shape, func(n int, index []int) {
-		i, c := index[spatial], index[spatial+1]
-		from := c/(co/groups)*ci + i
-		var acc contraction
-		each(ct.Type.Shape[:spatial+1], func(row int, o []int) {
-			if at, ok := pixel(w, l.Type, o[0], o[1:], index[:spatial]); ok {
-				acc.add(l, at+from, ct, row*co+c)
-			} else {
-				acc.skip()
+	each(out.Type.Shape[:spatial], func(tap int, k []int) {
+		rows := pixelsOf(ct.Type.Shape[:spatial+1], func(o []int) (int, bool) { return pixel(w, l.Type, o[0], o[1:], k) })
+		for i := range ci {
+			for c := range co {
+				from := c/(co/groups)*ci + i
+				var acc contraction
+				for row, at := range rows {
+					if at >= 0 {
+						acc.add(l, at+from, ct, row*co+c)
+					} else {
+						acc.skip()
+					}
+				}
+				acc.sum(out, (tap*ci+i)*co+c)
 			}
-		})
-		acc.sum(out, n)
+		}
 	})
 	return nil
 }
