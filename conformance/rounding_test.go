@@ -41,9 +41,11 @@ var goldenRoundings = map[string]roundings{
 	"t5": {7.3, 27, 3.2, 0.71}, "t5_v1_1": {11, 50, 4, 2.1}, "vit": {6.8, 21, 1.8, 0.85},
 }
 
-// allowed is how much a run may differ from PyTorch.
+// allowed is how much a run may differ from PyTorch. The roundings of a step may
+// be those of the next, which random ones are not: the error of gradients that
+// weights show is at least that of a gradient.
 func (r roundings) allowed() roundings {
-	return roundings{allowance * r.outputs, allowance * r.gradients, allowance * r.loss, allowance * r.weights}
+	return roundings{allowance * r.outputs, allowance * r.gradients, allowance * r.loss, allowance * max(r.gradients, r.weights)}
 }
 
 var derive = flag.Bool("derive", false, "derive the roundings of all golden systems and print them")
