@@ -72,7 +72,7 @@ func (t *textRenderer) failed() { t.clear() }
 var stages = map[string]string{
 	"list": "looking for files", "scan": "reading text", "train": "training a tokenizer", "encode": "turning text into tokens",
 	"count": "counting tokens for the baselines", "check": "checking the cached tokens",
-	"samples": "reading samples",
+	"samples": "reading samples", "codes": "turning images into codes",
 }
 
 func (t *textRenderer) event(e run.Event) {

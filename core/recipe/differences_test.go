@@ -32,5 +32,5 @@ func TestDifferences(t *testing.T) {
 			free[f.path] = true
 		}
 	}
-	assert.Len(t, free, 11)
+	assert.Len(t, free, 12)
 }

@@ -70,6 +70,7 @@ type Data struct {
 	Alike     bool
 	Seed      uint64
 
+	Codes          string // of samples and shapes: a checkpoint, or empty
 	Captions       bool   // of samples and shapes: turn their text into tokens
 	Tokenizer      string // empty: train one
 	TokenizerModel string // of the tokenizer to train

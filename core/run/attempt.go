@@ -219,6 +219,7 @@ func (s *session) evaluator(ctx context.Context, max int64) (*train.Evaluator, e
 	if max > 0 {
 		rows = spread{rows, min(rows.Len(), (max+int64(s.evaluated.rows)-1)/int64(s.evaluated.rows)*int64(s.evaluated.rows))}
 	}
+	rows = strided{rows, int64(s.evaluated.rows)}
 	return train.NewEvaluator(ctx, train.EvaluationConfig{
 		Module: s.evaluated.module, Binding: s.evaluated.bound, Rows: rows, Seed: s.Recipe.Seed,
 		GrainRows: s.evaluated.rows, Device: s.device, NewFields: s.memory.NewFields,

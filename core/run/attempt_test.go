@@ -47,6 +47,16 @@ type rows struct {
 
 func (r rows) Len() int64 { return r.n }
 
+// Every row is read once, and those of a grain are far apart.
+func TestStrided(t *testing.T) {
+	s := strided{rows{n: 11}, 3}
+	var got []int64
+	for i := range s.Len() {
+		got = append(got, s.at(i))
+	}
+	assert.Equal(t, []int64{0, 3, 6, 1, 4, 7, 2, 5, 8, 9, 10}, got)
+}
+
 func TestSpread(t *testing.T) {
 	for n, want := range map[int64][]int64{1: {0}, 3: {0, 3, 6}, 4: {0, 2, 5, 7}, 10: {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}} {
 		s := spread{rows{n: 10}, n}

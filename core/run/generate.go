@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/checkpoint"
 	"github.com/seedbed/seedbed/core/generate"
@@ -95,27 +94,9 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	if err != nil {
 		return nil, r.PluginError("model", err)
 	}
-	expected := map[string]ir.Type{}
-	for _, p := range m.State() {
-		expected[p.Name] = p.Type
-	}
-	if err := c.Check(expected); err != nil {
-		return nil, err
-	}
-	f, err := c.Parameters()
+	parameters, err := upload(ctx, device, c, m)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	parameters := map[string]plugin.Buffer{}
-	for _, p := range m.State() {
-		data, err := f.Read(p.Name)
-		if err != nil {
-			return nil, err
-		}
-		if parameters[p.Name], err = device.Upload(ctx, p.Type, data); err != nil {
-			return nil, err
-		}
 	}
 	g, err := generate.New(ctx, generate.Config{
 		Device: device, Build: build, Context: r.Train.SequenceLength,

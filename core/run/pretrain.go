@@ -186,15 +186,20 @@ func (s *session) setUp(ctx context.Context) error {
 	if err := s.refuseState(); err != nil {
 		return err
 	}
-	s.data, err = prepare(ctx, r, func(p tokens.Progress) {
+	progress := func(p tokens.Progress) {
 		if p.Warning != "" {
 			s.warn("data: %s", p.Warning)
 			return
 		}
 		s.tell(&Preparing{p})
-	})
-	if err != nil {
+	}
+	if s.data, err = prepare(ctx, r, progress); err != nil {
 		return err
+	}
+	if r.Data.Codes != "" {
+		if err := s.addCodes(ctx, progress); err != nil {
+			return err
+		}
 	}
 	for _, reason := range s.data.Stats.Reasons {
 		s.warn("data: left out: %s", reason)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/seedbed/seedbed/core/recipe"
+	examples "github.com/seedbed/seedbed/examples/recipes"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every built-in recipe is good.
+func TestBuiltInRecipes(t *testing.T) {
+	all := examples.All()
+	require.NotEmpty(t, all)
+	for _, r := range all {
+		_, err := recipe.Parse(r.Name, r.Text, nil)
+		assert.NoError(t, err)
+		assert.NotEmpty(t, r.Doc)
+	}
+}
+
+// tiny are settings that make the built-in recipes small enough to run many
+// times; all have four steps, whose learning rates do not depend on how many
+// there are.
+var tiny = map[string][]string{
+	"gpt":    {"model.config={vocab_size: 300, n_positions: 12, n_embd: 8, n_layer: 1, n_head: 2}", "data.vocab_size=300", "train.sequence_length=12"},
+	"bert":   {"model.config={vocab_size: 300, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, max_position_embeddings: 16, hidden_dropout_prob: 0.1}", "objective.config={unit: word}", "data.vocab_size=300", "train.sequence_length=16"},
+	"t5":     {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
+	"vit":    {"model.config={image_size: 16, patch_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, num_labels: 8}"},
+	"resnet": {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, num_labels: 8}"},
+	"mae":    {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, decoder_hidden_size: 8, decoder_num_hidden_layers: 1, decoder_num_attention_heads: 2, decoder_intermediate_size: 8}"},
+	"simclr": {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
+	"clip": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 16, patch_size: 8, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
+		"vision_hidden_size: 8, vision_num_hidden_layers: 1, vision_num_attention_heads: 2, vision_intermediate_size: 8}", "data.vocab_size=300", "train.sequence_length=12"},
+	"dvae":  {"model.config={image_size: 16, codes: 6, width: 4}"},
+	"dalle": {"model.config={text_vocab: 300, codes: 6, text_len: 10, side: 4, n_embd: 8, n_layer: 1, n_head: 2}", "data.vocab_size=300", "train.sequence_length=10"},
+}
+
+// Each system trains from its recipe through real processes: the same weights
+// from the CPU backend with two threads as from the reference in two halves,
+// the second with one thread of the CPU backend.
+func TestEverySystemIsExact(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, writeNumbers(filepath.Join(dir, "data"), 15))
+	small := func(name string) []string {
+		sets := append([]string{"schedule.warmup_steps=4", "train.batch_size=4", "train.grain=2", "train.eval_every=0", "checkpoint.every=0", "data.validation_fraction=0.2"}, tiny[name]...)
+		r, err := recipe.Parse(name, mustFind(t, name).Text, nil)
+		require.NoError(t, err)
+		if r.Data.Kind == recipe.Shapes {
+			sets = append(sets, "data.rows=20", "data.image_size=16")
+		} else {
+			sets = append(sets, "data.paths=["+strconv.Quote(filepath.Join(dir, "data"))+"]", "data.cache_dir="+filepath.Join(dir, "cache"))
+		}
+		return sets
+	}
+	run := func(t *testing.T, name, out string, steps int, more ...string) jsonEvent {
+		args := []string{asHost, "pretrain", name, "--json", "--out", out, "--set", "train.steps=" + strconv.Itoa(steps)}
+		for _, s := range small(name) {
+			args = append(args, "--set", s)
+		}
+		self, err := os.Executable()
+		require.NoError(t, err)
+		events := identity{}.run(t, exec.Command(self, append(args, more...)...), nil)
+		require.NotEmpty(t, events)
+		done := events[len(events)-1]
+		require.Equal(t, "done", done.Event)
+		return done
+	}
+	system := func(name string, more ...string) func(t *testing.T) {
+		return func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			want := run(t, name, filepath.Join(folder, "whole"), 4, append([]string{"--threads", "2"}, more...)...)
+			halves := filepath.Join(folder, "halves")
+			run(t, name, halves, 2, append([]string{"--backend", "reference"}, more...)...)
+			got := run(t, name, halves, 4, append([]string{"--threads", "1", "--resume"}, more...)...)
+			assert.Equal(t, want.WeightsSHA256, got.WeightsSHA256)
+			assert.Equal(t, want.ValLoss, got.ValLoss)
+		}
+	}
+	for _, r := range examples.All() {
+		if _, ok := tiny[r.Name]; ok && r.Name != "dalle" {
+			t.Run(r.Name, system(r.Name))
+		}
+	}
+	// Images become codes by a trained autoencoder first.
+	codes := filepath.Join(dir, "codes")
+	run(t, "dvae", codes, 2)
+	t.Run("dalle", system("dalle", "--set", "data.codes="+codes))
+}
+
+func mustFind(t *testing.T, name string) examples.Recipe {
+	r, ok := examples.Find(name)
+	require.True(t, ok, name)
+	return r
+}

@@ -1,0 +1,332 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/grad"
+	"github.com/seedbed/seedbed/core/plugins"
+	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/datasets"
+	"github.com/seedbed/seedbed/datasets/tokens"
+)
+
+// codesRole is the role of models that turn images into codes.
+const codesRole = "discrete_vae"
+
+// maxCodes bounds the codes of a dataset, which are in memory.
+const maxCodes = 1 << 30
+
+// codes is a dataset with one column more: the codes of its images.
+type codes struct {
+	datasets.Dataset
+	values      []int32
+	list        *arrow.FixedSizeListType
+	schema      *arrow.Schema
+	fingerprint string
+}
+
+func (c *codes) Schema() *arrow.Schema { return c.schema }
+func (c *codes) Fingerprint() string   { return c.fingerprint }
+
+func (c *codes) Read(ctx context.Context, rows []int64) (arrow.Record, error) {
+	r, err := c.Dataset.Read(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Release()
+	b := array.NewFixedSizeListBuilderWithField(memory.DefaultAllocator, c.list.Len(), c.list.ElemField())
+	defer b.Release()
+	n := int64(c.list.Len())
+	for _, row := range rows {
+		b.Append(true)
+		b.ValueBuilder().(*array.Int32Builder).AppendValues(c.values[row*n:(row+1)*n], nil)
+	}
+	column := b.NewArray()
+	defer column.Release()
+	return array.NewRecord(c.schema, append(r.Columns(), column), r.NumRows()), nil
+}
+
+// openCodes opens the checkpoint of a discrete autoencoder by its folder or
+// that of its run.
+func openCodes(r *recipe.Recipe) (*checkpoint.Checkpoint, *recipe.Recipe, error) {
+	path := r.Data.Codes
+	bad := func(err error) error { return r.Errorf("data.codes", "%w", err) }
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, nil, bad(fmt.Errorf("%w; it is the run of a discrete autoencoder, such as: host pretrain dvae --out %s", err, path))
+	}
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		var latest error
+		if c, _, latest = checkpoint.Latest(path); latest != nil {
+			return nil, nil, bad(errors.Join(err, latest))
+		}
+	}
+	if err := c.Verify(); err != nil {
+		return nil, nil, bad(err)
+	}
+	of, err := recipe.Parse(filepath.Join(c.Path, "recipe"), []byte(c.Manifest.Recipe), nil)
+	if err != nil {
+		return nil, nil, bad(err)
+	}
+	return c, of, nil
+}
+
+// addCodes adds the codes that a trained discrete autoencoder, with this run's
+// backend, gives the images of both splits.
+func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) (err error) {
+	r := s.Recipe
+	c, of, err := openCodes(r)
+	if err != nil {
+		return err
+	}
+	var processes []Process
+	defer func() {
+		for _, p := range processes {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	start := func(kind plugins.Kind, name string) (Process, error) {
+		p, _, err := s.Start(ctx, kind, name, s.memory)
+		if err == nil {
+			processes = append(processes, p)
+		}
+		return p, err
+	}
+	model, err := start(plugins.KindModel, of.Model.Plugin)
+	if err != nil {
+		return err
+	}
+	objective, err := start(plugins.KindObjective, of.Objective.Plugin)
+	if err != nil {
+		return err
+	}
+	backend, err := start(plugins.KindBackend, r.Backend.Plugin)
+	if err != nil {
+		return err
+	}
+	if got, err := role(model.Info(), objective.Info()); err != nil || got != codesRole {
+		return r.Errorf("data.codes", "%s holds a model for %s; codes are those of role %s", c.Path, got, codesRole)
+	}
+	e := &encoder{device: backend.Device(), of: of, checkpoint: c, model: model.Model(), objective: objective.Objective(), rows: 64}
+	defer e.device.Close()
+	if err := e.compile(ctx, s.data); err != nil {
+		return r.Errorf("data.codes", "%s: %w", c.Path, err)
+	}
+	total := s.data.Train.Len()
+	if s.data.Validation != nil {
+		total += s.data.Validation.Len()
+	}
+	if total > maxCodes/int64(e.each) {
+		return r.Errorf("data.codes", "%d images of %d codes are too many: at most %d codes are kept", total, e.each, maxCodes)
+	}
+	done := int64(0)
+	for _, split := range []*datasets.Dataset{&s.data.Train, &s.data.Validation} {
+		if *split == nil {
+			continue
+		}
+		*split, err = e.encode(ctx, *split, func(n int64) {
+			done += n
+			progress(tokens.Progress{Stage: "codes", Done: done, Total: total})
+		})
+		if err != nil {
+			return fmt.Errorf("prepare data: codes: %w", err)
+		}
+	}
+	return nil
+}
+
+// encoder is a discrete autoencoder that is only used.
+type encoder struct {
+	device     device.Device
+	checkpoint *checkpoint.Checkpoint
+	of         *recipe.Recipe // that the autoencoder was trained by
+	model      plugin.Model
+	objective  plugin.Objective
+
+	rows, each int // images at a time, codes of an image
+	module     *plugin.Module
+	binding    plugin.Binding
+	program    device.Program
+	params     []ir.Param
+	state      map[string]plugin.Buffer
+}
+
+// compile fits the autoencoder to the data and makes the program of codes.
+func (e *encoder) compile(ctx context.Context, d *data) error {
+	for range 2 {
+		var err error
+		dims := map[string]int{"batch": e.rows}
+		if e.module, err = e.model.Build(ctx, plugin.BuildRequest{Config: e.of.Model.Config, Role: codesRole, Dims: dims}); err != nil {
+			return err
+		}
+		if err := e.module.Check(); err != nil {
+			return err
+		}
+		e.binding, err = e.objective.Bind(ctx, plugin.BindRequest{
+			Config: e.of.Objective.Config, Role: codesRole, Dims: dims,
+			Inputs: e.module.Inputs(), Outputs: e.module.Outputs(), Rows: d.Train.Schema(), Properties: d.properties,
+		})
+		if err != nil {
+			return err
+		}
+		f, err := codesOf(e.module, e.rows)
+		if err != nil {
+			return err
+		}
+		e.each = f.Types()[f.Results[0].Value].Shape[1]
+		if most := max(1, device.MaxHostBytes/(4*e.each)); e.rows > most {
+			e.rows = most // again, with as many as come to the host at once
+			continue
+		}
+		if f, err = device.Lower(f, e.device.Info()); err != nil {
+			return err
+		}
+		if e.program, err = e.device.Compile(ctx, f, []string{"codes"}); err != nil {
+			return err
+		}
+		e.params = f.Params
+		e.state, err = upload(ctx, e.device, e.checkpoint, e.module)
+		return err
+	}
+	return fmt.Errorf("an image has %d codes, too many", e.each)
+}
+
+// codesOf returns the function that gives the likeliest code (i32[B,N]) of each
+// place of B images.
+func codesOf(m *plugin.Module, rows int) (*ir.Func, error) {
+	forward := m.Evaluation()
+	logits := forward.Result("code_logits")
+	if logits < 0 {
+		return nil, errors.New("the model gives no code_logits")
+	}
+	if t := forward.Types()[forward.Results[logits].Value]; t.Rank() != 4 || t.Shape[0] != rows {
+		return nil, fmt.Errorf("the model's code_logits are %v, not f32[%d,K,h,w]", t, rows)
+	}
+	b := ir.NewBuilder("codes")
+	var args []ir.Value
+	for _, p := range forward.Params {
+		args = append(args, b.Param(p.Name, p.Type))
+	}
+	x := b.Argmax(b.Inline(forward, args)[logits], 1)
+	shape := b.Type(x).Shape
+	b.Return("codes", b.Reshape(x, rows, shape[1]*shape[2]))
+	f, err := b.Func()
+	if err != nil {
+		return nil, err
+	}
+	return grad.Prune(f)
+}
+
+// upload puts the tensors of a checkpoint on a device.
+func upload(ctx context.Context, d device.Device, c *checkpoint.Checkpoint, m *plugin.Module) (map[string]plugin.Buffer, error) {
+	expected := map[string]ir.Type{}
+	for _, p := range m.State() {
+		expected[p.Name] = p.Type
+	}
+	if err := c.Check(expected); err != nil {
+		return nil, err
+	}
+	f, err := c.Parameters()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	state := map[string]plugin.Buffer{}
+	for _, p := range m.State() {
+		data, err := f.Read(p.Name)
+		if err != nil {
+			return nil, err
+		}
+		if state[p.Name], err = d.Upload(ctx, p.Type, data); err != nil {
+			return nil, err
+		}
+	}
+	return state, nil
+}
+
+// encode returns a dataset with the column codes.
+func (e *encoder) encode(ctx context.Context, d datasets.Dataset, done func(rows int64)) (datasets.Dataset, error) {
+	list := arrow.FixedSizeListOfNonNullable(int32(e.each), arrow.PrimitiveTypes.Int32)
+	sum := sha256.Sum256(fmt.Appendf(nil, "codes 1 of %s by %s, %s %s, %s %s", d.Fingerprint(), e.checkpoint.Manifest.WeightsSHA256,
+		e.of.Model.Plugin, e.of.Model.Config, e.of.Objective.Plugin, e.of.Objective.Config))
+	c := &codes{
+		Dataset: d, list: list, fingerprint: hex.EncodeToString(sum[:]), values: make([]int32, 0, d.Len()*int64(e.each)),
+		schema: arrow.NewSchema(append(d.Schema().Fields(), arrow.Field{Name: "codes", Type: list}), nil),
+	}
+	fields := map[string][]byte{}
+	var buffers [][]byte
+	for _, p := range e.binding.Batch() {
+		fields[p.Name] = make([]byte, p.Type.Bytes())
+		buffers = append(buffers, fields[p.Name])
+	}
+	for from := int64(0); from < d.Len(); from += int64(e.rows) {
+		n := min(int64(e.rows), d.Len()-from)
+		rows := make([]int64, e.rows)
+		for i := range rows {
+			rows[i] = min(from+int64(i), d.Len()-1) // the last one again, to fill the batch
+		}
+		if err := e.fill(ctx, d, rows, from, buffers); err != nil {
+			return nil, err
+		}
+		out, err := e.run(ctx, fields)
+		if err != nil {
+			return nil, err
+		}
+		for i := range n * int64(e.each) {
+			c.values = append(c.values, int32(binary.LittleEndian.Uint32(out[4*i:])))
+		}
+		done(n)
+	}
+	return c, nil
+}
+
+// fill makes the batch of some rows.
+func (e *encoder) fill(ctx context.Context, d datasets.Dataset, rows []int64, from int64, buffers [][]byte) error {
+	record, err := d.Read(ctx, rows)
+	if err != nil {
+		return err
+	}
+	defer record.Release()
+	return e.binding.Transform(ctx, record, plugin.Position{Seed: e.of.Seed, Grain: uint64(from) / uint64(e.rows)}, buffers)
+}
+
+// run returns the bytes of the codes of a batch.
+func (e *encoder) run(ctx context.Context, fields map[string][]byte) ([]byte, error) {
+	args := make([]plugin.Argument, len(e.params))
+	for i, p := range e.params {
+		switch b, held := e.state[p.Name]; {
+		case held:
+			args[i].Buffer = b
+		case fields[p.Name] != nil:
+			args[i].Data = fields[p.Name]
+		default: // the state of draws, of which codes have none
+			args[i].Data = make([]byte, p.Type.Bytes())
+		}
+	}
+	run, err := e.program.Queue(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	out, err := run.Wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(out) != 1 || len(out[0]) != 4*e.rows*e.each {
+		return nil, errors.New("the backend did not return the codes")
+	}
+	return out[0], nil
+}
