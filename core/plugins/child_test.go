@@ -34,6 +34,8 @@ var children = map[string]func(){
 	"garbage":   func() { fmt.Println("Content-Type: text/html"); time.Sleep(time.Hour) },
 	"silent":    func() { os.Stdout.Close(); time.Sleep(time.Hour) },
 	"exits":     func() { fmt.Fprintln(os.Stderr, "no licence found"); os.Exit(7) },
+	"killed":    killSelf,
+	"stops":     func() { _ = stop(os.Getpid()); time.Sleep(time.Hour) },
 	"hangs":     func() { time.Sleep(time.Hour) },
 	"major2":    func() { fmt.Println("1|2|unix|/nowhere|grpc|"); time.Sleep(time.Hour) },
 	"no-server": func() { fmt.Println("1|1|unix|/nowhere/at/all|grpc|"); time.Sleep(time.Hour) },

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/device"
 )
 
 func TestFailuresAtStart(t *testing.T) {
@@ -50,6 +52,7 @@ func TestFailuresAtStart(t *testing.T) {
 		"a folder":      {Spec{Command: []string{dir}}, Options{}, ErrNotExecutable, nil},
 		"garbage":       {child("garbage"), Options{}, ErrGarbage, []string{"Content-Type: text/html"}},
 		"exits":         {child("exits"), Options{}, ErrExited, []string{"exit status 7", "no licence found"}},
+		"killed":        {child("killed"), Options{}, ErrExited, []string{"signal: killed"}},
 		"hangs":         {child("hangs"), short, ErrStartTimeout, []string{"300ms"}},
 		"silent":        {child("silent"), Options{}, ErrGarbage, []string{"closed its standard output"}},
 		"major 2":       {child("major2"), Options{}, ErrABI, []string{"major version 2", "this host 1"}},
@@ -222,6 +225,90 @@ func TestHangs(t *testing.T) {
 		b := bind(t, start(t, "objective", o), rows.Schema())
 		fields, _ := (*Memory)(nil).NewFields(b.Batch())
 		assert.ErrorIs(t, b.Transform(context.Background(), rows, plugin.Position{Seed: 669}, fields), ErrHung)
+	})
+}
+
+// A process that is stopped is ended at the time limit, whatever the host waits
+// for, and named.
+func TestStopped(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("this system does not stop processes")
+	}
+	ctx := context.Background()
+	for plane, memory := range planes(t) {
+		o := Options{CallTimeout: time.Second, Memory: memory}
+		stopped := func(t *testing.T, kind string) *Plugin {
+			p := start(t, kind, o)
+			require.NoError(t, stop(p.PID()))
+			return p
+		}
+		hung := func(t *testing.T, err error, says string) {
+			t.Helper()
+			assert.ErrorIs(t, err, ErrHung)
+			assert.ErrorContains(t, err, says+" took more than 1s")
+			assert.ErrorContains(t, err, "plugin test_")
+		}
+		t.Run(plane, func(t *testing.T) {
+			t.Run("runs queued", func(t *testing.T) {
+				t.Parallel()
+				p := start(t, "backend", o)
+				d := p.Device()
+				const n = 1 << 14
+				f, err := d.Compile(ctx, function(t, "f", n), nil)
+				require.NoError(t, err)
+				var r device.Run
+				x := make([]byte, 4*n)
+				queue := func() {
+					r, err = f.Queue(ctx, []plugin.Argument{{Data: x}, {Data: x}})
+					require.NoError(t, err)
+				}
+				queue()
+				_, err = r.Wait(ctx)
+				require.NoError(t, err)
+				require.NoError(t, stop(p.PID()))
+				for range 600 { // more than a connection holds
+					queue()
+				}
+				assert.ErrorIs(t, r.Results()[0].Download(ctx, make([]byte, 4*n)), ErrHung)
+				_, err = r.Wait(ctx)
+				hung(t, err, "Execute")
+				assert.ErrorIs(t, d.Close(), ErrHung)
+			})
+			t.Run("Upload", func(t *testing.T) {
+				t.Parallel()
+				d := stopped(t, "backend").Device()
+				_, err := d.Upload(ctx, ir.T(ir.F32, 1<<23), make([]byte, 4<<23))
+				hung(t, err, "Upload")
+				_, err = d.Stats(ctx)
+				assert.ErrorIs(t, err, ErrHung)
+			})
+			t.Run("Build", func(t *testing.T) {
+				t.Parallel()
+				_, err := stopped(t, "model").Model().Build(ctx, plugin.BuildRequest{Role: "scale"})
+				hung(t, err, "Build")
+			})
+			t.Run("Transform", func(t *testing.T) {
+				t.Parallel()
+				p := start(t, "objective", o)
+				rows := records(t)["all"]
+				b := bind(t, p, rows.Schema())
+				require.NoError(t, stop(p.PID()))
+				fields, _ := p.memory.NewFields(b.Batch())
+				hung(t, b.Transform(ctx, rows, plugin.Position{}, fields), "Transform")
+			})
+		})
+	}
+	t.Run("at its start", func(t *testing.T) {
+		t.Parallel()
+		_, err := Start(ctx, child("stops"), Options{StartTimeout: time.Second})
+		assert.ErrorIs(t, err, ErrStartTimeout)
+	})
+	t.Run("at its end", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, "backend", Options{})
+		require.NoError(t, stop(p.PID()))
+		require.NoError(t, p.Close())
+		assert.True(t, gone(p.PID()))
 	})
 }
 

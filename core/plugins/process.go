@@ -21,6 +21,10 @@ import (
 // where a process that it started holds the pipe open.
 const drainTime = time.Second
 
+// reapTime is how long a process that has closed its standard output may take
+// to be reaped before it counts as one that lives.
+const reapTime = 250 * time.Millisecond
+
 // process is a plugin's process: a group of its own, so that it can be ended
 // with whatever it starts, and a pipe that tells it when the host ends. It is
 // reaped as soon as it ends.
@@ -39,6 +43,8 @@ type process struct {
 	mu     sync.Mutex
 	over   bool
 	killed bool // by the host
+
+	quiet chan struct{} // closed when its standard output has been read to the end
 }
 
 var _ runner.Runner = (*process)(nil)
@@ -48,7 +54,7 @@ func newProcess(path string, args, env []string, files []*os.File, out *lines) (
 	cmd := exec.Command(path, args...)
 	cmd.Env = env
 	ownGroup(cmd)
-	return &process{cmd: cmd, lines: out, exited: make(chan struct{}), drained: make(chan struct{})}, inherit(cmd, files)
+	return &process{cmd: cmd, lines: out, exited: make(chan struct{}), drained: make(chan struct{}), quiet: make(chan struct{})}, inherit(cmd, files)
 }
 
 // Start starts the process.
@@ -116,8 +122,15 @@ func (p *process) reap() {
 	close(p.exited)
 }
 
-// Kill ends the process and all that belong to its group.
+// Kill ends the process and all that belong to its group. One whose standard
+// output has ended may be about to be reaped, and gets the time for that: how it
+// ended is then its own doing.
 func (p *process) Kill(context.Context) error {
+	select {
+	case <-p.quiet:
+		p.waitExit(reapTime)
+	default:
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over {
@@ -146,7 +159,7 @@ func (p *process) Wait(context.Context) error {
 }
 
 // Stdout carries go-plugin's handshake.
-func (p *process) Stdout() io.ReadCloser { return &tee{p.stdout, &p.first, nil} }
+func (p *process) Stdout() io.ReadCloser { return &tee{p.stdout, &p.first, p.quiet} }
 
 // Stderr carries what the plugin has to say.
 func (p *process) Stderr() io.ReadCloser { return &tee{p.stderr, p.lines, p.drained} }

@@ -284,7 +284,10 @@ func (s *session) build(ctx context.Context, dims map[string]int) (*plugin.Modul
 	r := s.Recipe
 	request := plugin.BuildRequest{Config: r.Model.Config, Role: s.role, Dims: dims}
 	m, err := s.model.Model().Build(ctx, request)
-	for n := 1; err != nil && mortal(err) && n < maxDeaths && ctx.Err() == nil; n++ {
+	for d := (deaths{}); err != nil && mortal(err) && ctx.Err() == nil; {
+		if err = d.add(0, err); err != nil {
+			break
+		}
 		_ = s.model.Close() // it is gone already
 		process, startErr := s.starter(plugins.KindModel, r.Model.Plugin)(ctx)
 		if startErr != nil {

@@ -38,18 +38,20 @@ func mortal(err error) bool {
 
 // givenUp is the end of a process after too many others.
 type givenUp struct {
-	step  uint64
 	count int
 	err   error
 }
 
 func (e *givenUp) Error() string {
-	return fmt.Sprintf("step %d: given up after the plugin's process ended %d times in this step: %v", e.step+1, e.count, e.err)
+	// Where, e.err and who returns this say: a batch may be of a later step.
+	return fmt.Sprintf("given up after the plugin's process ended %d times in the same step: %v", e.count, e.err)
 }
 func (e *givenUp) Unwrap() error { return e.err }
 
-// maxDeaths is how often a plugin may die in the same step.
-const maxDeaths = 3
+// maxDeaths is how often a plugin may die in the same step, and maxHangs how
+// often it may do so for not answering: every time has taken the whole time
+// limit.
+const maxDeaths, maxHangs = 3, 2
 
 // deaths counts how often a plugin died, by the step that was under way.
 type deaths map[uint64]int
@@ -57,8 +59,12 @@ type deaths map[uint64]int
 // add counts a death in a step, numbered from 0; it is an error if it was one
 // too many.
 func (d deaths) add(step uint64, cause error) error {
-	if d[step]++; d[step] >= maxDeaths {
-		return &givenUp{step, d[step], cause}
+	most := maxDeaths
+	if errors.Is(cause, plugins.ErrHung) {
+		most = maxHangs
+	}
+	if d[step]++; d[step] >= most {
+		return &givenUp{d[step], cause}
 	}
 	return nil
 }

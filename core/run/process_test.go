@@ -33,8 +33,11 @@ func TestDeaths(t *testing.T) {
 		assert.NoError(t, d.add(step, died))
 	}
 	err := d.add(0, died)
-	assert.ErrorContains(t, err, "step 1: given up after the plugin's process ended 3 times in this step")
+	assert.ErrorContains(t, err, "given up after the plugin's process ended 3 times in the same step: plugin cpu")
 	assert.ErrorIs(t, err, plugins.ErrDied)
+	hung := &plugins.Error{Plugin: "cpu", Err: plugins.ErrHung}
+	require.NoError(t, d.add(7, hung))
+	assert.ErrorContains(t, d.add(7, hung), "given up after the plugin's process ended 2 times in the same step", "each has taken the time limit")
 	assert.False(t, mortal(err), "who gives up is not asked to try again")
 	assert.True(t, mortal(fmt.Errorf("step 3: %w", died)))
 	assert.False(t, mortal(&plugins.Error{Err: plugins.ErrMissing}))
@@ -120,10 +123,10 @@ func TestAnObjectiveThatDiesIsStartedAgain(t *testing.T) {
 	assert.Equal(t, []int{3, 3, 4}, []int{started, told, int(fields[0][0])})
 
 	dies, at.Step = 3, 8
-	assert.ErrorContains(t, b.Transform(ctx, nil, at, fields), "step 9: given up after the plugin's process ended 3 times")
+	assert.ErrorContains(t, b.Transform(ctx, nil, at, fields), "given up after the plugin's process ended 3 times")
 
 	dies = 1
-	assert.ErrorContains(t, b.Transform(ctx, nil, plugin.Position{Step: 20}, fields), "step 9: given up after the plugin's process ended 3 times", "and that is final")
+	assert.ErrorContains(t, b.Transform(ctx, nil, plugin.Position{Step: 20}, fields), "given up after the plugin's process ended 3 times", "and that is final")
 	assert.Equal(t, 5, started)
 
 	o.givenUp = nil
