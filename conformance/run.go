@@ -197,6 +197,11 @@ func Model(ctx context.Context, m plugin.Model, o Options, scenarios ...model.Sc
 			return nil, err
 		}
 	}
+	for i := range scenarios {
+		if err := scenarios[i].Check(); err != nil {
+			return nil, err
+		}
+	}
 	rep := &report.Report{Kind: "model", Target: info.Name + " " + info.Version, Profile: o.Profile, Seed: o.Seed}
 	return rep, suite.Run(ctx, rep, model.Units(m, scenarios, o.Seed, n), so)
 }

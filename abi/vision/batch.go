@@ -71,6 +71,9 @@ func FindImages(s *arrow.Schema, name string, options DecodeOptions) (*ImageColu
 
 // Load puts the image of a row into w.
 func (c *ImageColumn) Load(w *Work, rows arrow.Record, row int) error {
+	if c.index >= int(rows.NumCols()) || row < 0 || int64(row) >= rows.NumRows() {
+		return fmt.Errorf("row %d of column %d, %q: there are %d rows of %d columns", row, c.index, c.name, rows.NumRows(), rows.NumCols())
+	}
 	if rows.Column(c.index).IsNull(row) {
 		return fmt.Errorf("row %d: column %q is null", row, c.name)
 	}
@@ -81,8 +84,8 @@ func (c *ImageColumn) Load(w *Work, rows arrow.Record, row int) error {
 		}
 		return nil
 	case *array.FixedSizeList:
-		if pixels, ok := a.ListValues().(*array.Uint8); ok {
-			n := c.shape[0] * c.shape[1] * c.shape[2]
+		n := c.shape[0] * c.shape[1] * c.shape[2]
+		if pixels, ok := a.ListValues().(*array.Uint8); ok && int(a.DataType().(*arrow.FixedSizeListType).Len()) == n {
 			start := (row + a.Data().Offset()) * n
 			if start+n <= pixels.Len() {
 				c.loadPixels(w, pixels.Uint8Values()[start:start+n])
@@ -165,12 +168,14 @@ var works = sync.Pool{New: func() any { return new(Work) }}
 func Each(ctx context.Context, n int, f func(w *Work, i int) error) error {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	failed := make([]error, max(workers, 1))
+	panics := make([]any, max(workers, 1))
 	at := make([]int, max(workers, 1))
 	var group sync.WaitGroup
 	for k := range workers {
 		group.Go(func() {
 			w := works.Get().(*Work)
 			defer works.Put(w)
+			defer func() { panics[k] = recover() }()
 			for i := k; i < n; i += workers {
 				if err := ctx.Err(); err != nil {
 					failed[k], at[k] = err, i
@@ -184,6 +189,11 @@ func Each(ctx context.Context, n int, f func(w *Work, i int) error) error {
 		})
 	}
 	group.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p) // where the caller can recover from it
+		}
+	}
 	first := -1
 	for k, err := range failed {
 		if err != nil && (first < 0 || at[k] < at[first]) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seedbed/seedbed/conformance"
+	models "github.com/seedbed/seedbed/conformance/model"
 	"github.com/seedbed/seedbed/conformance/report"
 	"github.com/seedbed/seedbed/conformance/suite"
 	"github.com/spf13/cobra"
@@ -17,7 +20,7 @@ import (
 
 // conformanceFlags are those that the commands for the kinds of plugins share.
 type conformanceFlags struct {
-	profile, only, skips              string
+	profile, only, skips, scenarios   string
 	seed                              uint64
 	workers                           int
 	junit, json, html, badge, receipt string
@@ -27,7 +30,7 @@ type conformanceFlags struct {
 // kindOfPlugin is what host conformance can test.
 type kindOfPlugin struct {
 	name, short, example string
-	run                  func(ctx context.Context, plugin string, o conformance.Options) (*report.Report, error)
+	run                  func(ctx context.Context, plugin string, o conformance.Options, s ...models.Scenario) (*report.Report, error)
 }
 
 func newConformance() *cobra.Command {
@@ -59,7 +62,14 @@ func (k kindOfPlugin) command() *cobra.Command {
 			if !f.quiet {
 				o.Progress = progressLine(cmd.ErrOrStderr())
 			}
-			rep, err := k.run(cmd.Context(), a[0], o)
+			var scenarios []models.Scenario
+			if f.scenarios != "" {
+				var err error
+				if scenarios, err = readScenarios(f.scenarios); err != nil {
+					return &usageError{err}
+				}
+			}
+			rep, err := k.run(cmd.Context(), a[0], o, scenarios...)
 			if !f.quiet {
 				_, _ = fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K") // only a terminal sees it
 			}
@@ -84,6 +94,9 @@ func (k kindOfPlugin) command() *cobra.Command {
 	fs.StringVar(&f.badge, "badge", "", "write an SVG badge to this file")
 	fs.StringVar(&f.receipt, "receipt", "", "write the receipt and the hash of each unit to this file")
 	fs.BoolVar(&f.receiptOnly, "receipt-only", false, "leave out what adds nothing to the receipt")
+	if k.name == "model" {
+		fs.StringVar(&f.scenarios, "scenarios", "", "JSON file of the configurations and sizes to try: a list of objects with role, configs, dims, vocab and impossible; a model that is not built in needs it")
+	}
 	if k.name == "backend" {
 		fs.BoolVar(&f.exhaustive, "exhaustive", false, "try all 2^32 inputs of the functions of one f32: hours")
 	}
@@ -101,6 +114,22 @@ func readSkips(name string) ([]suite.Skip, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return skips, nil
+}
+
+func readScenarios(name string) (l []models.Scenario, err error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(l) == 0 {
+		return nil, fmt.Errorf("%s: there is no scenario in it", name)
+	}
+	return l, nil
 }
 
 // progressLine keeps one line of a terminal up to date.

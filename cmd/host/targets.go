@@ -8,6 +8,7 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/conformance"
 	"github.com/seedbed/seedbed/conformance/backend"
+	models "github.com/seedbed/seedbed/conformance/model"
 	"github.com/seedbed/seedbed/conformance/report"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/plugins/backends/cpu"
@@ -31,7 +32,7 @@ func inThisProcess(kind plugins.Kind, name string) (any, error) {
 	return b.make()
 }
 
-func testBackend(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
+func testBackend(ctx context.Context, name string, o conformance.Options, _ ...models.Scenario) (*report.Report, error) {
 	if isPath(name) {
 		return conformance.Backend(ctx, backend.Process(plugins.Spec{Command: []string{name}}), o)
 	}
@@ -54,7 +55,7 @@ func testBackend(ctx context.Context, name string, o conformance.Options) (*repo
 	}), o)
 }
 
-func testObjective(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
+func testObjective(ctx context.Context, name string, o conformance.Options, _ ...models.Scenario) (*report.Report, error) {
 	if isPath(name) {
 		return withProcess(ctx, name, plugins.KindObjective, func(p *plugins.Plugin) (*report.Report, error) { return conformance.Objective(ctx, p.Objective(), o) })
 	}
@@ -65,15 +66,17 @@ func testObjective(ctx context.Context, name string, o conformance.Options) (*re
 	return conformance.Objective(ctx, b.(plugin.Objective), o)
 }
 
-func testModel(ctx context.Context, name string, o conformance.Options) (*report.Report, error) {
+func testModel(ctx context.Context, name string, o conformance.Options, scenarios ...models.Scenario) (*report.Report, error) {
 	if isPath(name) {
-		return withProcess(ctx, name, plugins.KindModel, func(p *plugins.Plugin) (*report.Report, error) { return conformance.Model(ctx, p.Model(), o) })
+		return withProcess(ctx, name, plugins.KindModel, func(p *plugins.Plugin) (*report.Report, error) {
+			return conformance.Model(ctx, p.Model(), o, scenarios...)
+		})
 	}
 	b, err := inThisProcess(plugins.KindModel, name)
 	if err != nil {
 		return nil, err
 	}
-	return conformance.Model(ctx, b.(plugin.Model), o)
+	return conformance.Model(ctx, b.(plugin.Model), o, scenarios...)
 }
 
 // withProcess starts a plugin for as long as f takes.

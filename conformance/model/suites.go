@@ -110,18 +110,13 @@ func contract(_ context.Context, b *build) error {
 		return err
 	}
 	types := b.Forward.Types()
-	for name, shape := range b.scenario.Outputs {
+	for name, shape := range factsOf(b.scenario.Role).outputs {
 		i := b.Forward.Result(name)
 		if i < 0 {
 			return fmt.Errorf("it has no output %q, which the role has", name)
 		}
-		got, want := types[b.Forward.Results[i].Value], shape(b.dims)
-		fits := len(got.Shape) == len(want) && got.DType == ir.F32
-		for k := range want {
-			fits = fits && (want[k] < 0 || want[k] == got.Shape[k])
-		}
-		if !fits {
-			return fmt.Errorf("the output %q is %v, the role says f32%v", name, got, want)
+		if err := b.scenario.fits(name, shape, b.dims, types[b.Forward.Results[i].Value]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -256,9 +251,17 @@ func initialValues(_ context.Context, b *build) error {
 			square += (float64(x) - mean) * (float64(x) - mean) / n
 		}
 		sd := p.Init.Scale
+		mean -= p.Init.Mean
 		switch p.Init.Kind {
 		case plugin.InitZeros, plugin.InitOnes:
 			continue
+		case plugin.InitNormal:
+			if sd == 0 && p.Init.Mean != 0 { // begins with the mean
+				if mean = math.Abs(mean); mean > 1e-6*math.Abs(p.Init.Mean) {
+					return fmt.Errorf("parameter %q begins %g away from the %g that it declares", p.Name, mean, p.Init.Mean)
+				}
+				continue
+			}
 		case plugin.InitUniform:
 			sd /= math.Sqrt(3)
 		}
@@ -308,17 +311,45 @@ func (b *build) arguments() ([]reference.Tensor, error) {
 		}
 		s := numerics.Stream{Seed: b.seed, Stream: 2<<20 + uint32(i)}
 		for k := range x.Int {
-			x.Int[k] = int64(s.At(uint64(k)) % uint32(b.scenario.input(p)))
+			x.Int[k] = int64(s.At(uint64(k)) % uint32(b.scenario.values(p)))
 		}
 		for k := range x.F32 {
 			x.F32[k] = s.UniformAt(uint64(k)) - 0.5
 		}
-		if p.Name == step.State {
+		switch p.Name {
+		case step.State:
 			x.Int = []int64{1, 2, 3, 0}
+		case "text_positions":
+			for r := range x.Int { // the last token, then those before it
+				n := b.dims["sequence"]
+				x.Int[r] = int64(n - 1 - r%n)
+			}
+		case "temperature":
+			x.F32[0] = 0.75 // of a division
 		}
 		args = append(args, x)
 	}
+	b.hide(args)
 	return args, nil
+}
+
+// hide makes orders of patches of ids_keep and ids_restore: those of row r are
+// turned by r.
+func (b *build) hide(args []reference.Tensor) {
+	keep, restore := b.Forward.Param("ids_keep"), b.Forward.Param("ids_restore")
+	if keep < 0 || restore < 0 {
+		return
+	}
+	seen, all := args[keep].Type.Shape[1], args[restore].Type.Shape[1]
+	for r := range b.dims["batch"] {
+		for i := range all {
+			patch := (i*(all-1) + r) % all // all - 1 has no divisor in common with all
+			args[restore].Int[r*all+patch] = int64(i)
+			if i < seen {
+				args[keep].Int[r*seen+i] = int64(patch)
+			}
+		}
+	}
 }
 
 // forward runs the function and returns its outputs by name.
@@ -415,38 +446,74 @@ func gradients(_ context.Context, b *build) error {
 			any = any || v != 0
 		}
 		// One token sees nothing but itself, so that its attention is constant.
-		if !any && b.dims["sequence"] > 1 {
-			return fmt.Errorf("the gradient of %q is zero", name)
+		if !any && b.dims["sequence"] != 1 && b.dims["target"] != 1 {
+			if err := b.flat(f, args, name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// changed returns arguments with other ids where which says so, by row and
-// position, and with other images in the rows that it says so of at position 0.
-func (b *build) changed(args []reference.Tensor, which func(row, position int) bool) []reference.Tensor {
+// flat reports a parameter whose gradient is zero although the loss moves with
+// it, or whose values reach no output. What is left is flat: the bias of keys
+// shifts all similarities of a query alike, which their softmax does not see.
+func (b *build) flat(loss *ir.Func, args []reference.Tensor, name string) error {
+	at := b.Forward.Param(name)
+	moved := slices.Clone(args)
+	moved[at] = reference.Tensor{Type: args[at].Type, F32: slices.Clone(args[at].F32)}
+	for i := range moved[at].F32 {
+		moved[at].F32[i] += 1 + 0.3*float32(i%7)
+	}
+	var outs [2]map[string]reference.Tensor
+	var sums [2]float64
+	for i, a := range [][]reference.Tensor{args, moved} {
+		var err error
+		if outs[i], err = b.forward(a); err != nil {
+			return err
+		}
+		l, err := run(loss, a)
+		if err != nil {
+			return err
+		}
+		sums[i] = float64(l[step.Loss].F32[0])
+	}
+	reaches := false
+	for o, x := range outs[0] {
+		rows, _ := differs(x, outs[1][o])
+		reaches = reaches || len(rows) > 0
+	}
+	if !reaches || math.Abs(sums[0]-sums[1]) > 1e-4*math.Max(1, math.Abs(sums[0])) {
+		return fmt.Errorf("the gradient of %q is zero; other values of it change an output: %v, and the sum of outputs from %v to %v", name, reaches, sums[0], sums[1])
+	}
+	return nil
+}
+
+// changed returns arguments with other ids where which says so, by input, row
+// and position, and with other images in the rows that it says so of at
+// position 0.
+func (b *build) changed(args []reference.Tensor, which func(input string, row, position int) bool) []reference.Tensor {
 	other := slices.Clone(args)
 	for i, p := range b.Inputs() {
 		at := len(b.Parameters) + i
-		if p.Type.DType == ir.F32 && p.Type.Rank() == 4 {
+		switch {
+		case p.Type.DType == ir.F32 && p.Type.Rank() == 4:
 			x := reference.Tensor{Type: p.Type, F32: slices.Clone(args[at].F32)}
 			for k := range x.F32 {
-				if which(k*p.Type.Shape[0]/len(x.F32), 0) {
+				if which(p.Name, k*p.Type.Shape[0]/len(x.F32), 0) {
 					x.F32[k] = -x.F32[k]
 				}
 			}
 			other[at] = x
-		}
-		if p.Name != "input_ids" || p.Type.Rank() != 2 {
-			continue
-		}
-		x := reference.Tensor{Type: p.Type, Int: slices.Clone(args[at].Int)}
-		for k := range x.Int {
-			if which(k/p.Type.Shape[1], k%p.Type.Shape[1]) {
-				x.Int[k] = (x.Int[k] + 1) % int64(b.scenario.Vocab)
+		case slices.Contains(ids, p.Name):
+			x := reference.Tensor{Type: p.Type, Int: slices.Clone(args[at].Int)}
+			for k := range x.Int {
+				if which(p.Name, k/p.Type.Shape[1], k%p.Type.Shape[1]) {
+					x.Int[k] = (x.Int[k] + 1) % int64(b.scenario.Vocab)
+				}
 			}
+			other[at] = x
 		}
-		other[at] = x
 	}
 	return other
 }
@@ -455,7 +522,10 @@ func (b *build) changed(args []reference.Tensor, which func(row, position int) b
 func differs(x, y reference.Tensor) (rows, positions map[int]bool) {
 	rows, positions = map[int]bool{}, map[int]bool{}
 	s := x.Type.Shape
-	perRow := x.Type.Elements() / max(s[0], 1)
+	perRow := 1
+	for _, d := range s[min(1, len(s)):] {
+		perRow *= d
+	}
 	perPosition := 1
 	for _, d := range s[min(2, len(s)):] {
 		perPosition *= d
@@ -472,7 +542,7 @@ func differs(x, y reference.Tensor) (rows, positions map[int]bool) {
 // rowsApart: another last row changes no bit of the others, and does change
 // its own.
 func rowsApart(_ context.Context, b *build) error {
-	if len(b.scenario.Rows) == 0 || b.dims["batch"] < 2 {
+	if b.dims["batch"] < 2 || len(b.Buffers) > 0 { // normalization over the batch lets rows see each other
 		return nil
 	}
 	args, err := b.arguments()
@@ -487,17 +557,21 @@ func rowsApart(_ context.Context, b *build) error {
 	if err != nil {
 		return err
 	}
-	return b.apart(b.scenario.Rows, before, after)
+	return b.apart(before, after)
 }
 
-func (b *build) lastRow(row, _ int) bool { return row == b.dims["batch"]-1 }
+func (b *build) lastRow(_ string, row, _ int) bool { return row == b.dims["batch"]-1 }
 
 // apart reports outputs that are not the same but for the last row, or the same
 // there too.
-func (b *build) apart(outputs []string, before, after map[string]reference.Tensor) error {
+func (b *build) apart(before, after map[string]reference.Tensor) error {
 	last := b.dims["batch"] - 1
-	for _, name := range outputs {
-		rows, _ := differs(before[name], after[name])
+	for _, name := range factsOf(b.scenario.Role).rows {
+		found, _ := differs(before[name], after[name])
+		rows := map[int]bool{}
+		for r := range found {
+			rows[r%b.dims["batch"]] = true // of several views of one row
+		}
 		own := rows[last]
 		delete(rows, last)
 		if len(rows) > 0 {
@@ -510,12 +584,9 @@ func (b *build) apart(outputs []string, before, after map[string]reference.Tenso
 	return nil
 }
 
-// causal: other ids from a position on change nothing before it.
+// causal: other ids from a position on change nothing of what must not see
+// them, and the first that may.
 func causal(_ context.Context, b *build) error {
-	n := b.dims["sequence"]
-	if len(b.scenario.Causal) == 0 || n < 2 {
-		return nil
-	}
 	args, err := b.arguments()
 	if err != nil {
 		return err
@@ -524,20 +595,25 @@ func causal(_ context.Context, b *build) error {
 	if err != nil {
 		return err
 	}
-	for at := 1; at < n; at++ {
-		after, err := b.forward(b.changed(args, func(_, position int) bool { return position >= at }))
-		if err != nil {
-			return err
+	for _, s := range factsOf(b.scenario.Role).sight {
+		p := b.Forward.Param(s.input)
+		if p < 0 {
+			continue // the model does not take it
 		}
-		for _, name := range b.scenario.Causal {
-			_, positions := differs(before[name], after[name])
-			for p := range at {
+		for at := range b.Forward.Params[p].Type.Shape[1] {
+			after, err := b.forward(b.changed(args, func(input string, _, position int) bool { return input == s.input && position >= at }))
+			if err != nil {
+				return err
+			}
+			_, positions := differs(before[s.output], after[s.output])
+			first, n := at+s.behind, before[s.output].Type.Shape[1]
+			for p := range min(first, n) {
 				if positions[p] {
-					return fmt.Errorf("other ids from position %d on change output %q at position %d", at, name, p)
+					return fmt.Errorf("other %s from position %d on change output %q at position %d", s.input, at, s.output, p)
 				}
 			}
-			if !positions[at] {
-				return fmt.Errorf("other ids from position %d on do not change output %q there", at, name)
+			if first < n && !positions[first] {
+				return fmt.Errorf("other %s from position %d on do not change output %q at position %d", s.input, at, s.output, first)
 			}
 		}
 	}
@@ -594,7 +670,7 @@ func evaluation(_ context.Context, b *build) error {
 	if b.dims["batch"] < 2 {
 		return nil
 	}
-	if err := b.apart(b.scenario.EvaluateRows, out[0], out[2]); err != nil {
+	if err := b.apart(out[0], out[2]); err != nil {
 		return fmt.Errorf("evaluation: %w", err)
 	}
 	return nil
@@ -668,7 +744,10 @@ func refusals(ctx context.Context, m plugin.Model, s *Scenario, r *suite.Recorde
 		case value[0] == 't' || value[0] == 'f':
 			bad = append(bad, `1`, `"true"`)
 		default:
-			bad = append(bad, `-1`, `1e300`, `"1"`, `true`)
+			bad = append(bad, `1e300`, `-1e300`, `"1"`, `true`)
+			if !strings.ContainsAny(string(value), ".e") {
+				bad = append(bad, `-1`) // sizes and counts; a float may well be negative
+			}
 		}
 		for _, b := range bad {
 			try(fmt.Sprintf("%s = %s", name, b), true, with(func(r *plugin.BuildRequest) {

@@ -8,7 +8,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
-	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
 )
@@ -18,6 +17,8 @@ type Scenario struct {
 	Name string
 	// Request binds the objective. Its Outputs are floats.
 	Request plugin.BindRequest
+	// Optional are outputs that the objective takes and can do without.
+	Optional []string
 	// Grain is how many rows a batch takes.
 	Grain int
 	// Rows makes n rows.
@@ -43,13 +44,40 @@ type Free struct {
 	Places func(b Batch) (places []int, elements int)
 }
 
-// Same declares an invariant: with the rows of some outputs in another order
-// the loss and the weight are the same, but for the rounding of sums in another
-// order, which float64 shows to be all.
+// Same declares an invariant: a change of some outputs leaves the loss and all
+// else that it gives the same, but for rounding, which float64 shows to be all.
 type Same struct {
 	Name    string // such as "the views swapped"
 	Outputs []string
-	Order   []int // row i becomes that of Order[i]
+	// Change returns other values [shape...] of an output.
+	Change func(x []float64, shape []int) []float64
+}
+
+// Reordered makes row i that of order[i].
+func Reordered(order ...int) func(x []float64, shape []int) []float64 {
+	return func(x []float64, _ []int) (y []float64) {
+		size := len(x) / len(order)
+		for _, row := range order {
+			y = append(y, x[row*size:][:size]...)
+		}
+		return y
+	}
+}
+
+// Shifted adds a number to all values along an axis, another one at every place
+// of the other axes.
+func Shifted(axis int) func(x []float64, shape []int) []float64 {
+	return func(x []float64, shape []int) (y []float64) {
+		after := 1
+		for _, n := range shape[axis+1:] {
+			after *= n
+		}
+		for i, v := range x {
+			place := i/(after*shape[axis])*after + i%after
+			y = append(y, v+float64(place%5)-1.75)
+		}
+		return y
+	}
 }
 
 // Batch holds the i32 fields of a batch by their names.
@@ -98,103 +126,23 @@ func Lists(n int, columns map[string][]int32) arrow.Record {
 	return b.NewRecord()
 }
 
+var roles = map[string]func() []Scenario{
+	"causal_lm":               causalLM,
+	"masked_lm":               maskedLM,
+	"masked_lm+next_sentence": nextSentence,
+	"seq2seq_lm":              seq2seqLM,
+	"image_classifier":        imageClassifier,
+	"masked_autoencoder":      maskedAutoencoder,
+	"dual_encoder":            dualEncoder,
+	"two_view_encoder":        twoViews,
+	"discrete_vae":            discreteVAE,
+	"token_prior":             tokenPrior,
+}
+
 // ByRole returns the scenarios of the roles that this version knows.
 func ByRole(role string) ([]Scenario, error) {
-	switch role {
-	case "causal_lm":
-		return causalLM(), nil
-	case "masked_lm":
-		return maskedLM(), nil
-	case "two_view_encoder":
-		return twoViews(), nil
+	if make, ok := roles[role]; ok {
+		return make(), nil
 	}
 	return nil, fmt.Errorf("no scenario is known for role %q; conformance.RunObjective takes your own", role)
-}
-
-const rows, sequence, vocab, width = 3, 12, 17, 5
-
-func ids() ir.Type { return ir.T(ir.I32, rows, sequence) }
-
-// text makes rows of tokens with an end of text (0) now and then.
-func text(length int) func(d *Draws, n int) arrow.Record {
-	return func(d *Draws, n int) arrow.Record { return Lists(n, map[string][]int32{"tokens": tokens(d, n*length)}) }
-}
-
-func tokens(d *Draws, n int) []int32 {
-	l := make([]int32, n)
-	for i := range l {
-		if l[i] = int32(4 + d.N(vocab-4)); d.N(7) == 0 {
-			l[i] = 0
-		}
-	}
-	return l
-}
-
-func causalLM() []Scenario {
-	const length = sequence + 1
-	labelled := func(d *Draws, n int) arrow.Record {
-		labels := tokens(d, n*length)
-		for i := range labels {
-			if d.N(3) == 0 {
-				labels[i] = -100
-			}
-		}
-		return Lists(n, map[string][]int32{"tokens": tokens(d, n*length), "labels": labels})
-	}
-	request := plugin.BindRequest{
-		Role:       "causal_lm",
-		Dims:       map[string]int{"batch": rows, "sequence": sequence},
-		Inputs:     []ir.Param{{Name: "input_ids", Type: ids()}, {Name: "position_ids", Type: ids()}, {Name: "segment_ids", Type: ids()}},
-		Outputs:    []ir.Param{{Name: "hidden", Type: ir.T(ir.F32, rows, sequence, width)}, {Name: "output_embedding", Type: ir.T(ir.F32, vocab, width)}},
-		Properties: map[string]string{"end_of_text": "0", "vocab_size": fmt.Sprint(vocab)},
-	}
-	with := func(id int32) func(d *Draws) arrow.Record {
-		return func(d *Draws) arrow.Record {
-			l := tokens(d, rows*length)
-			l[d.N(len(l))] = id
-			return Lists(rows, map[string][]int32{"tokens": l})
-		}
-	}
-	plain := Scenario{Name: "tokens", Request: request, Grain: rows, Rows: text(length), Bad: map[string]func(d *Draws) arrow.Record{
-		"a token below the vocabulary": with(-1), "a token above the vocabulary": with(vocab),
-	}}
-	masked := Scenario{Name: "tokens and labels", Request: request, Grain: rows, Rows: labelled, Free: []Free{{
-		Name: "hidden where labels is -100", Output: "hidden", Places: func(b Batch) (places []int, elements int) {
-			for i, l := range b["labels"] {
-				if l == -100 {
-					places = append(places, i)
-				}
-			}
-			return places, width
-		},
-	}}}
-	return []Scenario{plain, masked}
-}
-
-func maskedLM() []Scenario {
-	const length = sequence + 1
-	request := plugin.BindRequest{
-		Role:       "masked_lm",
-		Dims:       map[string]int{"batch": rows, "sequence": sequence},
-		Inputs:     []ir.Param{{Name: "input_ids", Type: ids()}, {Name: "token_type_ids", Type: ids()}},
-		Outputs:    []ir.Param{{Name: "hidden", Type: ir.T(ir.F32, rows, sequence, width)}, {Name: "output_embedding", Type: ir.T(ir.F32, vocab, width)}},
-		Properties: map[string]string{"cls": "1", "sep": "2", "mask": "3", "end_of_text": "0", "vocab_size": fmt.Sprint(vocab)},
-	}
-	return []Scenario{{Name: "tokens", Request: request, Grain: rows, Rows: text(length), Random: true, Free: []Free{{
-		Name: "hidden at places that are not masked", Output: "hidden", Places: func(b Batch) (places []int, elements int) {
-			slots := len(b["masked_positions"]) / rows
-			read := map[int]bool{}
-			for i, p := range b["masked_positions"] {
-				if b["masked_labels"][i] != -100 {
-					read[i/max(slots, 1)*sequence+int(p)] = true
-				}
-			}
-			for i := range rows * sequence {
-				if !read[i] {
-					places = append(places, i)
-				}
-			}
-			return places, width
-		},
-	}}}}
 }

@@ -167,6 +167,9 @@ func (b *binding) read(rows arrow.Record) ([]float32, error) {
 		}
 		return targets, nil
 	}
+	if b.label >= int(rows.NumCols()) {
+		return nil, fmt.Errorf("the rows have %d columns, fewer than the dataset's schema", rows.NumCols())
+	}
 	labels, ok := rows.Column(b.label).(*array.Int32)
 	if !ok || labels.NullN() > 0 {
 		return nil, fmt.Errorf("column \"label\" is %v with %d missing, not int32", rows.Column(b.label).DataType(), rows.Column(b.label).NullN())

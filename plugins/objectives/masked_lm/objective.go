@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -138,7 +139,25 @@ func (o Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding
 	}, extra...); err != nil {
 		return nil, err
 	}
-	b.loss, err = b.build(r.Outputs, hidden, embedding)
+	bias := slices.ContainsFunc(r.Outputs, func(p ir.Param) bool { return p.Name == "output_bias" })
+	more := map[string]ir.Type{}
+	if bias {
+		more["output_bias"] = ir.T(ir.F32, b.vocab)
+	}
+	if c.pairs != "none" {
+		more["next_sentence_logits"] = ir.T(ir.F32, b.rows, 2)
+	}
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		want := more[name]
+		t, err := batch.Output(r.Outputs, name, want.Rank())
+		if err != nil {
+			return nil, err
+		}
+		if !t.Equal(want) {
+			return nil, fmt.Errorf("the model's %s is %v; with its hidden %v and output_embedding %v it must be %v", name, t, hidden, embedding, want)
+		}
+	}
+	b.loss, err = b.build(bias, hidden, embedding)
 	return b, err
 }
 
@@ -194,8 +213,7 @@ func (b *binding) tokens(properties map[string]string) error {
 // build writes the loss: the sum over hidden tokens of -log p(token). Only
 // their rows are multiplied with the embedding (the masked_positions), as in
 // the paper's code. A bias becomes one more column of it.
-func (b *binding) build(outputs []ir.Param, hidden, embedding ir.Type) (*ir.Func, error) {
-	hasBias := slices.ContainsFunc(outputs, func(p ir.Param) bool { return p.Name == "output_bias" })
+func (b *binding) build(hasBias bool, hidden, embedding ir.Type) (*ir.Func, error) {
 	f := ir.NewBuilder("loss")
 	h, e := f.Param("hidden", hidden), f.Param("output_embedding", embedding)
 	bias, pair, pairLabel := ir.NoValue, ir.NoValue, ir.NoValue
