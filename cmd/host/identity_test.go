@@ -28,6 +28,8 @@ type jsonEvent struct {
 	Step          int     `json:"step"`
 	Loss          float64 `json:"loss"`
 	ValLoss       float64 `json:"val_loss"`
+	UnigramLoss   float64 `json:"unigram_loss"`
+	BigramLoss    float64 `json:"bigram_loss"`
 	Plugin        string  `json:"plugin"`
 	From          int     `json:"from"`
 	Checkpoint    string  `json:"checkpoint"`
