@@ -9,6 +9,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/conformance/backend"
+	"github.com/seedbed/seedbed/conformance/dataset"
 	"github.com/seedbed/seedbed/conformance/model"
 	"github.com/seedbed/seedbed/conformance/objective"
 	"github.com/seedbed/seedbed/conformance/report"
@@ -132,8 +133,8 @@ func tell(t *testing.T) func(rep *report.Report, err error) *report.Report {
 	}
 }
 
-// depth is how many random batches or seeds try each property of an objective
-// or a model.
+// depth is how many random batches, seeds or requests try each property of an
+// objective, a model or a dataset.
 func depth(profile string) (int, error) {
 	switch profile {
 	case "smoke":
@@ -210,4 +211,24 @@ func Model(ctx context.Context, m plugin.Model, o Options, scenarios ...model.Sc
 func RunModel(t *testing.T, m plugin.Model, options Options, scenarios ...model.Scenario) *report.Report {
 	t.Helper()
 	return tell(t)(Model(t.Context(), m, options, scenarios...))
+}
+
+// Dataset runs the dataset suites.
+func Dataset(ctx context.Context, d dataset.Target, o Options) (*report.Report, error) {
+	so, err := o.suiteOptions()
+	if err != nil {
+		return nil, err
+	}
+	n, err := depth(o.Profile)
+	if err != nil {
+		return nil, err
+	}
+	rep := &report.Report{Kind: "dataset", Target: d.Name, Profile: o.Profile, Seed: o.Seed}
+	return rep, suite.Run(ctx, rep, dataset.Units(d, o.Seed, n), so)
+}
+
+// RunDataset runs the dataset suites as a Go test.
+func RunDataset(t *testing.T, d dataset.Target, options Options) *report.Report {
+	t.Helper()
+	return tell(t)(Dataset(t.Context(), d, options))
 }
