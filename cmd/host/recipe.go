@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/core/run"
 	"github.com/seedbed/seedbed/examples/recipes"
 	"github.com/spf13/cobra"
 )
@@ -27,13 +28,20 @@ func newRecipe() *cobra.Command {
 		},
 	}
 	check := &cobra.Command{
-		Use: "check RECIPE", Short: "Check a recipe: every key, type, range and name",
+		Use: "check RECIPE", Short: "Check a recipe, and predict what its run takes",
+		Long: "Check a recipe: every key, type, range and name, then, with the plugins started but no data read, that model, objective and data fit\n" +
+			"each other. Prints the number of parameters, and what a run takes of arithmetic, memory and, at this machine's peak, time.",
 		Example: "  host recipe check my.yaml\n  host recipe check - < my.yaml", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			if _, err := readRecipe(cmd.InOrStdin(), a, sets); err != nil {
+			r, err := readRecipe(cmd.InOrStdin(), a, sets)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: good\n", a[0])
+			p, err := run.Predict(cmd.Context(), r, starter(r.Backend.Threads, 0))
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good\n%s", a[0], p)
 			return err
 		},
 	}

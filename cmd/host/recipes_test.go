@@ -5,9 +5,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/core/run"
 	examples "github.com/seedbed/seedbed/examples/recipes"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +23,27 @@ func TestBuiltInRecipes(t *testing.T) {
 		_, err := recipe.Parse(r.Name, r.Text, nil)
 		assert.NoError(t, err)
 		assert.NotEmpty(t, r.Doc)
+	}
+}
+
+// What is predicted of the papers' sizes: the plugins start, model, objective
+// and data fit, and the number of parameters is the published one.
+func TestPaperSizes(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int64{
+		"gpt": 125_226_240, "bert": 110_106_428, "t5": 222_903_552, "resnet": 25_557_032, "vit": 86_567_656,
+		"mae": 329_239_296, "simclr": 27_968_576, "clip": 151_277_313, "dvae": 6_602_246, "dalle": 12_291_821_184,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := recipe.Parse(name, mustFind(t, name+"-paper").Text, nil)
+			require.NoError(t, err)
+			p, err := run.Predict(t.Context(), r, starter(1, 0))
+			require.NoError(t, err)
+			assert.Equal(t, want, p.Parameters)
+			assert.Greater(t, p.MemoryBytes, 12*want, "parameters, gradients and what the optimizer keeps")
+			assert.Greater(t, p.StepFLOPs, float64(6*want*p.Rows), "each parameter takes part in each row")
+		})
 	}
 }
 
@@ -59,7 +82,7 @@ func TestEverySystemIsExact(t *testing.T) {
 		}
 		return sets
 	}
-	run := func(t *testing.T, name, out string, steps int, more ...string) jsonEvent {
+	pretrain := func(t *testing.T, name, out string, steps int, more ...string) jsonEvent {
 		args := []string{asHost, "pretrain", name, "--json", "--out", out, "--set", "train.steps=" + strconv.Itoa(steps)}
 		for _, s := range small(name) {
 			args = append(args, "--set", s)
@@ -76,22 +99,25 @@ func TestEverySystemIsExact(t *testing.T) {
 		return func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			want := run(t, name, filepath.Join(folder, "whole"), 4, append([]string{"--threads", "2"}, more...)...)
+			want := pretrain(t, name, filepath.Join(folder, "whole"), 4, append([]string{"--threads", "2"}, more...)...)
 			halves := filepath.Join(folder, "halves")
-			run(t, name, halves, 2, append([]string{"--backend", "reference"}, more...)...)
-			got := run(t, name, halves, 4, append([]string{"--threads", "1", "--resume"}, more...)...)
+			pretrain(t, name, halves, 2, append([]string{"--backend", "reference"}, more...)...)
+			got := pretrain(t, name, halves, 4, append([]string{"--threads", "1", "--resume"}, more...)...)
 			assert.Equal(t, want.WeightsSHA256, got.WeightsSHA256)
 			assert.Equal(t, want.ValLoss, got.ValLoss)
 		}
 	}
 	for _, r := range examples.All() {
-		if _, ok := tiny[r.Name]; ok && r.Name != "dalle" {
+		switch {
+		case strings.HasSuffix(r.Name, "-paper"), r.Name == "dalle":
+		default:
+			require.Contains(t, tiny, r.Name)
 			t.Run(r.Name, system(r.Name))
 		}
 	}
 	// Images become codes by a trained autoencoder first.
 	codes := filepath.Join(dir, "codes")
-	run(t, "dvae", codes, 2)
+	pretrain(t, "dvae", codes, 2)
 	t.Run("dalle", system("dalle", "--set", "data.codes="+codes))
 }
 

@@ -59,6 +59,17 @@ func rates(r *recipe.Recipe) schedule.Schedule {
 	}
 }
 
+// trainConfig is what the trainer of an attempt is made of.
+func (s *session) trainConfig() train.Config {
+	r := s.Recipe
+	return train.Config{
+		Module: s.module, Binding: s.bound, Rows: s.data.Train,
+		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
+		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
+		Device: s.device, Prefetch: r.Train.Prefetch, InFlight: r.Train.InFlight, NewFields: s.memory.NewFields,
+	}
+}
+
 // attempt goes from the last good state to the end of the run, or to the stop.
 func (s *session) attempt(ctx context.Context) (*Result, error) {
 	s.at = 0
@@ -68,12 +79,7 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	r := s.Recipe
 	s.device = s.backend.Device()
 	defer s.device.Close() // the process may be gone
-	t, err := train.New(ctx, train.Config{
-		Module: s.module, Binding: s.bound, Rows: s.data.Train,
-		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
-		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
-		Device: s.device, Prefetch: r.Train.Prefetch, InFlight: r.Train.InFlight, NewFields: s.memory.NewFields,
-	})
+	t, err := train.New(ctx, s.trainConfig())
 	if err != nil {
 		return nil, err
 	}

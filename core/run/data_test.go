@@ -119,3 +119,38 @@ func TestDims(t *testing.T) {
 	_, err = dims(shapes, "dual_encoder", 2)
 	assert.ErrorContains(t, err, "data.captions: must be true")
 }
+
+// What is taken for granted of data before it is read is what it turns out to be.
+func TestAssumedDataIsAsMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.txt")
+	var words []byte
+	for i := range 400 {
+		words = append(words, "some words to learn "+strconv.Itoa(i)+"\n"...)
+	}
+	require.NoError(t, os.WriteFile(file, words, 0o666))
+	of := func(model string) string {
+		return "{data: {document: line, paths: [" + strconv.Quote(file) + "], vocab_size: 300, tokenizer_model: " + model + ", cache_dir: " + strconv.Quote(t.TempDir()) + "}, train: {sequence_length: 8}}"
+	}
+	captions := "{data: {kind: shapes, rows: 200, image_size: 8, captions: true, vocab_size: 280}, train: {sequence_length: 9}}"
+	for _, text := range []string{of("bpe"), of("wordpiece"), of("unigram"), captions, "data: {kind: shapes, label: count}"} {
+		made := made(t, text)
+		assumed, err := assume(parse(t, text), 1)
+		require.NoError(t, err)
+		assert.Equal(t, made.Train.Schema().String(), assumed.Train.Schema().String())
+		for name, value := range made.properties {
+			if name != "vocab_size" && name != "continues_word" { // little text has fewer words
+				assert.Equal(t, value, assumed.properties[name], "%s: %s", text, name)
+			}
+			assert.Contains(t, assumed.properties, name)
+		}
+		assert.Len(t, assumed.properties, len(made.properties))
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for seconds, want := range map[float64]string{3: "3.0 seconds", 119: "119.0 seconds", 600: "10 minutes", 2e4: "6 hours", 2e6: "23 days", 2.1e11: "6654 years"} {
+		assert.Equal(t, want, duration(seconds))
+	}
+	assert.Zero(t, (&Prediction{Steps: 9, StepFLOPs: 9}).AtPeak())
+	assert.Equal(t, 8.0, (&Prediction{Steps: 4, StepFLOPs: 1e9, PeakFLOPS: 5e8}).AtPeak())
+}
