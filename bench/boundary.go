@@ -21,6 +21,11 @@ type boundary struct {
 	// Fastest is the overhead of the fastest step of all pairs over the fastest in one process: a shared machine's noise only
 	// adds to a step.
 	Fastest float64 `json:"overhead_of_fastest"`
+	// Idle and Others are parts of a step with three processes, medians over pairs, which no other load disturbs much: the
+	// backend's time without work, and the processor time of the host and the objective, the making of batches included, over
+	// all threads. Their sum bounds what the boundary takes.
+	Idle   float64 `json:"idle_share"`
+	Others float64 `json:"others_share"`
 }
 
 func newBoundary() *cobra.Command {
@@ -41,8 +46,9 @@ func newBoundary() *cobra.Command {
 			if asJSON {
 				return printJSON(b)
 			}
-			_, err = fmt.Printf("%s: %.4f s a step in three processes, %.4f s in one: median %+.2f %%, from %+.2f %% to %+.2f %% over %d pairs; of the fastest steps %+.2f %%\n",
-				b.Model, b.Step, b.OneStep, 100*b.Overhead, 100*slices.Min(b.All), 100*slices.Max(b.All), pairs, 100*b.Fastest)
+			_, err = fmt.Printf("%s: %.4f s a step in three processes, %.4f s in one: median %+.2f %%, from %+.2f %% to %+.2f %% over %d pairs; of the fastest steps %+.2f %%\n"+
+				"the backend has no work for %.2f %% of a step; the host and the objective take %.2f %% of the processors\n",
+				b.Model, b.Step, b.OneStep, 100*b.Overhead, 100*slices.Min(b.All), 100*slices.Max(b.All), pairs, 100*b.Fastest, 100*b.Idle, 100*b.Others)
 			return err
 		},
 	}
@@ -60,7 +66,7 @@ func runBoundary(ctx context.Context, name string, pairs, steps, threads int) (*
 	}
 	args := []string{"step", name, "--steps", strconv.Itoa(steps), "--threads", strconv.Itoa(threads)}
 	b := &boundary{Model: name}
-	var one, three, fastestOne, fastest []float64
+	var one, three, fastestOne, fastest, idle, others []float64
 	for range pairs {
 		x, _, err := runSide(ctx, self, append(args, "--in-process"), nil)
 		if err != nil {
@@ -72,9 +78,11 @@ func runBoundary(ctx context.Context, name string, pairs, steps, threads int) (*
 		}
 		one, three = append(one, x.Median), append(three, y.Median)
 		fastestOne, fastest = append(fastestOne, x.Min), append(fastest, y.Min)
+		idle, others = append(idle, y.Idle/y.Median), append(others, y.Others/y.Median/float64(threads))
 		b.All = append(b.All, y.Median/x.Median-1)
 	}
 	b.OneStep, b.Step, b.Overhead = median(one), median(three), median(b.All)
+	b.Idle, b.Others = median(idle), median(others)
 	b.Fastest = slices.Min(fastest)/slices.Min(fastestOne) - 1
 	return b, nil
 }

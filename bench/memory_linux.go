@@ -67,6 +67,23 @@ func peakOf(pid int) int64 {
 	return kib << 10
 }
 
+// threadsTime is the processor time of a process's threads that live, in seconds; 0 for no process.
+func threadsTime(pid int) float64 {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	sum := 0.0
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue // it has ended
+		}
+		var running float64
+		if _, err := fmt.Sscan(string(text), &running); err == nil {
+			sum += running / 1e9
+		}
+	}
+	return sum
+}
+
 // processorName is what the system calls the processor.
 func processorName() string {
 	text, err := os.ReadFile("/proc/cpuinfo")

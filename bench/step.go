@@ -40,7 +40,10 @@ type measured struct {
 	Peak     float64   `json:"peak_flops,omitempty"` // of fused multiply-adds, all threads
 	Compiled float64   `json:"compiled_s,omitempty"` // plugins started and programs compiled
 	Start    float64   `json:"start_s,omitempty"`    // and the first weights drawn and uploaded
-	CPU      float64   `json:"cpu_step_s,omitempty"` // processor time of a step, all threads; of one process only
+	CPU      float64   `json:"cpu_step_s,omitempty"` // processor time of a step, all threads: of the one process, or of the backend's
+	// In three processes: the backend's time without work, and the processor time of the host and the objective, of a step each.
+	Idle   float64 `json:"idle_step_s,omitempty"`
+	Others float64 `json:"others_cpu_step_s,omitempty"`
 	Steps    []float64 `json:"steps_s,omitempty"`
 }
 
@@ -112,7 +115,7 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 	// Steps stay queued behind the last that is timed, as in the middle of a run.
 	total := o.warmup + o.steps
 	var last time.Time
-	var before float64
+	var before, backendBefore float64
 	for i := range total {
 		if i == o.warmup {
 			if o.profile != "" {
@@ -122,7 +125,8 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 				}
 				defer stop()
 			}
-			before, last = processorTime(), time.Now()
+			before, backendBefore = processorTime()+threadsTime(x.objectivePID), threadsTime(x.backendPID)
+			last = time.Now()
 		}
 		metrics, err := t.Next(ctx, uint64(total+queuedBehind))
 		if err != nil {
@@ -131,11 +135,15 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		if i >= o.warmup {
 			out.Steps = append(out.Steps, time.Since(last).Seconds())
 			last = time.Now()
+			out.Idle += metrics.Idle.Seconds() / float64(o.steps)
 		}
 		out.Loss = metrics.Loss
 	}
+	used := (processorTime() + threadsTime(x.objectivePID) - before) / float64(o.steps)
 	if o.inProcess {
-		out.CPU = (processorTime() - before) / float64(o.steps)
+		out.CPU = used
+	} else {
+		out.Others, out.CPU = used, (threadsTime(x.backendPID)-backendBefore)/float64(o.steps)
 	}
 	stats, err := x.device.Stats(ctx)
 	if err != nil {
@@ -167,6 +175,8 @@ type parties struct {
 	device    device.Device
 	newFields train.NewFields // nil for the heap
 	close     func()
+
+	objectivePID, backendPID int // 0 in one process
 }
 
 // inProcess puts the plugins' code into this process.
@@ -175,7 +185,7 @@ func inProcess(threads int) (*parties, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parties{gpt.Model, causal_lm.Objective{}, device.Local(backend), nil, func() { backend.Close() }}, nil
+	return &parties{model: gpt.Model, objective: causal_lm.Objective{}, device: device.Local(backend), close: func() { backend.Close() }}, nil
 }
 
 // inProcesses starts three plugins, which are this executable again.
@@ -201,8 +211,8 @@ func inProcesses(ctx context.Context, threads int) (*parties, error) {
 	}
 	for kind, use := range map[plugins.Kind]func(*plugins.Plugin){
 		plugins.KindModel:     func(p *plugins.Plugin) { x.model = p.Model() },
-		plugins.KindObjective: func(p *plugins.Plugin) { x.objective = p.Objective() },
-		plugins.KindBackend:   func(p *plugins.Plugin) { x.device = p.Device() },
+		plugins.KindObjective: func(p *plugins.Plugin) { x.objective, x.objectivePID = p.Objective(), p.PID() },
+		plugins.KindBackend:   func(p *plugins.Plugin) { x.device, x.backendPID = p.Device(), p.PID() },
 	} {
 		p, err := start(kind)
 		if err != nil {
