@@ -31,20 +31,20 @@ import (
 
 // measured is what one side says of a model: the fields that it shares with the peers' script. Times are in seconds.
 type measured struct {
-	Model    string    `json:"model"`
-	Threads  int       `json:"threads"`
-	Median   float64   `json:"step_s"`
-	Min      float64   `json:"min_s"`
-	FLOPs    float64   `json:"flops"`
-	Loss     float64   `json:"loss"`
-	Peak     float64   `json:"peak_flops,omitempty"` // of fused multiply-adds, all threads
-	Compiled float64   `json:"compiled_s,omitempty"` // plugins started and programs compiled
-	Start    float64   `json:"start_s,omitempty"`    // and the first weights drawn and uploaded
-	CPU      float64   `json:"cpu_step_s,omitempty"` // processor time of a step, all threads: of the one process, or of the backend's
+	Model    string  `json:"model"`
+	Threads  int     `json:"threads"`
+	Median   float64 `json:"step_s"`
+	Min      float64 `json:"min_s"`
+	FLOPs    float64 `json:"flops"`
+	Loss     float64 `json:"loss"`
+	Peak     float64 `json:"peak_flops,omitempty"` // of fused multiply-adds, all threads
+	Compiled float64 `json:"compiled_s,omitempty"` // plugins started and programs compiled
+	Start    float64 `json:"start_s,omitempty"`    // and the first weights drawn and uploaded
+	CPU      float64 `json:"cpu_step_s,omitempty"` // processor time of a step, all threads: of the one process, or of the backend's
 	// In three processes: the backend's time without work, and the processor time of the host and the objective, of a step each.
-	Idle   float64 `json:"idle_step_s,omitempty"`
-	Others float64 `json:"others_cpu_step_s,omitempty"`
-	Steps    []float64 `json:"steps_s,omitempty"`
+	Idle   float64   `json:"idle_step_s,omitempty"`
+	Others float64   `json:"others_cpu_step_s,omitempty"`
+	Steps  []float64 `json:"steps_s,omitempty"`
 }
 
 // stepOptions are how to run the project's steps.
