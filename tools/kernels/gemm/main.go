@@ -37,8 +37,7 @@ func program(v variant) (*ir.File, error) {
 	for rows := 1; rows <= v.mr; rows++ {
 		tile(e, rows)
 	}
-	packRows(e, "packA", v.mr)
-	packRows(e, "packB", v.nr)
+	packRows(e)
 	transpose(e)
 	stream(e, streamRows)
 	stream(e, 1)

@@ -7,65 +7,48 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// packRows emits a copy of n rows of width adjacent elements, step bytes apart, to a dense array.
-func packRows(e *emitter, name string, width int) {
-	e.function(name, "func(dst, src *float32, step, n int)",
-		fmt.Sprintf("copies n > 0 rows of %d adjacent elements, step bytes apart, to dst without gaps.", width))
+// packRows emits a copy of n rows of nr adjacent elements, step bytes apart, to a dense array.
+func packRows(e *emitter) {
+	e.function("packRows", "func(dst, src *float32, step, n int)",
+		fmt.Sprintf("copies n > 0 rows of %d adjacent elements, step bytes apart, to dst without gaps.", e.nr))
 	dst, src, step, n := e.arg("dst"), e.arg("src"), e.arg("step"), e.arg("n")
 	e.Label("row")
-	for i := 0; i < width; {
-		switch left := width - i; {
-		case left >= e.lanes:
-			v := e.vec()
-			e.VMOVUPS(at(src, 4*i), v)
-			e.VMOVUPS(v, at(dst, 4*i))
-			i += e.lanes
-		case left >= 8:
-			v := e.YMM()
-			e.VMOVUPS(at(src, 4*i), v)
-			e.VMOVUPS(v, at(dst, 4*i))
-			i += 8
-		case left >= 4:
-			v := e.XMM()
-			e.VMOVUPS(at(src, 4*i), v)
-			e.VMOVUPS(v, at(dst, 4*i))
-			i += 4
-		default: // widths are even
-			v := e.GP64()
-			e.MOVQ(at(src, 4*i), v)
-			e.MOVQ(v, at(dst, 4*i))
-			i += 2
-		}
+	for i := 0; i < e.nr; i += e.lanes {
+		v := e.vec()
+		e.VMOVUPS(at(src, 4*i), v)
+		e.VMOVUPS(v, at(dst, 4*i))
 	}
 	e.ADDQ(step, src)
-	e.ADDQ(operand.U32(4*width), dst)
+	e.ADDQ(operand.U32(4*e.nr), dst)
 	e.DECQ(n)
 	e.JNZ(operand.LabelRef("row"))
 	e.end()
 }
 
-// transpose emits the packing of a panel of B whose columns are contiguous: 8 by 8 blocks are transposed in registers.
+// transpose emits the packing of what lies the other way: 8 by 8 blocks are transposed in registers.
 func transpose(e *emitter) {
-	e.function("transposeB", "func(dst, src *float32, step, n int)",
-		fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to dst[%d i + j] for i < 8n and j < %d; n is positive.", e.nr, e.nr))
-	dst, src, step, n := e.arg("dst"), e.arg("src"), e.arg("step"), e.arg("n")
+	e.function("transpose", "func(dst *float32, dstStep int, src *float32, step, n int)",
+		fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive.", e.nr))
+	dst, dstStep, src, step, n := e.arg("dst"), e.arg("dstStep"), e.arg("src"), e.arg("step"), e.arg("n")
 	step3, step5, step7 := e.GP64(), e.GP64(), e.GP64()
 	e.LEAQ(indexed(step, step, 2), step3)
 	e.LEAQ(indexed(step, step, 4), step5)
 	e.LEAQ(indexed(step3, step, 4), step7)
 	e.Label("block")
-	p := e.GP64()
+	p, q := e.GP64(), e.GP64()
 	e.MOVQ(src, p)
 	for group := 0; group < e.nr; group += 8 {
 		in := []operand.Mem{at(p, 0), indexed(p, step, 1), indexed(p, step, 2), indexed(p, step3, 1),
 			indexed(p, step, 4), indexed(p, step5, 1), indexed(p, step3, 2), indexed(p, step7, 1)}
-		for i, v := range e.transpose8(in) {
-			e.VMOVUPS(v, at(dst, 4*(i*e.nr+group)))
+		e.MOVQ(dst, q)
+		for _, v := range e.transpose8(in) {
+			e.VMOVUPS(v, at(q, 4*group))
+			e.ADDQ(dstStep, q)
 		}
 		e.LEAQ(indexed(p, step, 8), p)
 	}
 	e.ADDQ(operand.U8(32), src)
-	e.ADDQ(operand.U32(4*8*e.nr), dst)
+	e.MOVQ(q, dst)
 	e.DECQ(n)
 	e.JNZ(operand.LabelRef("block"))
 	e.end()

@@ -8,26 +8,24 @@ import (
 )
 
 const (
-	unroll    = 4  // k steps in the main loop
-	cacheLine = 64 // bytes
+	unroll = 8 // k steps in the main loop
 )
 
-// tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5, or a
-// part of one: the accumulators start from +0 or from where the part before left them, take k multiply-adds in order, and are then
-// kept for the next part, or added to the sum of the chunks before or to +0.
+// tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
+// accumulators start from +0, take k multiply-adds in order, and are then added to the sum of the chunks before or to +0.
 //
 // While it works on a panel it fetches the next panel of A into the first-level cache, and its share of the next panel of B into the
 // second: the hardware's own prefetching starts anew with each panel, and would be late every time.
 func tile(e *emitter, rows int) {
-	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a *float32, aRow, aCol, aPanel, aFetch int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first, resume, keep bool)",
-		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if "+
-			"resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every %d k; b is packed; k and "+
-			"panels are positive.", rows, e.nr, unroll))
+	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)",
+		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is "+
+			"that of fetching bNext, every %d k; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, unroll))
 	acc := e.vecs(2 * rows)
 	b, x := e.vecs(2), e.vecs(2)
 
-	aCol, bNext := e.arg("aCol"), e.arg("bNext")
+	bNext := e.arg("bNext")
 	row := newRows(e, rows)
+	next := *row
 
 	e.Label("panel")
 	pa, pb, n, aNext := e.GP64(), e.GP64(), e.GP64(), e.GP64()
@@ -36,56 +34,45 @@ func tile(e *emitter, rows int) {
 	e.ADDQ(e.param("aPanel"), aNext)
 	e.MOVQ(aNext, e.param("a"))
 	row.start(pa)
+	next.start(aNext)
 	e.MOVQ(e.param("b"), pb)
-	e.CMPB(e.param("resume"), operand.U8(0))
-	e.JNE(operand.LabelRef("resume"))
 	for _, v := range acc {
 		e.zero(v)
 	}
-	e.JMP(operand.LabelRef("begin"))
-	e.Label("resume")
-	e.MOVQ(e.param("partial"), n)
-	for i, v := range acc {
-		e.VMOVUPS(at(n, 4*i*e.lanes), v)
-	}
-	e.Label("begin")
-	step := func(u int) {
-		for i := range b {
-			e.VMOVUPS(at(pb, 4*(u*e.nr+i*e.lanes)), b[i])
-		}
-		for r := range rows {
-			e.VBROADCASTSS(row.at(r), x[r%2])
-			for i := range b {
-				e.VFMADD231PS(x[r%2], b[i], acc[2*r+i])
-			}
-		}
-		row.next(aCol)
-	}
-	loop := func(name string, count func(), steps int, fetch ...func()) {
+	loop := func(name string, count func(), steps int, fetch func()) {
 		count()
 		e.JZ(operand.LabelRef(name + "_end"))
 		e.Label(name)
+		fetch()
 		for u := range steps {
-			step(u)
-			if u < len(fetch) {
-				fetch[u]()
+			for i := range b {
+				e.VMOVUPS(at(pb, 4*(u*e.nr+i*e.lanes)), b[i])
+			}
+			for r := range rows {
+				e.VBROADCASTSS(row.at(r, 4*u), x[r%2])
+				for i := range b {
+					e.VFMADD231PS(x[r%2], b[i], acc[2*r+i])
+				}
 			}
 		}
+		row.advance(4 * steps)
 		e.ADDQ(operand.U32(4*steps*e.nr), pb)
 		e.DECQ(n)
 		e.JNZ(operand.LabelRef(name))
 		e.Label(name + "_end")
 	}
-	loop("k4", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(2), n) }, unroll,
-		func() { e.PREFETCHT0(at(aNext, 0)) },
-		func() { e.PREFETCHT0(at(aNext, cacheLine)); e.ADDQ(e.param("aFetch"), aNext) },
-		func() { e.PREFETCHT1(at(bNext, 0)); e.ADDQ(e.param("bFetch"), bNext) })
-	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1)
+	loop("k8", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(3), n) }, unroll, func() {
+		for r := range rows {
+			e.PREFETCHT0(next.at(r, 0))
+		}
+		next.advance(4 * unroll)
+		e.PREFETCHT1(at(bNext, 0))
+		e.ADDQ(e.param("bFetch"), bNext)
+	})
+	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1, func() {})
 
 	ps, pc := e.GP64(), e.GP64()
 	e.MOVQ(e.param("c"), pc)
-	e.CMPB(e.param("keep"), operand.U8(0))
-	e.JNE(operand.LabelRef("keep"))
 	e.CMPB(e.param("first"), operand.U8(0))
 	e.JNE(operand.LabelRef("first"))
 	e.MOVQ(e.param("s"), ps)
@@ -100,13 +87,6 @@ func tile(e *emitter, rows int) {
 	e.MOVQ(ps, e.param("s"))
 	e.JMP(operand.LabelRef("next"))
 
-	e.Label("keep")
-	e.MOVQ(e.param("partial"), n)
-	for i, v := range acc {
-		e.VMOVUPS(v, at(n, 4*i*e.lanes))
-	}
-	e.JMP(operand.LabelRef("next"))
-
 	e.Label("first")
 	e.zero(b[0])
 	for r := range rows {
@@ -119,7 +99,6 @@ func tile(e *emitter, rows int) {
 
 	e.Label("next")
 	e.MOVQ(pc, e.param("c"))
-	e.ADDQ(operand.U32(4*rows*e.nr), e.param("partial"))
 	e.DECQ(e.param("panels"))
 	e.JNZ(operand.LabelRef("panel"))
 	e.end()
@@ -159,21 +138,25 @@ func (row *rowAddresses) start(a reg.GPVirtual) {
 	}
 }
 
-func (row *rowAddresses) at(r int) operand.Mem {
+// at is disp bytes into a row.
+func (row *rowAddresses) at(r, disp int) operand.Mem {
 	p, r := row.p[r/rowsPerPointer], r%rowsPerPointer
+	m := operand.Mem{Base: p}
 	switch {
 	case r == 0:
-		return at(p, 0)
 	case r == 6:
-		return indexed(p, row.x[3], 2)
+		m = indexed(p, row.x[3], 2)
 	case r%2 == 1:
-		return indexed(p, row.x[r], 1)
+		m = indexed(p, row.x[r], 1)
+	default:
+		m = indexed(p, row.x[1], uint8(r))
 	}
-	return indexed(p, row.x[1], uint8(r))
+	m.Disp = disp
+	return m
 }
 
-func (row *rowAddresses) next(aCol reg.GPVirtual) {
+func (row *rowAddresses) advance(bytes int) {
 	for _, p := range row.p {
-		row.e.ADDQ(aCol, p)
+		row.e.ADDQ(operand.U8(bytes), p)
 	}
 }

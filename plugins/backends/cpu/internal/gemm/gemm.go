@@ -62,15 +62,14 @@ func New(p *pool.Pool, path isa.Path) (*Engine, error) {
 
 // scratch is a worker's own memory.
 type scratch struct {
-	t       tileArgs  // here because it escapes
-	edge    []float32 // a tile of a column panel that is cut off
-	partial []float32 // sums of a part of a chunk, rows of a column panel
-	sums    []float32 // of the chunks so far, by column panel
+	t    tileArgs  // here because it escapes
+	edge []float32 // a tile of a column panel that is cut off
+	sums []float32 // of the chunks so far, by column panel
 	stream
 }
 
 func newScratch(e *Engine) *scratch {
-	return &scratch{edge: aligned(e.tileRows() * e.nr), partial: aligned(e.tileRows() * e.nr), sums: aligned(e.tileRows() * roundUp(tileCols, e.nr)), stream: newStream(e.nr)}
+	return &scratch{edge: aligned(e.tileRows() * e.nr), sums: aligned(e.tileRows() * roundUp(tileCols, e.nr)), stream: newStream(e.nr)}
 }
 
 // Path returns the kernels in use.

@@ -232,8 +232,14 @@ func TestTilesAndBlocks(t *testing.T) {
 	})
 }
 
-// Panels of A whose rows are long are copied into one piece each, part by part of k.
-func TestLongRows(t *testing.T) {
+// Rows of A that lie a multiple of 4096 bytes apart are copied apart, and those whose elements lie apart together, chunk by chunk of k.
+func TestCopiesOfA(t *testing.T) {
+	assert.True(t, crowded(1024, 8))
+	assert.True(t, crowded(5120, 14))
+	assert.True(t, crowded(1026, 14), "a few bytes more stay within the line")
+	assert.False(t, crowded(1024, 7))
+	assert.False(t, crowded(512, 14))
+	assert.False(t, crowded(1040, 14))
 	eachPath(t, func(t *testing.T, path isa.Path) {
 		for workers := 1; workers <= 3; workers++ {
 			e := engine(t, path, workers)
@@ -241,9 +247,9 @@ func TestLongRows(t *testing.T) {
 				l.limits = limits{a: 20000, b: 30000, partials: 2000}
 			}
 			r := rand.New(rand.NewPCG(10, uint64(workers)))
-			for _, s := range [][3]int{{33, 130, 70}, {29, 131, 1000}, {17, 128, 8200}} {
+			for _, s := range [][3]int{{33, 130, 70}, {29, 131, 1000}, {70, 128, 8200}} {
 				gap := roundUp(s[2], 1024) - s[2]
-				for _, l := range []layout{{aGap: gap}, {aGap: gap, packed: true}, {aGap: gap, serial: true}, {aGap: gap, batchOf: 2, offset: 5}} {
+				for _, l := range []layout{{aGap: gap}, {aGap: gap, packed: true}, {aGap: gap, serial: true}, {aGap: gap, batchOf: 2, offset: 5}, {aT: true}, {aT: true, aWide: 2}, {aWide: 3}} {
 					verify(t, e, r, s[0], s[1], s[2], l, 60)
 					if !l.serial && l.batchOf == 0 {
 						assert.True(t, e.shared.copiesA)

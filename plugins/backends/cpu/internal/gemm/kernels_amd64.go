@@ -18,55 +18,52 @@ func kernelsFor(p isa.Path) *kernels {
 }
 
 var (
-	avx2 = assembly(6, 16, 256, 8,
+	avx2 = assembly(6, 16, 8,
 		[]tileFunc{tile1_avx2, tile2_avx2, tile3_avx2, tile4_avx2, tile5_avx2, tile6_avx2},
-		packA_avx2, packB_avx2, transposeB_avx2, stream8_avx2, stream1_avx2)
-	avx512 = assembly(14, 32, numerics.ChunkK, 16,
+		packRows_avx2, transpose_avx2, stream8_avx2, stream1_avx2)
+	avx512 = assembly(14, 32, 16,
 		[]tileFunc{
 			tile1_avx512, tile2_avx512, tile3_avx512, tile4_avx512, tile5_avx512, tile6_avx512, tile7_avx512,
 			tile8_avx512, tile9_avx512, tile10_avx512, tile11_avx512, tile12_avx512, tile13_avx512, tile14_avx512,
 		},
-		packA_avx512, packB_avx512, transposeB_avx512, stream8_avx512, stream1_avx512)
+		packRows_avx512, transpose_avx512, stream8_avx512, stream1_avx512)
 )
 
 // The signatures of the assembly: steps in bytes.
 type (
-	tileFunc   func(k, panels int, a *float32, aRow, aCol, aPanel, aFetch int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first, resume, keep bool)
-	packFunc   func(dst, src *float32, step, n int)
-	streamFunc func(acc, x, b *float32, bRow, n int)
+	tileFunc      func(k, panels int, a *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+	packFunc      func(dst, src *float32, step, n int)
+	transposeFunc func(dst *float32, dstStep int, src *float32, step, n int)
+	streamFunc    func(acc, x, b *float32, bRow, n int)
 )
 
 const size = 4 // bytes of a float32
 
 // assembly wraps assembly so that it checks bounds and finishes what is less than a vector.
-func assembly(mr, nr, depth, lanes int, tiles []tileFunc, packA, packB, transposeB packFunc, stream8, stream1 streamFunc) kernels {
-	pack := func(width int, f packFunc) func(dst, src []float32, step, n int) {
-		return func(dst, src []float32, step, n int) {
-			if n < 1 || step < 0 {
-				return
-			}
-			_, _ = dst[n*width-1], src[(n-1)*step+width-1]
-			f(&dst[0], &src[0], step*size, n)
-		}
-	}
+func assembly(mr, nr, lanes int, tiles []tileFunc, packRows packFunc, transpose transposeFunc, stream8, stream1 streamFunc) kernels {
 	return kernels{
-		mr: mr, nr: nr, depth: depth,
+		mr: mr, nr: nr,
 		tile: func(t *tileArgs) {
 			t.check(mr, nr)
-			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aCol*size, t.aPanel*size, t.aFetch*size, &t.b[0], unsafe.SliceData(t.bNext), t.bFetch*size,
-				unsafe.SliceData(t.s), t.sRow*size, unsafe.SliceData(t.c), t.cRow*size, unsafe.SliceData(t.partial), t.first, t.resume, t.keep)
+			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aPanel*size, &t.b[0], unsafe.SliceData(t.bNext), t.bFetch*size,
+				unsafe.SliceData(t.s), t.sRow*size, &t.c[0], t.cRow*size, t.first)
 		},
-		packA: pack(mr, packA),
-		packB: pack(nr, packB),
-		transposeB: func(dst, src []float32, step, n int) {
+		packRows: func(dst, src []float32, step, n int) {
 			if n < 1 || step < 0 {
 				return
 			}
-			_, _ = dst[n*nr-1], src[(nr-1)*step+n-1]
-			if n >= 8 {
-				transposeB(&dst[0], &src[0], step*size, n/8)
+			_, _ = dst[n*nr-1], src[(n-1)*step+nr-1]
+			packRows(&dst[0], &src[0], step*size, n)
+		},
+		transpose: func(dst []float32, dstStep int, src []float32, step, n int) {
+			if n < 1 || step < 0 || dstStep < 0 {
+				return
 			}
-			transposeFrom(dst, src, step, n&^7, n, nr)
+			_, _ = dst[(n-1)*dstStep+nr-1], src[(nr-1)*step+n-1]
+			if n >= 8 {
+				transpose(&dst[0], dstStep*size, &src[0], step*size, n/8)
+			}
+			transposeFrom(dst, dstStep, src, step, n&^7, n, nr)
 		},
 		stream: func(acc, x, b []float32, step int) {
 			if len(acc) == 0 || len(x) == 0 {

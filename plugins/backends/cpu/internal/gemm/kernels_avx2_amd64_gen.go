@@ -4,50 +4,45 @@
 
 package gemm
 
-// tile1_avx2 adds a chunk to panels of 1 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
+// tile1_avx2 adds a chunk to panels of 1 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile1_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile1_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile2_avx2 adds a chunk to panels of 2 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
+// tile2_avx2 adds a chunk to panels of 2 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile2_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile2_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile3_avx2 adds a chunk to panels of 3 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
+// tile3_avx2 adds a chunk to panels of 3 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile3_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile3_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile4_avx2 adds a chunk to panels of 4 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
+// tile4_avx2 adds a chunk to panels of 4 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile4_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile4_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile5_avx2 adds a chunk to panels of 5 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
+// tile5_avx2 adds a chunk to panels of 5 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile5_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile5_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile6_avx2 adds a chunk to panels of 6 rows and 16 columns: c = (first ? +0 : s) + a b. The sums begin with those in partial if resume, and go there instead of to c if keep. Steps are in bytes; aFetch and bFetch are those of fetching ahead, every 4 k; b is packed; k and panels are positive.
+// tile6_avx2 adds a chunk to panels of 6 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
-func tile6_avx2(k int, panels int, a *float32, aRow int, aCol int, aPanel int, aFetch int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, partial *float32, first bool, resume bool, keep bool)
+func tile6_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// packA_avx2 copies n > 0 rows of 6 adjacent elements, step bytes apart, to dst without gaps.
+// packRows_avx2 copies n > 0 rows of 16 adjacent elements, step bytes apart, to dst without gaps.
 //
 //go:noescape
-func packA_avx2(dst *float32, src *float32, step int, n int)
+func packRows_avx2(dst *float32, src *float32, step int, n int)
 
-// packB_avx2 copies n > 0 rows of 16 adjacent elements, step bytes apart, to dst without gaps.
+// transpose_avx2 writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < 16; n is positive.
 //
 //go:noescape
-func packB_avx2(dst *float32, src *float32, step int, n int)
-
-// transposeB_avx2 writes element i of column j, which is at src + j step bytes + 4i, to dst[16 i + j] for i < 8n and j < 16; n is positive.
-//
-//go:noescape
-func transposeB_avx2(dst *float32, src *float32, step int, n int)
+func transpose_avx2(dst *float32, dstStep int, src *float32, step int, n int)
 
 // stream8_avx2 adds x[0] b[0] to x[7] b[7], in that order, to acc for the 8 n adjacent elements of rows of b, which are bRow bytes apart; n is positive.
 //

@@ -1,14 +1,14 @@
 package gemm
 
-// packing is a matrix to be packed into panels, cut into units of some panels by some k for workers to share.
+import "github.com/seedbed/seedbed/abi/numerics"
+
+// packing is a matrix B to be packed into panels, cut into units of some panels by some k for workers to share.
 type packing struct {
 	dst             []float32
 	panel           int // from one panel of dst to the next
-	part, partDepth int // from one part of dst to the next, which has the next so many k
 	src             []float32
-	kStride, stride int // of src: to the next k; to the next row of A or column of B
-	n, depth, width int // rows of A or columns of B; k; rows or columns in a panel
-	rowStep         int // if not 0, dst keeps rows of A as they are, that far apart
+	kStride, stride int // of src: to the next k; to the next column
+	n, depth, width int // columns; k; columns in a panel
 	unitPanels      int
 	unitDepth       int
 	unitsDown       int
@@ -27,10 +27,7 @@ func (p *packing) cut() {
 	if p.stride == 1 {
 		p.unitPanels = max(1, packCols/p.width)
 	}
-	p.unitDepth = min(max(packUnit/(p.unitPanels*p.width)/packDepth, 1)*packDepth, p.partDepth)
-	for p.partDepth%p.unitDepth != 0 {
-		p.unitDepth -= packDepth
-	}
+	p.unitDepth = max(packUnit/(p.unitPanels*p.width)/packDepth, 1) * packDepth
 	p.unitsDown = (p.depth + p.unitDepth - 1) / p.unitDepth
 	perUnit := p.unitPanels * p.width
 	p.units = p.unitsDown * ((p.n + perUnit - 1) / perUnit)
@@ -49,12 +46,49 @@ func (p *packing) unit(e *Engine, i int) {
 		depth := min(step, k1-k)
 		for panel := first; panel < last; panel++ {
 			at := panel * p.width
-			src, n := p.src[k*p.kStride+at*p.stride:], min(p.width, p.n-at)
-			dst, within := p.dst[k/p.partDepth*p.part+panel*p.panel:], k%p.partDepth
-			if p.rowStep > 0 {
-				copyRows(dst[within:], p.rowStep, src, p.stride, n, depth)
-			} else {
-				e.packPanel(dst[within*p.width:], src, p.kStride, p.stride, depth, n, p.width)
+			e.packPanel(p.dst[panel*p.panel+k*p.width:], p.src[k*p.kStride+at*p.stride:], p.kStride, p.stride, depth, min(p.width, p.n-at))
+		}
+	}
+}
+
+// copying is a matrix A to be copied so that panels of its rows lie in one piece: chunk by chunk of k, rows dense. It is cut into
+// units of some rows by a part of a chunk.
+type copying struct {
+	dst                  []float32
+	row, chunk           int // from one row of dst to the next, and from one chunk to the next
+	src                  []float32
+	rowStride, colStride int
+	rows, depth          int
+	unitsDown, units     int
+}
+
+const (
+	copyRowsOf  = 64
+	copyDepthOf = numerics.ChunkK / 2
+)
+
+func (p *copying) cut() {
+	p.unitsDown = (p.depth + copyDepthOf - 1) / copyDepthOf
+	p.units = p.unitsDown * ((p.rows + copyRowsOf - 1) / copyRowsOf)
+}
+
+func (p *copying) unit(e *Engine, i int) {
+	row, k := i/p.unitsDown*copyRowsOf, i%p.unitsDown*copyDepthOf
+	rows, depth := min(copyRowsOf, p.rows-row), min(copyDepthOf, p.depth-k)
+	dst, src := p.dst[k/numerics.ChunkK*p.chunk+row*p.row+k%numerics.ChunkK:], p.src[row*p.rowStride+k*p.colStride:]
+	if p.colStride == 1 {
+		copyRows(dst, p.row, src, p.rowStride, rows, depth)
+		return
+	}
+	for k := 0; k < depth; k += e.nr {
+		dst, src := dst[k:], src[k*p.colStride:]
+		if p.rowStride == 1 && depth-k >= e.nr {
+			e.transpose(dst, p.row, src, p.colStride, rows)
+			continue
+		}
+		for r := range rows {
+			for i := range min(e.nr, depth-k) {
+				dst[r*p.row+i] = src[r*p.rowStride+i*p.colStride]
 			}
 		}
 	}
@@ -65,24 +99,22 @@ func (l *lane) pack(_, i int) {
 	if i < l.bPacking.units {
 		l.bPacking.unit(l.e, i)
 	} else {
-		l.aPacking.unit(l.e, i-l.bPacking.units)
+		l.aCopying.unit(l.e, i-l.bPacking.units)
 	}
 }
 
-// packPanel writes element (k, j), at src[k*kStride+j*stride], to dst[k*width+j] for k < depth and j < n, and zeros for n <= j < width
+// packPanel writes element (k, j), at src[k*kStride+j*stride], to dst[k*nr+j] for k < depth and j < n, and zeros for n <= j < nr
 // (rule 6).
-func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n, width int) {
+func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n int) {
 	switch {
 	case depth == 0:
-	case stride == 1 && n == width && width == e.nr:
-		e.packB(dst, src, kStride, depth)
-	case stride == 1 && n == width:
-		e.packA(dst, src, kStride, depth)
-	case kStride == 1 && n == width && width == e.nr:
-		e.transposeB(dst, src, stride, depth)
+	case stride == 1 && n == e.nr:
+		e.packRows(dst, src, kStride, depth)
+	case kStride == 1 && n == e.nr:
+		e.transpose(dst, e.nr, src, stride, depth)
 	default:
 		for k := range depth {
-			row := dst[k*width:][:width]
+			row := dst[k*e.nr:][:e.nr]
 			clear(row[n:])
 			for j := range n {
 				row[j] = src[k*kStride+j*stride]
@@ -93,8 +125,8 @@ func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n, width 
 
 // packAll packs a whole B.
 func (l *lane) packAll(to *PackedB, b Operand) error {
-	l.aPacking.units = 0
-	l.bPacking = packing{dst: to.data, panel: to.k * l.e.nr, part: l.e.depth * l.e.nr, partDepth: l.e.depth, src: b.Data, kStride: b.RowStride, stride: b.ColStride, n: to.n, depth: to.k, width: l.e.nr}
+	l.aCopying.units = 0
+	l.bPacking = packing{dst: to.data, panel: to.k * l.e.nr, src: b.Data, kStride: b.RowStride, stride: b.ColStride, n: to.n, depth: to.k, width: l.e.nr}
 	l.bPacking.cut()
 	defer func() { l.bPacking = packing{} }()
 	return l.each(l.bPacking.units, l.packBody)

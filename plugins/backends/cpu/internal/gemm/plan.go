@@ -43,9 +43,8 @@ type lane struct {
 	off     Offsets
 	a0, b0  []float32 // the item's A and B
 	c0      []float32
-	packsA  bool
-	copiesA bool   // rather, keeping rows as they are
-	keepsA  bool   // one block holds all of A, so it is packed once
+	copiesA bool
+	keepsA  bool   // one block holds all of A, so it is copied once
 	aPanels panels // the operands of the block as micro-kernels read them
 	bPanels panels
 
@@ -53,7 +52,8 @@ type lane struct {
 	m0, m1, n0, n1, k0, k1, slab int
 	last                         bool // slab
 	packsB                       bool
-	aPacking, bPacking           packing
+	bPacking                     packing
+	aCopying                     copying
 	tileRows, tileCols, tileDown int
 
 	strip int // of a stream
@@ -61,9 +61,9 @@ type lane struct {
 
 // panels is a matrix as panels of rows (of A) or columns (of B), panel apart.
 type panels struct {
-	data             []float32
-	panel, step, col int // col: to the next k; step: to the next row within a panel of A
-	part             int // to the next depth of k
+	data       []float32
+	panel      int
+	row, chunk int // of A: to the next row within a panel, and to the next chunk of k
 }
 
 func newLane(e *Engine, each func(int, func(int, int)) error, l limits) *lane {
@@ -82,13 +82,12 @@ func (l *lane) run(p *Problem, item int) error {
 			l.b0 = p.B.Data[l.off.B:]
 		}
 	}
-	defer func() { l.p, l.a0, l.b0, l.c0, l.aPacking.src, l.bPacking.src = nil, nil, nil, nil, nil, nil }()
+	defer func() { l.p, l.a0, l.b0, l.c0, l.aCopying.src, l.bPacking.src = nil, nil, nil, nil, nil, nil }()
 	if l.streams() {
 		return l.runStream()
 	}
-	// Kernels read A where it lies unless only its rows are adjacent, or its panels reach too far.
-	l.packsA = p.A.RowStride == 1 && p.A.ColStride != 1 && p.M > 1 && p.K > 1
-	l.copiesA = !l.packsA && p.A.ColStride == 1 && p.K > 0 && p.N >= minColsToCopyA && p.A.RowStride > l.e.depth
+	// Kernels read A where it lies, unless its k are not adjacent or its panels reach too far.
+	l.copiesA = p.K > 1 && p.A.ColStride != 1 || p.K > 0 && p.N >= minColsToCopyA && crowded(p.A.RowStride, min(p.M, 2*l.e.mr))
 
 	depth := max(1, min(p.K, numerics.SuperChunkK))
 	nBlock := max(l.limits.b/depth/l.e.nr, 1) * l.e.nr
@@ -96,7 +95,7 @@ func (l *lane) run(p *Problem, item int) error {
 		nBlock = p.N
 	}
 	mBlock := p.M
-	if l.packsA || l.copiesA {
+	if l.copiesA {
 		mBlock = max(l.limits.a/depth/l.e.mr, 1) * l.e.mr
 	}
 	if p.K > numerics.SuperChunkK {
@@ -148,42 +147,57 @@ func (l *lane) operands() error {
 		l.b = grow(l.b, roundUp(l.n1-l.n0, l.e.nr)*depth)
 		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
 	}
-	l.aPacking.units, l.bPacking.units = 0, 0
-	if l.packsA || l.copiesA {
-		longest := min(depth, l.e.depth) // part
-		l.aPanels = panels{panel: longest * l.e.mr, step: 1, col: l.e.mr}
-		rowStep := 0
-		if l.copiesA {
-			rowStep = (roundUp(longest, perLine)/perLine | 1) * perLine // an odd number of lines: each row another set
-			l.aPanels = panels{panel: rowStep * l.e.mr, step: rowStep, col: 1}
-		}
-		l.aPanels.part = roundUp(l.m1-l.m0, l.e.mr) / l.e.mr * l.aPanels.panel
-		l.a = grow(l.a, (depth+l.e.depth-1)/l.e.depth*l.aPanels.part)
+	l.aCopying.units, l.bPacking.units = 0, 0
+	row, col := l.p.A.RowStride, l.p.A.ColStride
+	switch {
+	case l.copiesA:
+		// An odd number of lines: each row begins in another set of the caches.
+		step := (roundUp(min(depth, numerics.ChunkK), perLine)/perLine | 1) * perLine
+		l.aPanels = panels{panel: step * l.e.mr, row: step, chunk: roundUp(l.m1-l.m0, l.e.mr) * step}
+		l.a = grow(l.a, (depth+numerics.ChunkK-1)/numerics.ChunkK*l.aPanels.chunk)
 		l.aPanels.data = l.a
 		if l.n0 == 0 || !l.keepsA {
-			row, col := l.p.A.RowStride, l.p.A.ColStride
-			l.aPacking = packing{dst: l.a, panel: l.aPanels.panel, part: l.aPanels.part, partDepth: l.e.depth, src: l.a0[l.m0*row+l.k0*col:], kStride: col, stride: row,
-				n: l.m1 - l.m0, depth: depth, width: l.e.mr, rowStep: rowStep}
-			l.aPacking.cut()
+			l.aCopying = copying{dst: l.a, row: step, chunk: l.aPanels.chunk, src: l.a0[l.m0*row+l.k0*col:], rowStride: row, colStride: col,
+				rows: l.m1 - l.m0, depth: depth}
+			l.aCopying.cut()
 		}
-	} else if l.aPanels = (panels{}); depth > 0 { // else A is empty and its strides mean nothing
-		row, col := l.p.A.RowStride, l.p.A.ColStride
-		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, step: row, col: col, part: l.e.depth * col}
+	case depth > 0:
+		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, row: row, chunk: numerics.ChunkK}
+	default: // A is empty and its strides mean nothing
+		l.aPanels = panels{}
 	}
 	if l.packsB && depth > 0 {
 		row, col := l.p.B.RowStride, l.p.B.ColStride
-		l.bPacking = packing{dst: l.b, panel: l.bPanels.panel, part: l.e.depth * l.e.nr, partDepth: l.e.depth, src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col,
+		l.bPacking = packing{dst: l.b, panel: l.bPanels.panel, src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col,
 			n: l.n1 - l.n0, depth: depth, width: l.e.nr}
 		l.bPacking.cut()
 	}
-	if l.aPacking.units+l.bPacking.units == 0 {
+	if l.aCopying.units+l.bPacking.units == 0 {
 		return nil
 	}
-	return l.each(l.aPacking.units+l.bPacking.units, l.packBody)
+	return l.each(l.aCopying.units+l.bPacking.units, l.packBody)
 }
 
-// minColsToCopyA columns gain more by A's panels lying in one piece, which is then fetched ahead, than copying them takes.
-const minColsToCopyA = 128
+const (
+	// What this many columns gain by A's rows not crowding is more than copying them takes.
+	minColsToCopyA = 128
+
+	// The smallest first-level data cache of processors with AVX2: 32 KiB.
+	l1Sets = 64
+	l1Ways = 8
+)
+
+// crowded says whether so many rows, read side by side, need nearly all ways of a cache set.
+func crowded(rowStride, rows int) bool {
+	var ways [l1Sets]int
+	for r := range rows {
+		set := r * rowStride / perLine % l1Sets
+		if ways[set]++; ways[set] >= l1Ways {
+			return true
+		}
+	}
+	return false
+}
 
 // planTiles cuts the block into tiles, enough of them to keep all workers busy to the end, and returns their number.
 func (l *lane) planTiles() int {
@@ -217,7 +231,7 @@ func (l *lane) tile(worker, i int) {
 		}
 	}
 	t := &w.t
-	*t = tileArgs{aRow: l.aPanels.step, aCol: l.aPanels.col, aPanel: l.aPanels.panel}
+	*t = tileArgs{aRow: l.aPanels.row, aPanel: l.aPanels.panel}
 	full, rest := rows/e.mr, rows%e.mr
 	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
 	depth := l.k1 - l.k0
@@ -243,31 +257,22 @@ func (l *lane) tile(worker, i int) {
 					in = span{w.edge, e.nr}
 				}
 			}
-			for part := k; part < end; part += e.depth {
-				t.k = min(e.depth, end-part)
-				t.resume, t.keep = part > k, part+t.k < end
-				t.b, t.partial = b[part*e.nr:], w.partial
-				t.s, t.sRow, t.c, t.cRow = in.data, in.row, out.data, out.row
-				t.aFetch = t.aPanel * fetchEvery / t.k
-				next := (part + t.k) * e.nr
-				if part+t.k == end {
-					next = l.bPanels.panel + k*e.nr
+			t.k = end - k
+			t.b, t.s, t.sRow, t.c, t.cRow = b[k*e.nr:], in.data, in.row, out.data, out.row
+			if t.bNext = nil; l.bPanels.panel+k*e.nr < len(b) {
+				t.bNext, t.bFetch = b[l.bPanels.panel+k*e.nr:], e.nr*fetchEvery/max(full, 1)
+			}
+			a := a[k/numerics.ChunkK*l.aPanels.chunk:]
+			if full > 0 {
+				t.rows, t.panels, t.a = e.mr, full, a
+				e.tile(t)
+			}
+			if rest > 0 {
+				if done := full * e.mr; done > 0 {
+					t.s, t.c = t.s[min(done*t.sRow, len(t.s)):], t.c[done*t.cRow:]
 				}
-				if t.bNext = nil; next < len(b) {
-					t.bNext, t.bFetch = b[next:], e.nr*fetchEvery/max(full, 1)
-				}
-				a := a[part/e.depth*l.aPanels.part:]
-				if full > 0 {
-					t.rows, t.panels, t.a = e.mr, full, a
-					e.tile(t)
-				}
-				if rest > 0 {
-					if done := full * e.mr; done > 0 {
-						t.s, t.c, t.partial = t.s[min(done*t.sRow, len(t.s)):], t.c[done*t.cRow:], t.partial[done*e.nr:]
-					}
-					t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel:]
-					e.tile(t)
-				}
+				t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel:]
+				e.tile(t)
 			}
 			if cols < e.nr && end == depth {
 				copyRows(c[j-col0:], p.CRow, w.edge, e.nr, rows, cols)

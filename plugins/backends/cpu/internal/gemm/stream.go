@@ -106,9 +106,9 @@ func (l *lane) transposeChunk(w *scratch, c []float32, col0, cols, k, n int, fir
 	p, e := l.p, l.e
 	for j := 0; j < cols; j += e.nr {
 		width := min(e.nr, cols-j)
-		e.packPanel(w.b, l.b0[k+(col0+j)*p.B.ColStride:], 1, p.B.ColStride, n, width, e.nr)
+		e.packPanel(w.b, l.b0[k+(col0+j)*p.B.ColStride:], 1, p.B.ColStride, n, width)
 		t := &w.t
-		*t = tileArgs{rows: p.M, k: n, panels: 1, a: w.x, aRow: numerics.ChunkK, aCol: 1, b: w.b, c: c[j:], cRow: p.CRow, first: first}
+		*t = tileArgs{rows: p.M, k: n, panels: 1, a: w.x, aRow: numerics.ChunkK, b: w.b, c: c[j:], cRow: p.CRow, first: first}
 		if width < e.nr {
 			t.c, t.cRow = w.edge, e.nr
 			if !first {
