@@ -107,7 +107,7 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 	if err := t.Initialize(ctx); err != nil {
 		return nil, err
 	}
-	flops, err := cost.Count(t.Gradient())
+	flops, err := cost.Count(t.Gradients()[0])
 	if err != nil {
 		return nil, err
 	}

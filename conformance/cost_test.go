@@ -29,7 +29,7 @@ func TestCostOfGPT(t *testing.T) {
 	x, err := train.New(t.Context(), c)
 	require.NoError(t, err)
 	defer x.Close()
-	got, err := cost.Count(x.Gradient())
+	got, err := cost.Count(x.Gradients()[0])
 	require.NoError(t, err)
 	const tokens = batch * sequence
 	const linear = 6 * tokens * (layers*12*width*width + vocab*width)

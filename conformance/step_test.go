@@ -73,24 +73,30 @@ func TestStepsFollowThePapers(t *testing.T) {
 	m, loss, batch := regression(t, rows, width)
 	linked, err := step.Link(m, loss, batch)
 	require.NoError(t, err)
-	first, next, err := step.Grain(m, linked)
+	first, next, err := step.Grain(joined(t, m), linked)
 	require.NoError(t, err)
 	for name, o := range map[string]step.Optimizer{
 		"adamw":         {Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1},
 		"adamw clipped": {Name: "adamw", Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-3, WeightDecay: 0.1, MaxGradNorm: 0.5},
 		"sgd":           {Name: "sgd", WeightDecay: 0.1},
 		"sgd momentum":  {Name: "sgd", Momentum: 0.9, WeightDecay: 0.1, MaxGradNorm: 0.5},
+		"lars":          {Name: "lars", Momentum: 0.9, WeightDecay: 0.1, Trust: 0.02},
+		"lars averaged": {Name: "lars", Momentum: 0.5, Trust: 0.5, MaxGradNorm: 0.5, EMADecay: 0.75},
 	} {
 		t.Run(name, func(t *testing.T) {
-			update, err := step.Update(m, first, 1, o)
+			update, err := step.Update(joined(t, m), 1, o, step.Objective{First: first})
 			require.NoError(t, err)
 			values := map[string]reference.Tensor{"bias": f32(nil, 0), "weight": f32([]int{width}, 1, 1, 1)}
 			for _, slot := range o.Slots() {
 				values[step.SlotName(slot, "bias")] = f32(nil, 0)
 				values[step.SlotName(slot, "weight")] = f32([]int{width}, 0, 0, 0)
+				if slot == step.EMASlot {
+					values[step.SlotName(slot, "weight")] = f32([]int{width}, 1, 1, 1)
+				}
 			}
 			// The truth: parameters bias, weight[0..2] and their moments.
 			p, mean, square := [4]float64{0, 1, 1, 1}, [4]float64{}, [4]float64{}
+			average := p
 			stream := numerics.Stream{Seed: 5}
 			for n := range steps {
 				var g [4]float64
@@ -142,13 +148,26 @@ func TestStepsFollowThePapers(t *testing.T) {
 				for k, v := range out {
 					values[k] = v
 				}
+				clip := 1.0
+				if o.MaxGradNorm > 0 {
+					clip = min(1, o.MaxGradNorm/(norm+1e-6))
+				}
+				sizes := func(v [4]float64) float64 { return math.Sqrt(v[1]*v[1] + v[2]*v[2] + v[3]*v[3]) }
+				size, slope := sizes(p), clip*sizes(g)
 				for i := range p {
-					gi, decay := g[i], o.WeightDecay
+					gi, decay := g[i]*clip, o.WeightDecay
 					if i == 0 {
 						decay = 0
 					}
-					if o.MaxGradNorm > 0 {
-						gi *= min(1, o.MaxGradNorm/(norm+1e-6))
+					if o.Name == "lars" {
+						local := 1.0
+						if i > 0 {
+							local = o.Trust * size / (slope + decay*size)
+						}
+						mean[i] = o.Momentum*mean[i] + lr*local*(gi+decay*p[i])
+						p[i] -= mean[i]
+						average[i] = o.EMADecay*average[i] + (1-o.EMADecay)*p[i]
+						continue
 					}
 					if o.Name == "sgd" {
 						mean[i] = o.Momentum*mean[i] + gi
@@ -169,6 +188,13 @@ func TestStepsFollowThePapers(t *testing.T) {
 					got = values["weight"].F32[i-1 : i]
 				}
 				assert.InDelta(t, p[i], got[0], bound*math.Max(1, math.Abs(p[i])), "parameter %d", i)
+				if o.EMADecay > 0 {
+					name, k := step.SlotName(step.EMASlot, "weight"), i-1
+					if i == 0 {
+						name, k = step.SlotName(step.EMASlot, "bias"), 0
+					}
+					assert.InDelta(t, average[i], values[name].F32[k], bound*math.Max(1, math.Abs(p[i])), "average %d", i)
+				}
 			}
 		})
 	}
@@ -180,7 +206,7 @@ func TestCombineAdds(t *testing.T) {
 	m, loss, batch := regression(t, 2, 1)
 	linked, err := step.Link(m, loss, batch)
 	require.NoError(t, err)
-	first, _, err := step.Grain(m, linked)
+	first, _, err := step.Grain(joined(t, m), linked)
 	require.NoError(t, err)
 	combine, err := step.Combine(first)
 	require.NoError(t, err)
@@ -328,6 +354,13 @@ func TestLinkRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	m, loss, _ := regression(t, 4, 2)
-	_, err := step.Update(m, loss, 1, step.Optimizer{Name: "adam"})
-	assert.ErrorContains(t, err, `unknown optimizer "adam"; there are adamw and sgd`)
+	_, err := step.Update(joined(t, m), 1, step.Optimizer{Name: "adam"}, step.Objective{First: loss})
+	assert.ErrorContains(t, err, `unknown optimizer "adam"; there are adamw, sgd and lars`)
+}
+
+// joined are the weights of one module.
+func joined(t *testing.T, m *plugin.Module) *step.Weights {
+	w, err := step.Join(nil, m)
+	require.NoError(t, err)
+	return w
 }

@@ -11,9 +11,13 @@ import (
 // stepFLOPs counts the operations of a step's matrix products and
 // convolutions.
 func stepFLOPs(t *train.Trainer, r *recipe.Recipe) (float64, error) {
-	grain, err := cost.Count(t.Gradient())
-	if err != nil {
-		return 0, fmt.Errorf("counting operations: %w", err)
+	total := 0.0
+	for _, f := range t.Gradients() {
+		grain, err := cost.Count(f)
+		if err != nil {
+			return 0, fmt.Errorf("counting operations: %w", err)
+		}
+		total += float64(grain.Times(r.Train.BatchSize / r.Train.Grain).Contractions)
 	}
-	return float64(grain.Times(r.Train.BatchSize / r.Train.Grain).Contractions), nil
+	return total, nil
 }

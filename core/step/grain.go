@@ -1,8 +1,9 @@
 package step
 
 import (
+	"errors"
+
 	"github.com/seedbed/seedbed/abi/ir"
-	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/grad"
 )
 
@@ -14,13 +15,18 @@ const AccPrefix = "acc."
 // first grain and next for the others. Both take what the linked function
 // takes and give its results (sums), among them what buffers take
 // (plugin.BufferPrefix + name), and the gradient of Loss with respect to every
-// parameter, named grad.Prefix + name. next takes the sums so far as
+// parameter that it takes and that is trained, named grad.Prefix + name. next takes the sums so far as
 // well, named AccPrefix + result, and gives them with this grain's added: rule
 // 9's chain, in order.
-func Grain(m *plugin.Module, linked *ir.Func) (first, next *ir.Func, err error) {
-	wrt := make([]string, len(m.Parameters))
-	for i, p := range m.Parameters {
-		wrt[i] = p.Name
+func Grain(w *Weights, linked *ir.Func) (first, next *ir.Func, err error) {
+	var wrt []string
+	for _, p := range w.Trained() {
+		if linked.Param(p.Name) >= 0 {
+			wrt = append(wrt, p.Name)
+		}
+	}
+	if len(wrt) == 0 {
+		return nil, nil, errors.New("all parameters that the loss depends on are frozen")
 	}
 	if first, err = grad.Reverse(linked, Loss, wrt); err != nil {
 		return nil, nil, err

@@ -70,7 +70,7 @@ func TestFunctionsOfAStep(t *testing.T) {
 	assert.Equal(t, []string{"bias", "w", "x", State}, params(linked))
 	assert.Equal(t, []string{Loss, Weight, "hits"}, results(linked))
 
-	first, next, err := Grain(m, linked)
+	first, next, err := Grain(joined(t, m), linked)
 	require.NoError(t, err)
 	sums := []string{Loss, Weight, "hits", "grad.bias", "grad.w"}
 	assert.Equal(t, params(linked), params(first))
@@ -95,7 +95,7 @@ func TestFunctionsOfAStep(t *testing.T) {
 		"sgd":   {[]string{"momentum_buffer"}, []string{"step.decay", "step.lr"}},
 	} {
 		o := Optimizer{Name: name}
-		update, err := Update(m, first, 1, o)
+		update, err := Update(joined(t, m), 1, o, Objective{First: first})
 		require.NoError(t, err)
 		state := []string{"bias", "w"}
 		for _, s := range c.slots {
@@ -105,7 +105,7 @@ func TestFunctionsOfAStep(t *testing.T) {
 		in := append(append(append(append([]string{}, state...), "grad.bias", "grad.w"), host...), c.scalars...)
 		assert.Equal(t, in, params(update))
 		assert.Equal(t, append(append(append([]string{}, state...), GradNorm), host...), results(update))
-		assert.Equal(t, append([]string{GradNorm}, host...), HostResults(first))
+		assert.Equal(t, append([]string{GradNorm}, host...), HostResults(Objective{First: first}))
 		assert.Equal(t, 2, count(update)[name])
 		for _, s := range host { // as they are
 			assert.EqualValues(t, update.Param(s), update.Results[update.Result(s)].Value)
@@ -156,11 +156,11 @@ func TestBuffers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"w", "x"}, params(linked))
 	assert.Equal(t, []string{Loss, Weight, "buffer.mean"}, results(linked))
-	first, next, err := Grain(m, linked)
+	first, next, err := Grain(joined(t, m), linked)
 	require.NoError(t, err)
 	assert.Equal(t, []string{Loss, Weight, "buffer.mean", "grad.w"}, results(first))
 	assert.Equal(t, results(first), results(next))
-	update, err := Update(m, first, 3, Optimizer{Name: "sgd"})
+	update, err := Update(joined(t, m), 3, Optimizer{Name: "sgd"}, Objective{First: first})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"w", "mean", "momentum_buffer.w", "grad.w", "buffer.mean", "sum.loss", "sum.weight", "step.decay", "step.lr"}, params(update))
 	assert.Equal(t, []string{"w", "mean", "momentum_buffer.w", GradNorm, "sum.loss", "sum.weight"}, results(update))
@@ -183,9 +183,9 @@ func TestNoDecay(t *testing.T) {
 	m, loss, batch := noisy(t, false)
 	linked, err := Link(m, loss, batch)
 	require.NoError(t, err)
-	first, _, err := Grain(m, linked)
+	first, _, err := Grain(joined(t, m), linked)
 	require.NoError(t, err)
-	update, err := Update(m, first, 1, Optimizer{Name: "sgd", WeightDecay: 0.5})
+	update, err := Update(joined(t, m), 1, Optimizer{Name: "sgd", WeightDecay: 0.5}, Objective{First: first})
 	require.NoError(t, err)
 	decay := ir.Value(update.Param("step.decay"))
 	seen := 0
@@ -230,13 +230,13 @@ func TestUpdateRefuses(t *testing.T) {
 	m, loss, batch := noisy(t, false)
 	linked, err := Link(m, loss, batch)
 	require.NoError(t, err)
-	_, err = Update(m, linked, 1, Optimizer{Name: "lion"})
-	assert.EqualError(t, err, `unknown optimizer "lion"; there are adamw and sgd`)
+	_, err = Update(joined(t, m), 1, Optimizer{Name: "lion"}, Objective{First: linked})
+	assert.EqualError(t, err, `unknown optimizer "lion"; there are adamw, sgd and lars`)
 	m.Parameters[1].Type.DType = ir.BF16
-	_, err = Update(m, linked, 1, Optimizer{Name: "sgd"})
+	_, err = Update(joined(t, m), 1, Optimizer{Name: "sgd"}, Objective{First: linked})
 	assert.EqualError(t, err, `parameter "w" is bf16[2,3]; the optimizer keeps f32 parameters`)
 	m, _, _ = noisy(t, false)
-	_, err = Update(m, m.Forward, 1, Optimizer{Name: "sgd"})
+	_, err = Update(joined(t, m), 1, Optimizer{Name: "sgd"}, Objective{First: m.Forward})
 	assert.EqualError(t, err, `func forward gives no "weight"`)
 }
 
@@ -282,4 +282,11 @@ func TestLinkErrors(t *testing.T) {
 		_, err := Link(m, loss, batch)
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+// joined are the weights of one module.
+func joined(t *testing.T, m *plugin.Module) *Weights {
+	w, err := Join(nil, m)
+	require.NoError(t, err)
+	return w
 }

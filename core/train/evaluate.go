@@ -169,3 +169,12 @@ func (t *Trainer) Evaluate(ctx context.Context, e *Evaluator) (Evaluation, error
 	defer t.pause()
 	return e.Run(ctx, t.Parameter)
 }
+
+// EvaluateAverage evaluates the running averages of the run's parameters.
+func (t *Trainer) EvaluateAverage(ctx context.Context, e *Evaluator) (Evaluation, error) {
+	if err := t.settled(); err != nil {
+		return Evaluation{}, err
+	}
+	defer t.pause()
+	return e.Run(ctx, t.Average)
+}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 )
@@ -28,43 +29,54 @@ func (t *Trainer) Memory() MemoryPlan {
 	var m MemoryPlan
 	for i, name := range t.names {
 		n := int64(t.types[name].Bytes())
-		if i < len(t.c.Module.State()) {
+		if i < len(t.weights.Tensors()) {
 			m.Parameters += n
 		} else {
 			m.Slots += n
 		}
 	}
-	types := t.grad.Types()
-	sums := int64(0)
-	for _, r := range t.grad.Results {
-		sums += int64(types[r.Value].Bytes())
-	}
 	// While chain c runs, there are its sums and one of each complete subtree
-	// of those before.
+	// of those before, and the sums of the objectives before.
 	sets := 1
 	for c := range t.c.Shards {
 		sets = max(sets, bits.OnesCount(uint(c))+1)
 	}
-	m.Gradients = int64(sets) * sums
-	for _, p := range []*program{t.first, t.next, t.combine, t.update} {
-		if p != nil {
-			m.Scratch = max(m.Scratch, p.Program.Memory().Scratch)
+	before := int64(0)
+	programs := []*program{t.update}
+	for _, o := range t.objectives {
+		types := o.grad.Types()
+		sums := int64(0)
+		for _, r := range o.grad.Results {
+			sums += int64(types[r.Value].Bytes())
 		}
+		m.Gradients = max(m.Gradients, before+int64(sets)*sums)
+		before += sums
+		programs = append(programs, o.programs()...)
+		for _, f := range o.Binding.Batch() {
+			m.Batches += int64(f.Type.Bytes())
+		}
+	}
+	for _, p := range programs {
+		m.Scratch = max(m.Scratch, p.Program.Memory().Scratch)
 	}
 	// Results of first are the sums that are counted; next, combine and update
 	// find room in donated sums and state, or need it beside them.
-	for _, p := range []*program{t.next, t.combine, t.update} {
-		if p != nil {
-			m.Results = max(m.Results, p.Program.Memory().Results)
-		}
+	for _, o := range t.objectives {
+		programs = slices.DeleteFunc(programs, func(p *program) bool { return p == o.first })
 	}
-	for _, f := range t.c.Binding.Batch() {
-		m.Batches += int64(f.Type.Bytes())
+	for _, p := range programs {
+		m.Results = max(m.Results, p.Program.Memory().Results)
 	}
 	m.Batches *= int64(t.c.Prefetch + t.c.InFlight*t.c.Grains)
 	return m
 }
 
-// Gradient is the function that a step runs for each of its grains, before
-// lowering: forward, loss and gradients.
-func (t *Trainer) Gradient() *ir.Func { return t.grad }
+// Gradients are the functions that a step runs for each of its grains, one an
+// objective, before lowering: forward, loss and gradients.
+func (t *Trainer) Gradients() []*ir.Func {
+	var l []*ir.Func
+	for _, o := range t.objectives {
+		l = append(l, o.grad)
+	}
+	return l
+}

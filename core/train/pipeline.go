@@ -11,12 +11,18 @@ import (
 
 // Metrics are what a step tells.
 type Metrics struct {
-	Step     uint64  // counted from 0
-	Loss     float64 // mean over the step's weight
-	Weight   float64 // what Loss is a mean over, such as tokens
+	Step uint64 // counted from 0
+	// Loss is the mean over the step's weight; of several objectives the sum of
+	// their mean losses, each times the objective's weight in the run.
+	Loss   float64
+	Weight float64 // what Loss is a mean over, such as tokens; that of the first objective
+	// Losses are the mean losses of several objectives, in their order; nil for
+	// one.
+	Losses   []float64
 	GradNorm float64 // of the mean gradient, before clipping
 	LR       float64
-	// Sums are the other results of the loss, summed over the step.
+	// Sums are the other results of the loss, summed over the step, behind the
+	// name of the objective and a dot where there are several.
 	Sums map[string]float64
 
 	// Wall is the time from the end of the step before, or from when this one
@@ -64,7 +70,7 @@ func (t *Trainer) start() {
 	t.background, t.cancel = context.WithCancel(context.Background())
 	// What InFlight steps have to say never blocks: grains, combinations, the
 	// update, an error.
-	t.flights = make(chan flight, t.c.InFlight*(t.c.Grains+t.c.Shards+2))
+	t.flights = make(chan flight, t.c.InFlight*(len(t.objectives)*(t.c.Grains+t.c.Shards)+2))
 	t.outcomes = make(chan outcome, t.c.InFlight+1)
 	t.ended = make(chan struct{})
 	t.pause()
@@ -153,21 +159,30 @@ func (t *Trainer) metrics(f flight, data [][]byte) (Metrics, error) {
 	if err != nil {
 		return m, err
 	}
-	for name, v := range values {
-		switch name {
-		case step.GradNorm:
-			m.GradNorm = v
-		case step.SumPrefix + step.Loss:
-			m.Loss = v
-		case step.SumPrefix + step.Weight:
-			m.Weight = v
-		default:
-			m.Sums[name[len(step.SumPrefix):]] = v
+	take := func(name string) float64 {
+		v := values[name]
+		delete(values, name)
+		return v
+	}
+	m.GradNorm = take(step.GradNorm)
+	for i, o := range t.objectives {
+		loss, weight := take(o.prefix+step.SumPrefix+step.Loss), take(o.prefix+step.SumPrefix+step.Weight)
+		if i == 0 {
+			m.Weight = weight
+		}
+		if !(weight > 0) {
+			return m, o.wrap(fmt.Errorf("the batch has weight %v: nothing in it counts", weight))
+		}
+		loss /= weight
+		m.Loss += o.Weight * loss
+		if len(t.objectives) > 1 {
+			m.Losses = append(m.Losses, loss)
+		}
+		for _, r := range o.grad.Results {
+			if name := step.SumName(r.Name); name != r.Name && r.Name != step.Loss && r.Name != step.Weight {
+				m.Sums[o.prefix+r.Name] = take(o.prefix + name)
+			}
 		}
 	}
-	if !(m.Weight > 0) {
-		return m, fmt.Errorf("the batch has weight %v: nothing in it counts", m.Weight)
-	}
-	m.Loss /= m.Weight
 	return m, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -20,8 +21,17 @@ import (
 // Config is everything that a run's result depends on, and, from Device on,
 // what changes nothing of it.
 type Config struct {
-	Module    *plugin.Module
-	Binding   plugin.Binding
+	// Name, Module, Binding and Weight are those of the run's objective, or the
+	// first of several; Name and Weight count only where there are More.
+	Name    string
+	Module  *plugin.Module
+	Binding plugin.Binding
+	Weight  float64
+	// More are further objectives over the same parameters. Gradients are added
+	// in this order.
+	More []Objective
+	// Freeze are patterns of parameters that stay as they begin; see step.Join.
+	Freeze    []string
 	Rows      datasets.Dataset
 	Optimizer step.Optimizer
 	Schedule  schedule.Schedule
@@ -46,15 +56,14 @@ type Config struct {
 
 // Trainer holds a run's state on the device. It is for one goroutine.
 type Trainer struct {
-	c       Config
-	state   tensors  // parameters, buffers and optimizer slots
-	names   []string // of state: parameters, then buffers, then slots, in order
-	types   map[string]ir.Type
-	host    []string // scalars that the host gets of a step
-	grad    *ir.Func // of one grain
-	batches *batches
-
-	first, next, combine, update *program
+	c          Config
+	objectives []*objective
+	weights    *step.Weights
+	state      tensors  // parameters, buffers and optimizer slots
+	names      []string // of state: parameters, then buffers, then slots, in order
+	types      map[string]ir.Type
+	host       []string // scalars that the host gets of a step
+	update     *program
 
 	queued, done uint64 // steps: queued on the device, and returned by Next
 	ready        bool   // the state has values
@@ -87,29 +96,32 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 	if err := c.Schedule.Check(); err != nil {
 		return nil, fmt.Errorf("train: schedule: %w", err)
 	}
-	linked, err := step.Link(c.Module, c.Binding.Loss(), c.Binding.Batch())
+	t = &Trainer{c: c, objectives: c.objectives(), state: tensors{}, types: map[string]ir.Type{}}
+	if t.weights, err = c.weights(); err != nil {
+		return nil, err
+	}
+	var parts []step.Objective
+	type pair struct{ next, combine *ir.Func }
+	var others []pair
+	for _, o := range t.objectives {
+		next, combine, err := o.link(t.weights)
+		if err != nil {
+			return nil, err
+		}
+		others = append(others, pair{next, combine})
+		parts = append(parts, step.Objective{Prefix: o.prefix, First: o.grad, Weight: o.Weight})
+	}
+	update, err := step.Update(t.weights, c.Grains, c.Optimizer, parts...)
 	if err != nil {
 		return nil, err
 	}
-	first, next, err := step.Grain(c.Module, linked)
-	if err != nil {
-		return nil, err
-	}
-	combine, err := step.Combine(first)
-	if err != nil {
-		return nil, err
-	}
-	update, err := step.Update(c.Module, first, c.Grains, c.Optimizer)
-	if err != nil {
-		return nil, err
-	}
-	t = &Trainer{c: c, state: tensors{}, types: map[string]ir.Type{}, host: step.HostResults(first), grad: first}
-	for _, p := range c.Module.State() {
+	t.host = step.HostResults(parts...)
+	for _, p := range t.weights.Tensors() {
 		t.names = append(t.names, p.Name)
 		t.types[p.Name] = p.Type
 	}
 	for _, slot := range c.Optimizer.Slots() {
-		for _, p := range c.Module.Parameters {
+		for _, p := range t.weights.Trained() {
 			name := step.SlotName(slot, p.Name)
 			t.names = append(t.names, name)
 			t.types[name] = p.Type
@@ -121,26 +133,17 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 			t.Close()
 		}
 	}()
-	for _, p := range []struct {
-		to     **program
-		f      *ir.Func
-		host   []string
-		needed bool
-	}{
-		{&t.first, first, nil, true},
-		{&t.next, next, nil, c.Grains > c.Shards},
-		{&t.combine, combine, nil, c.Shards > 1},
-		{&t.update, update, t.host, true},
-	} {
-		if !p.needed {
-			continue
-		}
-		if *p.to, err = compile(ctx, c.Device, p.f, p.host); err != nil {
+	for i, o := range t.objectives {
+		if err := o.compile(ctx, &c, others[i].next, others[i].combine); err != nil {
 			return nil, err
 		}
 	}
-	return t, nil
+	t.update, err = compile(ctx, c.Device, update, t.host)
+	return t, err
 }
+
+// Weights are what the run trains.
+func (t *Trainer) Weights() *step.Weights { return t.weights }
 
 // Step is the number of the step that Next returns next.
 func (t *Trainer) Step() uint64 { return t.done }
@@ -203,16 +206,23 @@ func (t *Trainer) settled() error {
 // queue queues a step. An error of it comes out of wait, after those of the
 // steps before.
 func (t *Trainer) queue(ctx context.Context) {
-	if t.batches == nil {
-		t.batches = newBatches(t.background, t.source(), t.queued*uint64(t.c.Grains), t.c.Prefetch, t.c.InFlight*t.c.Grains)
-	}
 	n := t.queued
 	t.queued++
 	lr := t.c.Schedule.At(n)
-	sums, err := t.grains(ctx)
-	if err != nil {
-		t.fail(err)
-		return
+	sums := tensors{}
+	for _, o := range t.objectives {
+		if o.batches == nil {
+			o.batches = newBatches(t.background, t.source(o), n*uint64(t.c.Grains), t.c.Prefetch, t.c.InFlight*t.c.Grains)
+		}
+		of, err := t.grains(ctx, o)
+		if err != nil {
+			sums.release()
+			t.fail(o.wrap(err))
+			return
+		}
+		for name, b := range of {
+			sums[o.prefix+step.SumName(name)] = b
+		}
 	}
 	scalars := t.c.Optimizer.Scalars(lr, n)
 	asked := time.Now()
@@ -223,19 +233,21 @@ func (t *Trainer) queue(ctx context.Context) {
 		if host, ok := strings.CutPrefix(name, step.HostPrefix); ok {
 			return plugin.Argument{Data: bytesOf([]float32{scalars[host]})}
 		}
-		return plugin.Argument{Buffer: sums[strings.TrimPrefix(name, step.SumPrefix)], Donate: true}
+		return plugin.Argument{Buffer: sums[name], Donate: true}
 	})
-	clear(t.state) // donated
+	for _, name := range t.update.params {
+		delete(t.state, name) // donated
+	}
 	if err != nil {
 		t.fail(fmt.Errorf("update: %w", err))
 		return
 	}
-	t.state = out
+	maps.Copy(t.state, out)
 	t.follow(flight{run: run, asked: asked, what: "update", step: n, lr: lr, last: true})
 }
 
-// grains queues the chains of a step and their combination.
-func (t *Trainer) grains(ctx context.Context) (tensors, error) {
+// grains queues the chains of an objective in a step and their combination.
+func (t *Trainer) grains(ctx context.Context, o *objective) (tensors, error) {
 	var failed error
 	tree := numerics.NewTreeAcc(func(left, right tensors) tensors {
 		if failed != nil {
@@ -244,7 +256,7 @@ func (t *Trainer) grains(ctx context.Context) (tensors, error) {
 			return nil
 		}
 		asked := time.Now()
-		sum, run, err := t.combine.queue(ctx, func(name string) plugin.Argument {
+		sum, run, err := o.combine.queue(ctx, func(name string) plugin.Argument {
 			if l, ok := strings.CutPrefix(name, "left."); ok {
 				return plugin.Argument{Buffer: left[l], Donate: true}
 			}
@@ -261,7 +273,7 @@ func (t *Trainer) grains(ctx context.Context) (tensors, error) {
 	for chain := range t.c.Shards {
 		var sums tensors
 		for i := 0; i < length && failed == nil; i++ {
-			sums, failed = t.grain(ctx, chain*length+i, sums)
+			sums, failed = t.grain(ctx, o, chain*length+i, sums)
 		}
 		tree.Push(sums)
 		if failed != nil {
@@ -274,8 +286,8 @@ func (t *Trainer) grains(ctx context.Context) (tensors, error) {
 
 // grain queues a grain, which is added to the sums of its chain; sums is nil
 // for the first of a chain.
-func (t *Trainer) grain(ctx context.Context, grain int, sums tensors) (tensors, error) {
-	x, err := t.batches.next(ctx)
+func (t *Trainer) grain(ctx context.Context, o *objective, grain int, sums tensors) (tensors, error) {
+	x, err := o.batches.next(ctx)
 	if err == nil && x == nil {
 		err = errors.New("the batches have ended")
 	}
@@ -283,19 +295,19 @@ func (t *Trainer) grain(ctx context.Context, grain int, sums tensors) (tensors, 
 		sums.release()
 		return nil, fmt.Errorf("grain %d: %w", grain+1, err)
 	}
-	p := t.next
+	p := o.next
 	if sums == nil {
-		p = t.first
+		p = o.first
 	}
 	asked := time.Now()
-	out, run, err := p.queue(ctx, grainArguments(t.state, t.c.Binding.Batch(), x, func(name string) plugin.Argument {
+	out, run, err := p.queue(ctx, grainArguments(t.state, o.Binding.Batch(), x, func(name string) plugin.Argument {
 		return plugin.Argument{Buffer: sums[strings.TrimPrefix(name, step.AccPrefix)], Donate: true}
 	}))
 	what := fmt.Sprintf("grain %d", grain+1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	t.follow(flight{run: run, asked: asked, what: what, batch: x, to: t.batches})
+	t.follow(flight{run: run, asked: asked, what: what, batch: x, to: o.batches})
 	return out, nil
 }
 
@@ -319,26 +331,27 @@ func grainArguments(parameters tensors, fields []ir.Param, x *batch, other func(
 
 // source: sample number step * batch + grain * rows + i of the run is the i-th
 // row of a grain.
-func (t *Trainer) source() source {
+func (t *Trainer) source(o *objective) source {
 	order := datasets.Order{Seed: t.c.Seed, Len: t.c.Rows.Len(), Shuffle: true}
-	return source{binding: t.c.Binding, rows: t.c.Rows, newFields: t.c.NewFields, grain: func(n uint64) (plugin.Position, []int64) {
+	return source{binding: o.Binding, rows: t.c.Rows, newFields: t.c.NewFields, grain: func(n uint64) (plugin.Position, []int64) {
 		rows := make([]int64, t.c.GrainRows)
 		for i := range rows {
 			_, rows[i] = order.At(int64(n)*int64(t.c.GrainRows) + int64(i))
 		}
-		return plugin.Position{Seed: t.c.Seed, Step: n / uint64(t.c.Grains), Grain: n % uint64(t.c.Grains)}, rows
+		return plugin.Position{Seed: o.seed, Step: n / uint64(t.c.Grains), Grain: n % uint64(t.c.Grains)}, rows
 	}}
 }
 
 // Initialize gives the state its first values: those of the parameters are
-// drawn, buffers are zeros or ones, and the optimizer's are zero. The run begins
-// with step 0.
+// drawn, their running averages begin with the same, buffers are zeros or ones,
+// and the optimizer's are zero. The run begins with step 0.
 func (t *Trainer) Initialize(ctx context.Context) error {
 	first := map[string]func() ([]float32, error){}
-	for i, p := range t.c.Module.Parameters {
+	for i, p := range t.weights.Parameters {
 		first[p.Name] = func() ([]float32, error) { return initial.Values(p, i, t.c.Seed) }
+		first[step.SlotName(step.EMASlot, p.Name)] = first[p.Name]
 	}
-	for _, x := range t.c.Module.Buffers {
+	for _, x := range t.weights.Buffers {
 		first[x.Name] = func() ([]float32, error) {
 			return initial.Values(plugin.Parameter{Name: x.Name, Type: x.Type, Init: x.Init}, 0, 0)
 		}
@@ -427,10 +440,21 @@ func (t *Trainer) Visit(ctx context.Context, f func(name string, typ ir.Type, da
 // queued.
 func (t *Trainer) Parameter(name string) plugin.Buffer { return t.state[name] }
 
+// Average is Parameter with the running average in the place of a parameter that
+// has one.
+func (t *Trainer) Average(name string) plugin.Buffer {
+	if b, ok := t.state[step.SlotName(step.EMASlot, name)]; ok {
+		return b
+	}
+	return t.state[name]
+}
+
 func (t *Trainer) stopBatches() {
-	if t.batches != nil {
-		t.batches.close()
-		t.batches = nil
+	for _, o := range t.objectives {
+		if o.batches != nil {
+			o.batches.close()
+			o.batches = nil
+		}
 	}
 }
 
@@ -440,12 +464,16 @@ func (t *Trainer) Close() {
 	t.stop()
 	t.stopBatches()
 	t.state.release()
-	for _, p := range []*program{t.first, t.next, t.combine, t.update} {
-		if p != nil {
+	for _, o := range t.objectives {
+		for _, p := range o.programs() {
 			p.Release()
 		}
+		o.first, o.next, o.combine = nil, nil, nil
 	}
-	t.first, t.next, t.combine, t.update = nil, nil, nil, nil
+	if t.update != nil {
+		t.update.Release()
+		t.update = nil
+	}
 	if t.err == nil {
 		t.err = errors.New("it was closed")
 	}

@@ -20,6 +20,8 @@ const (
 	maskedLM = "masked_lm"
 	// pretraining is masked_lm with a head for pairs of sentences.
 	pretraining = "masked_lm+next_sentence"
+	// nextSentence is that head alone.
+	nextSentence = "next_sentence"
 )
 
 // Info says who the plugin is.
@@ -28,7 +30,7 @@ func (model) Info() plugin.Info {
 		Name:    "bert",
 		Version: "0.1.0",
 		Doc:     "Bidirectional transformer encoders: BERT.",
-		Roles:   []string{maskedLM, pretraining},
+		Roles:   []string{maskedLM, pretraining, nextSentence},
 	}
 }
 
@@ -97,10 +99,13 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
 		x := c.encode(n)
-		if r.Role == pretraining {
+		if r.Role != maskedLM {
 			pooled := n.Reshape(n.SliceDim(x, 1, 0, 1), dims[0], c.width)
 			pooled = n.Unary("tanh", c.linear(n, pooled, "bert.pooler.dense", c.width))
 			n.Return("next_sentence_logits", c.linear(n, pooled, "cls.seq_relationship", 2))
+		}
+		if r.Role == nextSentence {
+			return
 		}
 		y := n.Unary(c.activation, c.linear(n, x, "cls.predictions.transform.dense", c.width))
 		n.Return("hidden", n.LayerNorm(y, "cls.predictions.transform.LayerNorm"))
