@@ -166,7 +166,7 @@ func TestFormulasAgreeWithPyTorch(t *testing.T) {
 			gradient, err := grad.Reverse(linked, step.Loss, names)
 			require.NoError(t, err)
 			got := evaluateWide(t, gradient, values)
-			weight, largest := got[step.Weight][0], largestGradients(r.Module, r.io)
+			weight, largest := got[step.Weight][0], largestGradients(r.Module.Parameters, r.io)
 			loss := agreement{t: t, bound: bounds.loss}
 			loss.same("loss", r.io["loss"], []float64{got[step.Loss][0] / weight})
 			gradients := agreement{t: t, bound: bounds.gradients}
@@ -213,6 +213,47 @@ func TestSystemsTrainAsPyTorch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BERT's two objectives as two plugins, each with a batch and a pass of its own,
+// have the gradients, losses and steps of the one pass that PyTorch makes.
+func TestObjectivesComposeAsPyTorch(t *testing.T) {
+	g := goldenSystems["bert"]
+	var want map[string][]byte
+	for _, backend := range []string{"reference", "cpu"} {
+		r := g.start(t, "bert", 0)
+		r.Device = process(t, plugins.KindBackend, backend).Device()
+		r.Name, r.Weight = "masked_lm", 1
+		r.Module, r.Binding = r.part(t, "masked_lm", "masked_lm", `{"mask_rate": 0.84, "cls_token_id": 0, "sep_token_id": 1, "mask_token_id": 2}`)
+		m, b := r.part(t, "next_sentence", "sentence_pairs", `{"cls_token_id": 0, "sep_token_id": 1}`)
+		r.More = []train.Objective{{Name: "sentence_pairs", Module: m, Binding: b, Weight: 1}}
+		got := r.train(t)
+		if want == nil {
+			want = got
+		}
+		assert.Equal(t, want, got, "the backends' bits differ")
+		require.NoError(t, r.Device.Close())
+	}
+}
+
+// part builds the system's model in another role, with an objective that has
+// the golden batch.
+func (r goldenRun) part(t *testing.T, role, objective, config string) (*plugin.Module, plugin.Binding) {
+	ctx := context.Background()
+	m, err := process(t, plugins.KindModel, r.model.Info().Name).Model().Build(ctx, plugin.BuildRequest{Config: json.RawMessage(r.config), Role: role, Dims: r.dims})
+	require.NoError(t, err)
+	for i := range m.Parameters {
+		m.Parameters[i].NoDecay = false
+	}
+	b, err := process(t, plugins.KindObjective, objective).Objective().Bind(ctx, plugin.BindRequest{
+		Config: json.RawMessage(config), Role: role, Dims: r.dims,
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: batchtest.Schema(tokenRows(19)...), Properties: r.properties,
+	})
+	require.NoError(t, err)
+	for _, f := range b.Batch() {
+		require.Len(t, r.batch[f.Name], f.Type.Elements(), f.Name)
+	}
+	return m, fixedBinding{b, t, r.batch}
 }
 
 // forward compares what the model puts out.
@@ -287,9 +328,9 @@ func largestOf(x []float64) float64 {
 // parameter are compared with: that of the largest element, or, where a
 // gradient is 0 but for roundings (that of a key's bias, which no softmax
 // feels), of the largest of all.
-func largestGradients(m *plugin.Module, io map[string][]float64) map[string]float64 {
+func largestGradients(parameters []plugin.Parameter, io map[string][]float64) map[string]float64 {
 	largest, most := map[string]float64{}, 0.0
-	for _, p := range m.Parameters {
+	for _, p := range parameters {
 		largest[p.Name] = largestOf(io["grad."+p.Name])
 		most = max(most, largest[p.Name])
 	}
@@ -317,7 +358,7 @@ func (r goldenRun) train(t *testing.T) map[string][]byte {
 	}))
 	loss, gradients, weights := agreement{t: t, bound: allowed.loss}, agreement{t: t, bound: allowed.gradients}, 0.0
 	buffers, compared := agreement{t: t, bound: allowed.outputs}, 0
-	largest := largestGradients(r.Module, io)
+	largest := largestGradients(trainer.Weights().Parameters, io)
 	state := map[string][]byte{}
 	for n := range goldenSteps {
 		m, err := trainer.Next(ctx, uint64(n)+1)
@@ -352,7 +393,7 @@ func (r goldenRun) train(t *testing.T) map[string][]byte {
 			return nil
 		}))
 	}
-	assert.Equal(t, len(r.Module.Buffers), compared, "buffers compared")
+	assert.Equal(t, len(trainer.Weights().Buffers), compared, "buffers compared")
 	t.Logf("%s: largest errors in roundings of f32: %v of losses, %v of gradients, %v of buffers; %.3g of a weight", r.Device.Info().Name, loss, gradients, buffers, weights)
 	return state
 }

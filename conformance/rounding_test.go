@@ -78,7 +78,7 @@ func TestRoundings(t *testing.T) {
 func (r goldenRun) randomRoundings(t *testing.T, times int) (worst roundings) {
 	linked, err := step.Link(r.Module, r.Binding.Loss(), r.Binding.Batch())
 	require.NoError(t, err)
-	first, _, err := step.Grain(r.Module, linked)
+	first, _, err := step.Grain(joined(t, r.Module), linked)
 	require.NoError(t, err)
 	update, err := step.Update(r.Module, first, 1, r.Optimizer)
 	require.NoError(t, err)

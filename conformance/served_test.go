@@ -12,6 +12,7 @@ import (
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/plugins/backends/cpu"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
+	"github.com/seedbed/seedbed/plugins/objectives/masked_lm"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,6 +49,10 @@ func serve(what string) error {
 		}
 	}
 	switch what {
+	case "objective masked_lm":
+		plugin.ServeObjective(masked_lm.Objective{})
+	case "objective sentence_pairs":
+		plugin.ServeObjective(masked_lm.SentencePairs)
 	case "backend reference":
 		plugin.ServeBackend(reference.Backend{})
 	case "backend cpu":

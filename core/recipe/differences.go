@@ -28,6 +28,7 @@ func Differences(a, b *Recipe) []Difference {
 		case f.kind == config:
 			list = append(list, configDifferences(f.path, *x.(*json.RawMessage), *y.(*json.RawMessage))...)
 		case f.kind == texts && slices.Equal(*x.(*[]string), *y.(*[]string)): // nil is as empty as []
+		case f.kind == objectives && len(a.Objective.Also)+len(b.Objective.Also) == 0:
 		case !reflect.DeepEqual(x, y):
 			list = append(list, Difference{f.path, scalars(x), scalars(y)})
 		}

@@ -19,6 +19,7 @@ const (
 	texts // a list of text
 	pair  // two numbers
 	config
+	objectives // a list of mappings; see Weighted
 )
 
 // field is one line of the table.
@@ -86,6 +87,13 @@ var fields = []field{
 	{path: "objective.config", kind: config, def: json.RawMessage(`{}`),
 		ptr: func(r *Recipe) any { return &r.Objective.Config },
 		doc: "Configuration of the objective, which the plugin defines."},
+	{path: "objective.weight", kind: number, min: "0", openMin: true, max: "1000000", def: 1.0,
+		ptr:    func(r *Recipe) any { return &r.Objective.Weight },
+		usedIf: func(r *Recipe) bool { return len(r.Objective.Also) > 0 }, unused: "only one of several objectives has a weight",
+		doc: "Factor on the objective's mean loss, and so on its gradients, where there are others."},
+	{path: "objective.also", kind: objectives, def: []Weighted{},
+		ptr: func(r *Recipe) any { return &r.Objective.Also },
+		doc: "Further objectives over the same model, such as [{plugin: sentence_pairs, weight: 0.5}]: each with keys plugin, config and weight, which mean what they mean above. Each makes a batch of its own of the same rows. Gradients are added in this order, the first objective's first."},
 
 	{path: "backend.plugin", free: true, kind: text, nonEmpty: true, def: "cpu",
 		ptr: func(r *Recipe) any { return &r.Backend.Plugin },
@@ -114,12 +122,7 @@ var fields = []field{
 		usedIf: kinds(Text), unused: "only data.kind text has documents",
 		doc: "What one document of a text file is."},
 	{path: "data.include", kind: texts, nonEmpty: true, def: []string{},
-		check: func(pattern string) string {
-			if _, err := path.Match(pattern, ""); err != nil {
-				return "is not a pattern: it has a bad [...] or ends in \\"
-			}
-			return ""
-		},
+		check:  badPattern,
 		ptr:    func(r *Recipe) any { return &r.Data.Include },
 		usedIf: kinds(Text), unused: "only data.kind text has it",
 		doc: "Patterns, such as \"*.go\", one of which the name of a file in a folder must match. None means all files."},
@@ -246,10 +249,16 @@ var fields = []field{
 	{path: "train.eval_sequences", free: true, kind: integer, min: "1", max: maxCount, def: 64,
 		ptr: func(r *Recipe) any { return &r.Train.EvalSequences },
 		doc: "Sequences or samples of a validation, evenly spread over the split, fewer if there are fewer. After the last step it is all of them."},
+	{path: "train.freeze", kind: texts, nonEmpty: true, def: []string{}, check: badPattern,
+		ptr: func(r *Recipe) any { return &r.Train.Freeze },
+		doc: "Patterns, such as \"bert.embeddings.*\", of parameters that stay as they begin: they get no gradient, no update and no optimizer state."},
+	{path: "train.ema_decay", kind: number, min: "0", max: "1", openMax: true, def: 0.0, zero: "no averages",
+		ptr: func(r *Recipe) any { return &r.Train.EMADecay },
+		doc: "What stays in a step of a running average of the parameters, such as 0.999. Validations tell its loss beside that of the parameters, and checkpoints keep it as ema.NAME in optimizer.safetensors."},
 
-	{path: "optimizer.name", kind: words, choices: []string{"adamw", "sgd"}, def: "adamw",
+	{path: "optimizer.name", kind: words, choices: []string{"adamw", "sgd", "lars"}, def: "adamw",
 		ptr: func(r *Recipe) any { return &r.Optimizer.Name },
-		doc: "AdamW (Loshchilov and Hutter, 2019) or stochastic gradient descent, with PyTorch's parameters."},
+		doc: "AdamW (Loshchilov and Hutter, 2019) or stochastic gradient descent, with PyTorch's parameters, or LARS (You et al., 2017)."},
 	{path: "optimizer.lr", kind: number, min: "0", max: "1000", def: 2e-3,
 		ptr: func(r *Recipe) any { return &r.Optimizer.LR },
 		doc: "Learning rate after the warm-up."},
@@ -263,11 +272,15 @@ var fields = []field{
 		doc: "What adamw adds to the root of the mean square."},
 	{path: "optimizer.weight_decay", kind: number, min: "0", max: "1000", def: 0.1,
 		ptr: func(r *Recipe) any { return &r.Optimizer.WeightDecay },
-		doc: "Weight decay of the parameters that the model does not exempt from it."},
+		doc: "Weight decay of the parameters that the model does not exempt from it; lars adds it to the gradient."},
 	{path: "optimizer.momentum", kind: number, min: "0", max: "1", openMax: true, def: 0.0,
 		ptr:    func(r *Recipe) any { return &r.Optimizer.Momentum },
-		usedIf: func(r *Recipe) bool { return r.Optimizer.Name == "sgd" }, unused: "only sgd has momentum; adamw has betas",
-		doc: "Momentum of sgd."},
+		usedIf: func(r *Recipe) bool { return !isAdamW(r) }, unused: "only sgd and lars have momentum; adamw has betas",
+		doc: "Momentum of sgd and lars."},
+	{path: "optimizer.trust_coefficient", kind: number, min: "0", openMin: true, max: "1000", def: 0.001,
+		ptr:    func(r *Recipe) any { return &r.Optimizer.TrustCoefficient },
+		usedIf: func(r *Recipe) bool { return r.Optimizer.Name == "lars" }, unused: "only lars has a trust coefficient",
+		doc: "Factor of lars on the size of a parameter over that of its gradient, which is the parameter's own learning rate, times optimizer.lr. What is exempt from weight decay has optimizer.lr."},
 	{path: "optimizer.max_grad_norm", kind: number, min: "0", max: "1000000000", def: 1.0, zero: "no clipping",
 		ptr: func(r *Recipe) any { return &r.Optimizer.MaxGradNorm },
 		doc: "Norm of all gradients together above which they are scaled down to it."},
@@ -302,6 +315,13 @@ func kinds(list ...string) func(*Recipe) bool {
 func hasTokens(r *Recipe) bool { return r.Data.Tokens() }
 
 const noTokens = "the data has no tokens without data.captions"
+
+func badPattern(pattern string) string {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return "is not a pattern: it has a bad [...] or ends in \\"
+	}
+	return ""
+}
 
 func isAdamW(r *Recipe) bool { return r.Optimizer.Name == "adamw" }
 
@@ -381,6 +401,8 @@ func (f *field) valid() string {
 		s = "a list of strings"
 	case config:
 		s = "a mapping"
+	case objectives:
+		s = "a list of mappings with the keys plugin, config and weight"
 	}
 	if f.zero != "" && !f.inRange(0) {
 		s += ", or 0: " + f.zero

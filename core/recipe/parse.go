@@ -3,6 +3,7 @@ package recipe
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -203,6 +204,18 @@ func (d *decoder) field(f *field, n *node, keyAt Position) {
 			}
 			p[i] = item.num + 0
 		}
+	case *[]Weighted:
+		if n.kind != listNode {
+			bad()
+			return
+		}
+		if len(n.items) > maxObjectives {
+			d.errs.add(n.at, f.path, "has %d items; at most %d are allowed", len(n.items), maxObjectives)
+			return
+		}
+		for i, item := range n.items {
+			*p = append(*p, d.objective(index(f.path, i), item))
+		}
 	case *json.RawMessage:
 		if n.kind != mapNode {
 			bad()
@@ -211,6 +224,43 @@ func (d *decoder) field(f *field, n *node, keyAt Position) {
 		d.locate(n, f.path)
 		*p = appendJSON(nil, n)
 	}
+}
+
+// maxObjectives bounds those after the first.
+const maxObjectives = 15
+
+// objective reads one of several objectives, whose keys are checked as those of
+// the first.
+func (d *decoder) objective(at string, n *node) Weighted {
+	d.r.where[at] = n.at
+	names := []string{"plugin", "config", "weight"}
+	if n.kind != mapNode {
+		d.errs.add(n.at, at, "must be a mapping with the keys %s, not %s", strings.Join(names, ", "), n.describe())
+		return Weighted{}
+	}
+	one := zero()
+	one.where = map[string]Position{}
+	sub := decoder{r: &one, errs: &collector{name: d.errs.name}}
+	for i, k := range n.keys {
+		if slices.Contains(names, k.name) {
+			sub.field(fieldAt("objective."+k.name), n.items[i], k.at)
+		} else if near := Nearest(k.name, names); near != "" {
+			d.errs.add(k.at, child(at, k.name), "unknown key; did you mean %s?", child(at, near))
+		} else {
+			d.errs.add(k.at, child(at, k.name), "unknown key; valid keys are %s", strings.Join(names, ", "))
+		}
+	}
+	for path, position := range one.where {
+		d.r.where[at+strings.TrimPrefix(path, "objective")] = position
+	}
+	for _, e := range sub.errs.list {
+		d.errs.add(e.Position, at+strings.TrimPrefix(e.Path, "objective"), "%s", e.Msg)
+	}
+	if n.get("plugin") == nil {
+		d.errs.add(n.at, at, "needs a plugin, such as {plugin: sentence_pairs}")
+	}
+	o := one.Objective
+	return Weighted{o.Plugin, o.Config, o.Weight}
 }
 
 // notString tells of a value that is not a string and could be meant as one.

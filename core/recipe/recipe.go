@@ -13,7 +13,7 @@ import (
 type Recipe struct {
 	Seed       uint64
 	Model      Plugin
-	Objective  Plugin
+	Objective  Objective
 	Backend    Backend
 	Data       Data
 	Train      Train
@@ -31,6 +31,34 @@ type Plugin struct {
 	// Config is a JSON object in canonical form: keys sorted, no white space,
 	// the shortest decimal numbers. Only the plugin knows what it means.
 	Config json.RawMessage
+}
+
+// Objective is the objective of a run, or the first of several.
+type Objective struct {
+	Plugin string
+	Config json.RawMessage
+	Weight float64
+	Also   []Weighted
+}
+
+// Weighted is one of several objectives.
+type Weighted struct {
+	Plugin string
+	Config json.RawMessage // as Plugin.Config
+	Weight float64
+}
+
+// All lists the objectives, the first first.
+func (o *Objective) All() []Weighted {
+	return append([]Weighted{{o.Plugin, o.Config, o.Weight}}, o.Also...)
+}
+
+// ObjectiveSection is the path of an objective in recipes, by its place in All.
+func ObjectiveSection(i int) string {
+	if i == 0 {
+		return "objective"
+	}
+	return index("objective.also", i-1)
 }
 
 // Backend says what computes.
@@ -104,17 +132,20 @@ type Train struct {
 	LogEvery       int // steps
 	EvalEvery      int // steps; 0: never
 	EvalSequences  int
+	Freeze         []string
+	EMADecay       float64 // 0: no averages
 }
 
 // Optimizer is how gradients become updates.
 type Optimizer struct {
-	Name        string // "adamw" or "sgd"
-	LR          float64
-	Betas       [2]float64
-	Eps         float64
-	WeightDecay float64
-	Momentum    float64
-	MaxGradNorm float64 // 0: no clipping
+	Name             string // "adamw", "sgd" or "lars"
+	LR               float64
+	Betas            [2]float64
+	Eps              float64
+	WeightDecay      float64
+	Momentum         float64
+	MaxGradNorm      float64 // 0: no clipping
+	TrustCoefficient float64
 }
 
 // Schedule is the learning rate over the steps, relative to Optimizer.LR.
@@ -160,6 +191,8 @@ func zero() Recipe {
 			*p = slices.Clone(f.def.([]string))
 		case *[2]float64:
 			*p = f.def.([2]float64)
+		case *[]Weighted:
+			*p = slices.Clone(f.def.([]Weighted))
 		case *json.RawMessage:
 			*p = slices.Clone(f.def.(json.RawMessage))
 		}

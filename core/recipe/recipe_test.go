@@ -109,6 +109,25 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func TestSeveralObjectives(t *testing.T) {
+	r, err := Parse("r.yaml", []byte("objective:\n  plugin: masked_lm\n  weight: 0.5\n  also:\n  - {plugin: ./pairs, config: {b: 1, a: [x]}, weight: 2}\n  - plugin: other\n"), nil)
+	require.NoError(t, err)
+	want := []Weighted{
+		{"masked_lm", json.RawMessage(`{}`), 0.5},
+		{"./pairs", json.RawMessage(`{"a":["x"],"b":1}`), 2},
+		{"other", json.RawMessage(`{}`), 1},
+	}
+	assert.Equal(t, want, r.Objective.All())
+	assert.Equal(t, "r.yaml:5:35", r.Where(ObjectiveSection(1) + ".config.b").String()[:11])
+	back, err := Parse("again", r.YAML(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, want, back.Objective.All())
+	assert.Empty(t, Differences(r, back))
+	require.NoError(t, r.Check())
+	back.Objective.Also[0].Weight = 3
+	assert.Equal(t, "objective.also", Differences(r, back)[0].Path)
+}
+
 func TestSchemaAgreesWithParse(t *testing.T) {
 	schema := compiled(t)
 	d := Default()

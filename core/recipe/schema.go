@@ -86,6 +86,16 @@ func (f *field) schema(b *bytes.Buffer) {
 		b.WriteString(f.textSchema())
 	case texts:
 		fmt.Fprintf(b, `"type":"array","maxItems":%d,"items":{%s}`, maxListLength, f.textSchema())
+	case objectives:
+		fmt.Fprintf(b, `"type":"array","maxItems":%d,"items":{"type":"object","additionalProperties":false,"required":["plugin"],"properties":{`, maxObjectives)
+		for i, name := range []string{"plugin", "config", "weight"} {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(`"` + name + `":`)
+			fieldAt("objective." + name).schema(b)
+		}
+		b.WriteString("}}")
 	case config:
 		b.WriteString(`"type":"object"`)
 	}

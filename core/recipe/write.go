@@ -107,6 +107,16 @@ func scalars(p any) string {
 			list[i] = string(appendString(nil, s))
 		}
 		return "[" + strings.Join(list, ", ") + "]"
+	case *[]Weighted:
+		list := make([]string, len(*p))
+		for i, o := range *p {
+			config := string(spaced(o.Config))
+			if !json.Valid(o.Config) {
+				config = "null" // for Check to refuse
+			}
+			list[i] = "{plugin: " + string(appendString(nil, o.Plugin)) + ", config: " + config + ", weight: " + string(appendFloat(nil, o.Weight)) + "}"
+		}
+		return "[" + strings.Join(list, ", ") + "]"
 	case *[2]float64:
 		return "[" + string(appendFloat(nil, p[0])) + ", " + string(appendFloat(nil, p[1])) + "]"
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/schedule"
@@ -31,7 +30,7 @@ func (s *session) train(ctx context.Context) (*Result, error) {
 		_ = s.backend.Close() // it is gone already
 		name := s.backend.Info().Name
 		cause := err
-		if s.backend, err = s.starter(plugins.KindBackend, s.Recipe.Backend.Plugin)(ctx); err != nil {
+		if s.backend, err = s.starter(plugins.KindBackend, "backend", s.Recipe.Backend.Plugin)(ctx); err != nil {
 			return nil, fmt.Errorf("starting backend %s again: %w", name, err)
 		}
 		from := uint64(0)
@@ -47,6 +46,7 @@ func optimizer(r *recipe.Recipe) step.Optimizer {
 	return step.Optimizer{
 		Name: o.Name, Beta1: o.Betas[0], Beta2: o.Betas[1], Epsilon: o.Eps,
 		Momentum: o.Momentum, WeightDecay: o.WeightDecay, MaxGradNorm: o.MaxGradNorm,
+		Trust: o.TrustCoefficient, EMADecay: r.Train.EMADecay,
 	}
 }
 
@@ -62,12 +62,18 @@ func rates(r *recipe.Recipe) schedule.Schedule {
 // trainConfig is what the trainer of an attempt is made of.
 func (s *session) trainConfig() train.Config {
 	r := s.Recipe
-	return train.Config{
-		Module: s.module, Binding: s.bound, Rows: s.data.Train,
+	c := train.Config{
+		Rows: s.data.Train, Freeze: r.Train.Freeze,
 		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
 		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
 		Device: s.device, Prefetch: r.Train.Prefetch, InFlight: r.Train.InFlight, NewFields: s.memory.NewFields,
 	}
+	first := s.learned[0]
+	c.Name, c.Module, c.Binding, c.Weight = first.name, first.module, first.bound, first.Weight
+	for _, l := range s.learned[1:] {
+		c.More = append(c.More, train.Objective{Name: l.name, Module: l.module, Binding: l.bound, Weight: l.Weight})
+	}
+	return c
 }
 
 // attempt goes from the last good state to the end of the run, or to the stop.
@@ -97,13 +103,11 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	check, err := s.evaluator(ctx, int64(r.Train.EvalSequences))
+	check, err := s.evaluators(ctx, int64(r.Train.EvalSequences))
 	if err != nil {
 		return nil, err
 	}
-	if check != nil {
-		defer check.Close()
-	}
+	defer check.close()
 	speed, err := s.begun(ctx, t, need)
 	if err != nil {
 		return nil, err
@@ -161,12 +165,12 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 
 // finish says what became of a run that has taken its last step.
 func (s *session) finish(ctx context.Context, t *train.Trainer, result *Result) error {
-	all, err := s.evaluator(ctx, 0)
+	all, err := s.evaluators(ctx, 0)
 	if err != nil {
 		return err
 	}
 	if all != nil {
-		defer all.Close()
+		defer all.close()
 		if result.Validation, err = s.validate(ctx, t, all); err != nil {
 			return err
 		}
@@ -209,70 +213,21 @@ func (s *session) step(m train.Metrics, speed *speed) error {
 	}
 	s.reported = n
 	steps := uint64(s.Recipe.Train.Steps)
-	e := &Step{Step: n, Steps: steps, Loss: m.Loss, LR: m.LR, GradNorm: m.GradNorm, Metrics: s.bound.measure(m.Sums, m.Weight)}
+	e := &Step{Step: n, Steps: steps, Loss: m.Loss, LR: m.LR, GradNorm: m.GradNorm, Metrics: s.measured(func(i int, l *learned) (float64, []Metric) {
+		if len(m.Parts) == 0 {
+			return m.Loss, l.bound.measure(m.Sums, m.Weight)
+		}
+		return m.Parts[i].Loss, l.bound.measure(m.Parts[i].Sums, m.Parts[i].Weight)
+	})}
 	speed.fill(e)
 	s.tell(e)
 	return nil
 }
 
-// evaluator makes what evaluates on at most max rows of the validation split,
-// up to whole grains, 0 for all; nil if there is nothing to evaluate on.
-func (s *session) evaluator(ctx context.Context, max int64) (*train.Evaluator, error) {
-	if s.data.Validation == nil || max > 0 && s.Recipe.Train.EvalEvery == 0 {
-		return nil, nil
-	}
-	rows := s.data.Validation
-	if max > 0 {
-		rows = spread{rows, min(rows.Len(), (max+int64(s.evaluated.rows)-1)/int64(s.evaluated.rows)*int64(s.evaluated.rows))}
-	}
-	rows = strided{rows, int64(s.evaluated.rows)}
-	return train.NewEvaluator(ctx, train.EvaluationConfig{
-		Module: s.evaluated.module, Binding: s.evaluated.bound, Rows: rows, Seed: s.Recipe.Seed,
-		GrainRows: s.evaluated.rows, Device: s.device, NewFields: s.memory.NewFields,
-	})
-}
-
-// evaluated is the model and objective for evaluation, whose grains may have
-// fewer rows than those of training.
-type evaluated struct {
-	rows   int
-	module *plugin.Module
-	bound  *binding
-}
-
-func (s *session) setUpEvaluation(ctx context.Context) (err error) {
-	r := s.Recipe
-	s.evaluated = evaluated{r.Train.Grain, s.module, s.bound}
-	if s.data.Validation == nil {
-		return nil
-	}
-	if rows := s.data.Validation.Len(); rows < int64(r.Train.Grain) {
-		s.evaluated.rows = int(rows)
-		if s.evaluated.module, err = s.buildFor(ctx, int(rows)); err != nil {
-			return err
-		}
-		s.evaluated.bound, err = s.bind(ctx, s.evaluated.module, int(rows))
-	}
-	return err
-}
-
-func (s *session) validate(ctx context.Context, t *train.Trainer, e *train.Evaluator) (*Validation, error) {
-	x, err := t.Evaluate(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	v := &Validation{Step: t.Step(), Loss: x.Loss, Metrics: s.evaluated.bound.measure(x.Sums, x.Weight), Rows: x.Rows}
-	if b := s.baseline(); b != nil && s.role == causalLM {
-		v.BitsPerByte = b.BitsPerByte(x.Loss)
-	}
-	s.tell(v)
-	return v, nil
-}
-
 // baseline is what counting tokens achieves on the validation split, nil where
 // what the model predicts is not that text.
 func (s *session) baseline() *tokens.Baseline {
-	if text := s.data.Stats.Text; text != nil && s.data.Validation != nil && slices.Contains([]string{causalLM, "masked_lm", "masked_lm+next_sentence"}, s.role) {
+	if text := s.data.Stats.Text; text != nil && s.data.Validation != nil && len(s.learned) == 1 && slices.Contains([]string{causalLM, "masked_lm", "masked_lm+next_sentence"}, s.learned[0].role) {
 		return &text.Baseline
 	}
 	return nil
@@ -292,7 +247,7 @@ func (s *session) begun(ctx context.Context, t *train.Trainer, need int64) (*spe
 			Out: s.Out, First: t.Step(), Steps: uint64(r.Train.Steps), Data: s.data.Stats, BatchRows: batch, BatchTokens: batch * rowTokens(r),
 			MemoryBytes: need, Device: stats.Device, Workers: stats.Workers, PeakFLOPS: stats.PeakFLOPS, Plane: s.memory.Plane(),
 		}
-		for _, p := range s.module.Parameters {
+		for _, p := range s.weights.Trained() {
 			e.Parameters += int64(p.Type.Elements())
 		}
 		s.tell(e)

@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/seedbed/seedbed/abi/wire"
-	"github.com/seedbed/seedbed/core/checkpoint"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/train"
@@ -45,28 +45,31 @@ func (p *Prediction) AtPeak() float64 {
 // the programs of a step. Of the data it takes for granted what the recipe
 // says: that images have labels or captions, and texts enough words.
 func Predict(ctx context.Context, r *recipe.Recipe, start Start) (_ *Prediction, err error) {
-	s := &session{Job: Job{Recipe: r, Start: start, DataPlane: plugins.PlaneGRPC}, losses: map[uint64]float64{}, sums: map[plugins.Kind]checkpoint.Plugin{}}
+	s := &session{Job: Job{Recipe: r, Start: start, DataPlane: plugins.PlaneGRPC}, losses: map[uint64]float64{}}
 	defer s.close()
 	if err := s.startPlugins(ctx); err != nil {
 		return nil, err
 	}
-	if s.role, err = role(s.model.Info(), s.objective.process.Info()); err != nil {
-		return nil, r.PluginError("objective", err)
-	}
-	if s.module, err = s.buildFor(ctx, r.Train.Grain); err != nil {
+	if err := s.buildAll(ctx); err != nil {
 		return nil, err
 	}
 	n := 1 // codes of an image: as many as the model takes
-	for _, in := range s.module.Inputs() {
-		if in.Name == "image_codes" && in.Type.Rank() == 2 {
-			n = in.Type.Shape[1]
+	var roles []string
+	for _, l := range s.learned {
+		roles = append(roles, l.role)
+		for _, in := range l.module.Inputs() {
+			if in.Name == "image_codes" && in.Type.Rank() == 2 {
+				n = in.Type.Shape[1]
+			}
 		}
 	}
 	if s.data, err = assume(r, n); err != nil {
 		return nil, err
 	}
-	if s.bound, err = s.bind(ctx, s.module, r.Train.Grain); err != nil {
-		return nil, err
+	for _, l := range s.learned {
+		if l.bound, err = s.bind(ctx, l, l.module, r.Train.Grain); err != nil {
+			return nil, err
+		}
 	}
 	s.device = s.backend.Device()
 	defer s.device.Close()
@@ -80,10 +83,10 @@ func Predict(ctx context.Context, r *recipe.Recipe, start Start) (_ *Prediction,
 		return nil, err
 	}
 	p := &Prediction{
-		Role: s.role, Rows: int64(r.Train.BatchSize), Tokens: int64(r.Train.BatchSize) * rowTokens(r), Grains: int64(r.Train.BatchSize / r.Train.Grain),
+		Role: strings.Join(roles, ", "), Rows: int64(r.Train.BatchSize), Tokens: int64(r.Train.BatchSize) * rowTokens(r), Grains: int64(r.Train.BatchSize / r.Train.Grain),
 		Steps: uint64(r.Train.Steps), MemoryBytes: t.Memory().Total() + processBytes, FreeBytes: available(), Device: stats.Device, PeakFLOPS: stats.PeakFLOPS,
 	}
-	for _, x := range s.module.Parameters {
+	for _, x := range s.weights.Trained() {
 		p.Parameters += int64(x.Type.Elements())
 	}
 	p.StepFLOPs, err = stepFLOPs(t, r)

@@ -15,6 +15,7 @@ import (
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/datasets/tokens"
 )
 
@@ -88,16 +89,13 @@ type session struct {
 	checkpoint *checkpoint.Checkpoint // the last good state; nil: the first values
 	memory     *plugins.Memory
 	model      Process
-	objective  *objective
+	learned    []*learned // one an objective, in the recipe's order
 	backend    Process
-	device     device.Device // of backend, in the attempt under way
-	sums       map[plugins.Kind]checkpoint.Plugin
+	device     device.Device                // of backend, in the attempt under way
+	sums       map[string]checkpoint.Plugin // by the section of the recipe that names it
 
-	role      string
-	data      *data
-	module    *plugin.Module
-	bound     *binding
-	evaluated evaluated
+	data    *data
+	weights *step.Weights
 
 	at       uint64             // steps taken in the attempt under way
 	reported uint64             // steps that were told of
@@ -160,8 +158,10 @@ func (s *session) close() {
 			processes.Go(func() { _ = p.Close() }) // its process is gone either way
 		}
 	}
-	if s.objective != nil {
-		processes.Go(func() { _ = s.objective.close() })
+	for _, l := range s.learned {
+		if l.objective != nil {
+			processes.Go(func() { _ = l.objective.close() })
+		}
 	}
 	processes.Wait()
 	if s.memory != nil {
@@ -176,11 +176,8 @@ func (s *session) setUp(ctx context.Context) error {
 		return err
 	}
 	r := s.Recipe
-	var err error
-	if s.role, err = role(s.model.Info(), s.objective.process.Info()); err != nil {
-		return r.PluginError("objective", err)
-	}
-	if s.module, err = s.buildFor(ctx, r.Train.Grain); err != nil {
+	err := s.buildAll(ctx)
+	if err != nil {
 		return err
 	}
 	if err := s.refuseState(); err != nil {
@@ -207,31 +204,44 @@ func (s *session) setUp(ctx context.Context) error {
 	if err := s.checkData(); err != nil {
 		return err
 	}
-	if s.bound, err = s.bind(ctx, s.module, r.Train.Grain); err != nil {
-		return err
+	for _, l := range s.learned {
+		if l.bound, err = s.bind(ctx, l, l.module, r.Train.Grain); err != nil {
+			return err
+		}
+		if err := s.setUpEvaluation(ctx, l); err != nil {
+			return err
+		}
 	}
-	return s.setUpEvaluation(ctx)
+	return nil
 }
 
-// startPlugins starts the three processes at once.
+// startPlugins starts all processes at once.
 func (s *session) startPlugins(ctx context.Context) error {
 	var err error
 	if s.memory, err = plugins.NewMemory(s.DataPlane); err != nil {
 		return err
 	}
-	s.sums = map[plugins.Kind]checkpoint.Plugin{}
+	s.sums = map[string]checkpoint.Plugin{}
 	r := s.Recipe
+	type start struct {
+		kind          plugins.Kind
+		section, name string
+		learned       *learned
+	}
+	starts := []start{{plugins.KindModel, "model", r.Model.Plugin, nil}, {plugins.KindBackend, "backend", r.Backend.Plugin, nil}}
+	for i, o := range r.Objective.All() {
+		l := &learned{Weighted: o, section: recipe.ObjectiveSection(i)}
+		s.learned = append(s.learned, l)
+		starts = append(starts, start{plugins.KindObjective, l.section, o.Plugin, l})
+	}
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	var errs [3]error
-	for i, p := range []struct {
-		kind plugins.Kind
-		name string
-	}{{plugins.KindModel, r.Model.Plugin}, {plugins.KindObjective, r.Objective.Plugin}, {plugins.KindBackend, r.Backend.Plugin}} {
+	errs := make([]error, len(starts))
+	for i, p := range starts {
 		all.Go(func() {
 			process, sum, err := s.Start(ctx, p.kind, p.name, s.memory)
 			if err != nil {
-				errs[i] = &recipe.Error{Position: r.Where(string(p.kind) + ".plugin"), Path: string(p.kind) + ".plugin", Msg: err.Error(), Err: err}
+				errs[i] = &recipe.Error{Position: r.Where(p.section + ".plugin"), Path: p.section + ".plugin", Msg: err.Error(), Err: err}
 				return
 			}
 			mu.Lock()
@@ -240,26 +250,30 @@ func (s *session) startPlugins(ctx context.Context) error {
 			case plugins.KindModel:
 				s.model = process
 			case plugins.KindObjective:
-				s.objective = &objective{process: process, start: s.starter(p.kind, p.name), restart: s.objectiveRestarted}
+				p.learned.objective = &objective{process: process, start: s.starter(p.kind, p.section, p.name), restart: s.objectiveRestarted}
 			case plugins.KindBackend:
 				s.backend = process
 			}
 			info := process.Info()
-			s.sums[p.kind] = checkpoint.Plugin{Name: string(p.kind) + "/" + info.Name, Version: info.Version, SHA256: sum}
+			s.sums[p.section] = checkpoint.Plugin{Name: string(p.kind) + "/" + info.Name, Version: info.Version, SHA256: sum}
 		})
 	}
 	all.Wait()
-	return errors.Join(errs[:]...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.nameObjectives()
+	return nil
 }
 
 // starter starts a plugin again: the same one.
-func (s *session) starter(kind plugins.Kind, name string) func(ctx context.Context) (Process, error) {
+func (s *session) starter(kind plugins.Kind, section, name string) func(ctx context.Context) (Process, error) {
 	return func(ctx context.Context) (Process, error) {
 		process, sum, err := s.Start(ctx, kind, name, s.memory)
 		if err != nil {
 			return nil, err
 		}
-		if was := s.sums[kind]; was.SHA256 != sum || was.Version != process.Info().Version {
+		if was := s.sums[section]; was.SHA256 != sum || was.Version != process.Info().Version {
 			return nil, errors.Join(fmt.Errorf("the executable of %s was replaced while the run went on", was.Name), process.Close())
 		}
 		return process, nil
@@ -270,26 +284,26 @@ func (s *session) objectiveRestarted(name string, at plugin.Position, cause erro
 	s.tell(&Restarted{Plugin: "objective " + name, Step: at.Step + 1, From: at.Step, Err: cause})
 }
 
-// buildFor builds the model for a number of rows.
-func (s *session) buildFor(ctx context.Context, batch int) (*plugin.Module, error) {
-	d, err := dims(s.Recipe, s.role, batch)
+// buildFor builds the model in a role for a number of rows.
+func (s *session) buildFor(ctx context.Context, role string, batch int) (*plugin.Module, error) {
+	d, err := dims(s.Recipe, role, batch)
 	if err != nil {
 		return nil, err
 	}
-	return s.build(ctx, d)
+	return s.build(ctx, role, d)
 }
 
 // build asks the model for its module; a process that died is started again.
-func (s *session) build(ctx context.Context, dims map[string]int) (*plugin.Module, error) {
+func (s *session) build(ctx context.Context, role string, dims map[string]int) (*plugin.Module, error) {
 	r := s.Recipe
-	request := plugin.BuildRequest{Config: r.Model.Config, Role: s.role, Dims: dims}
+	request := plugin.BuildRequest{Config: r.Model.Config, Role: role, Dims: dims}
 	m, err := s.model.Model().Build(ctx, request)
 	for d := (deaths{}); err != nil && mortal(err) && ctx.Err() == nil; {
 		if err = d.add(0, err); err != nil {
 			break
 		}
 		_ = s.model.Close() // it is gone already
-		process, startErr := s.starter(plugins.KindModel, r.Model.Plugin)(ctx)
+		process, startErr := s.starter(plugins.KindModel, "model", r.Model.Plugin)(ctx)
 		if startErr != nil {
 			return nil, fmt.Errorf("starting model %s again: %w", s.model.Info().Name, startErr)
 		}
@@ -305,19 +319,19 @@ func (s *session) build(ctx context.Context, dims map[string]int) (*plugin.Modul
 	return m, nil
 }
 
-// bind fits the objective to a module and the data.
-func (s *session) bind(ctx context.Context, m *plugin.Module, batch int) (*binding, error) {
+// bind fits an objective to a module and the data.
+func (s *session) bind(ctx context.Context, l *learned, m *plugin.Module, batch int) (*binding, error) {
 	r := s.Recipe
-	d, err := dims(r, s.role, batch)
+	d, err := dims(r, l.role, batch)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.objective.bind(ctx, plugin.BindRequest{
-		Config: r.Objective.Config, Role: s.role, Dims: d,
+	b, err := l.objective.bind(ctx, plugin.BindRequest{
+		Config: l.Config, Role: l.role, Dims: d,
 		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: s.data.Train.Schema(), Properties: s.data.properties,
 	})
 	if err != nil {
-		return nil, r.PluginError("objective", err)
+		return nil, r.PluginError(l.section, err)
 	}
 	return b, nil
 }
@@ -328,7 +342,7 @@ func (s *session) refuseState() error {
 	r := s.Recipe
 	expected := map[string]ir.Type{}
 	bytes := int64(0)
-	for _, p := range s.module.State() {
+	for _, p := range s.weights.Tensors() {
 		expected[p.Name] = p.Type
 		bytes += int64(p.Type.Bytes())
 	}

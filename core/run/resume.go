@@ -189,10 +189,10 @@ func (s *session) save(ctx context.Context, t *train.Trainer) error {
 			return err
 		}}
 	}
-	for _, p := range s.module.State() {
+	for _, p := range s.weights.Tensors() {
 		state.Parameters = append(state.Parameters, tensor(p.Name, p.Type))
 	}
-	for _, p := range s.module.Parameters {
+	for _, p := range s.weights.Trained() {
 		for _, slot := range optimizer(s.Recipe).Slots() {
 			state.Optimizer = append(state.Optimizer, tensor(step.SlotName(slot, p.Name), p.Type))
 		}

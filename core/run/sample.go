@@ -27,7 +27,7 @@ func sequenceDims(sequence int) map[string]int {
 
 // sample lets the trained model write.
 func (s *session) sample(ctx context.Context, t *train.Trainer, result *Result) error {
-	if s.role != causalLM || s.data.tokenizer == nil {
+	if s.learned[0].role != causalLM || s.data.tokenizer == nil {
 		return nil
 	}
 	if len(s.Recipe.Data.Paths) == 0 {
@@ -36,7 +36,7 @@ func (s *session) sample(ctx context.Context, t *train.Trainer, result *Result) 
 	g, err := generate.New(ctx, generate.Config{
 		Device: s.device, Parameter: t.Parameter, Context: s.Recipe.Train.SequenceLength,
 		Build: func(ctx context.Context, sequence int) (*plugin.Module, error) {
-			return s.build(ctx, sequenceDims(sequence))
+			return s.build(ctx, causalLM, sequenceDims(sequence))
 		},
 	})
 	if err != nil {

@@ -3,6 +3,6 @@
 // differentiates the whole, and adds the optimizer.
 //
 // It imports abi and core/grad. Start reading at link.go, then grain.go (the
-// gradient of one grain) and update.go (the optimizer); evaluate.go is for
-// programs without gradients.
+// gradient of one grain) and update.go (the optimizer); weights.go joins what
+// several objectives train, evaluate.go is for programs without gradients.
 package step

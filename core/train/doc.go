@@ -6,6 +6,7 @@
 // the loss on rows that are not learned from.
 //
 // It imports abi, core and datasets. Start reading at trainer.go, then
-// pipeline.go for how runs are followed, batches.go for where a grain's rows
+// pipeline.go for how runs are followed, objective.go for several objectives,
+// batches.go for where a grain's rows
 // come from, evaluate.go and memory.go.
 package train

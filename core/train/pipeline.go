@@ -16,13 +16,12 @@ type Metrics struct {
 	// their mean losses, each times the objective's weight in the run.
 	Loss   float64
 	Weight float64 // what Loss is a mean over, such as tokens; that of the first objective
-	// Losses are the mean losses of several objectives, in their order; nil for
-	// one.
-	Losses   []float64
+	// Parts are those of several objectives, in their order; nil for one.
+	Parts    []Part
 	GradNorm float64 // of the mean gradient, before clipping
 	LR       float64
-	// Sums are the other results of the loss, summed over the step, behind the
-	// name of the objective and a dot where there are several.
+	// Sums are the other results of the loss of the only objective, summed over
+	// the step.
 	Sums map[string]float64
 
 	// Wall is the time from the end of the step before, or from when this one
@@ -30,6 +29,12 @@ type Metrics struct {
 	// it in which the device had nothing queued, because it waited for the host
 	// or for a batch. Both are for people.
 	Wall, Idle time.Duration
+}
+
+// Part is what a step tells of one of several objectives.
+type Part struct {
+	Loss, Weight float64 // as in Metrics, of this objective alone
+	Sums         map[string]float64
 }
 
 // flight is a run that was queued.
@@ -154,7 +159,7 @@ func (t *Trainer) land() {
 
 // metrics reads what an update gave to the host.
 func (t *Trainer) metrics(f flight, data [][]byte) (Metrics, error) {
-	m := Metrics{Step: f.step, LR: f.lr, Sums: map[string]float64{}}
+	m := Metrics{Step: f.step, LR: f.lr}
 	values, err := scalars(t.host, data)
 	if err != nil {
 		return m, err
@@ -173,15 +178,15 @@ func (t *Trainer) metrics(f flight, data [][]byte) (Metrics, error) {
 		if !(weight > 0) {
 			return m, o.wrap(fmt.Errorf("the batch has weight %v: nothing in it counts", weight))
 		}
-		loss /= weight
-		m.Loss += o.Weight * loss
-		if len(t.objectives) > 1 {
-			m.Losses = append(m.Losses, loss)
-		}
+		part := Part{Loss: loss / weight, Weight: weight, Sums: map[string]float64{}}
+		m.Loss += o.Weight * part.Loss
 		for _, r := range o.grad.Results {
 			if name := step.SumName(r.Name); name != r.Name && r.Name != step.Loss && r.Name != step.Weight {
-				m.Sums[o.prefix+r.Name] = take(o.prefix + name)
+				part.Sums[r.Name] = take(o.prefix + name)
 			}
+		}
+		if m.Sums = part.Sums; len(t.objectives) > 1 {
+			m.Sums, m.Parts = nil, append(m.Parts, part)
 		}
 	}
 	return m, nil

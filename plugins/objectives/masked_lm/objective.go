@@ -21,6 +21,7 @@ import (
 const (
 	single = "masked_lm"
 	paired = "masked_lm+next_sentence"
+	alone  = "next_sentence"
 )
 
 // settings are the objective's configuration.
@@ -32,8 +33,24 @@ type settings struct {
 	cls, sep, mask, vocab                int
 }
 
-func (c *settings) fields() []config.Field {
-	return []config.Field{
+func (c *settings) fields(role string) []config.Field {
+	fields := []config.Field{
+		// Token ids; -1 takes the dataset's.
+		config.Int("cls_token_id", &c.cls, -1, -1, math.MaxInt32),
+		config.Int("sep_token_id", &c.sep, -1, -1, math.MaxInt32),
+	}
+	if role != single {
+		// Which pairs rows become.
+		fields = append(fields, config.Word("pairs", &c.pairs, "next_sentence", "sentence_order"))
+	}
+	if role == paired {
+		// The factor on that loss.
+		fields = append(fields, config.Float("pair_weight", &c.pairWeight, 1, 0, 1000))
+	}
+	if role == alone {
+		return fields
+	}
+	return append(fields,
 		// The part of the tokens that is predicted.
 		config.Float("mask_rate", &c.rate, 0.15, 0.001, 0.9),
 		// Of these, the parts that stay as they are and that become any token;
@@ -45,39 +62,34 @@ func (c *settings) fields() []config.Field {
 		// Span lengths are geometric with this parameter, up to max_span.
 		config.Float("span_p", &c.spanRate, 0.2, 0.01, 1),
 		config.Int("max_span", &c.spanMost, 10, 1, 1000),
-		// Token ids; -1 takes the dataset's.
-		config.Int("cls_token_id", &c.cls, -1, -1, math.MaxInt32),
-		config.Int("sep_token_id", &c.sep, -1, -1, math.MaxInt32),
 		config.Int("mask_token_id", &c.mask, -1, -1, math.MaxInt32),
-	}
+	)
 }
 
-// pairFields are those of next_sentence: which pairs rows become, and the
-// factor on that loss.
-func (c *settings) pairFields() []config.Field {
-	return []config.Field{
-		config.Word("pairs", &c.pairs, "next_sentence", "sentence_order"),
-		config.Float("pair_weight", &c.pairWeight, 1, 0, 1000),
-	}
-}
+// Objective is the plugin masked_lm, and, with another role, next_sentence or
+// sentence_pairs.
+type Objective struct{ role string }
 
-// Objective is the plugin masked_lm, and next_sentence, which is masked_lm with
-// pairs.
-type Objective struct{ paired bool }
-
-// NextSentence is the plugin next_sentence.
-var NextSentence plugin.Objective = Objective{paired: true}
+var (
+	// NextSentence is the plugin next_sentence: masked_lm with pairs.
+	NextSentence plugin.Objective = Objective{paired}
+	// SentencePairs is the plugin sentence_pairs: pairs without masks.
+	SentencePairs plugin.Objective = Objective{alone}
+)
 
 // Info describes the plugin.
 func (o Objective) Info() plugin.Info {
-	if o.paired {
+	switch o.role {
+	case paired:
 		return plugin.Info{Name: "next_sentence", Version: "1.0.0", Doc: "masked_lm on pairs of texts, and whether they belong together", Roles: []string{paired}}
+	case alone:
+		return plugin.Info{Name: "sentence_pairs", Version: "1.0.0", Doc: "whether two texts belong together, or in which order", Roles: []string{alone}}
 	}
 	return plugin.Info{Name: "masked_lm", Version: "1.0.0", Doc: "predicts hidden tokens from those around them", Roles: []string{single}}
 }
 
 // Bind needs a model of role masked_lm, or, for next_sentence, of role
-// masked_lm+next_sentence:
+// masked_lm+next_sentence, or, for sentence_pairs, next_sentence:
 // inputs among input_ids, position_ids, segment_ids and token_type_ids
 // (i32[B,S]); outputs hidden (f32[B,S,E]), output_embedding (f32[V,E]), perhaps
 // output_bias (f32[V]), and next_sentence_logits (f32[B,2]) for pairs. Rows
@@ -85,11 +97,10 @@ func (o Objective) Info() plugin.Info {
 // S-3; what is longer is left out.
 func (o Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	c := settings{pairs: "none"}
-	fields := c.fields()
-	if o.paired {
-		fields = append(fields, c.pairFields()...)
+	if o.role == "" {
+		o.role = single
 	}
-	if err := config.Read(r.Config, nil, fields...); err != nil {
+	if err := config.Read(r.Config, nil, c.fields(o.role)...); err != nil {
 		return nil, err
 	}
 	switch info := o.Info(); {
@@ -97,6 +108,9 @@ func (o Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding
 		return nil, fmt.Errorf("objective %s needs a model of role %s, not %q", info.Name, info.Roles[0], r.Role)
 	case c.keepRate+c.randomRate > 1:
 		return nil, config.Wrong("random_rate", "with keep_rate makes %v, more than 1", c.keepRate+c.randomRate)
+	}
+	if o.role == alone {
+		return c.bindAlone(r)
 	}
 	hidden, err := batch.Output(r.Outputs, "hidden", 3)
 	if err != nil {
@@ -111,32 +125,15 @@ func (o Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding
 	}
 	b := &binding{settings: c, rows: hidden.Shape[0], sequence: hidden.Shape[1]}
 	b.vocab = embedding.Shape[0]
-	special := 2 // [CLS] and [SEP]
-	if c.pairs != "none" {
-		special++
-	}
-	b.text = b.sequence - special
-	if least := special - 1; b.text < least {
-		return nil, fmt.Errorf("a sequence of %d tokens has no room for %d special ones and a text", b.sequence, special)
-	}
-	if c.pairs == "next_sentence" && b.rows < 2 {
-		return nil, config.Wrong("pairs", "is next_sentence, which takes another row's text now and then: a grain needs at least 2 rows, has %d", b.rows)
+	if err := b.divide(); err != nil {
+		return nil, err
 	}
 	b.slots = max(1, int(math.Round(c.rate*float64(b.text))))
 	if err := b.tokens(r.Properties); err != nil {
 		return nil, err
 	}
-	if b.column, b.length, err = batch.NeedLists(r.Rows, "tokens", arrow.PrimitiveTypes.Int32, b.text); err != nil {
-		return nil, err
-	}
-	ids, slots := ir.T(ir.I32, b.rows, b.sequence), ir.T(ir.I32, b.rows, b.slots)
-	extra := []ir.Param{{Name: "masked_labels", Type: slots}, {Name: "masked_positions", Type: slots}}
-	if c.pairs != "none" {
-		extra = append(extra, ir.Param{Name: "next_sentence_label", Type: ir.T(ir.I32, b.rows)})
-	}
-	if b.fields, err = batch.Fields(r.Inputs, map[string]ir.Type{
-		"input_ids": ids, "position_ids": ids, "segment_ids": ids, "token_type_ids": ids,
-	}, extra...); err != nil {
+	slots := ir.T(ir.I32, b.rows, b.slots)
+	if err := b.batch(r, ir.Param{Name: "masked_labels", Type: slots}, ir.Param{Name: "masked_positions", Type: slots}); err != nil {
 		return nil, err
 	}
 	bias := slices.ContainsFunc(r.Outputs, func(p ir.Param) bool { return p.Name == "output_bias" })
@@ -161,6 +158,71 @@ func (o Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding
 	return b, err
 }
 
+// bindAlone is Bind of sentence_pairs. The number of tokens is that of the
+// dataset: no output of the model tells.
+func (c settings) bindAlone(r plugin.BindRequest) (plugin.Binding, error) {
+	b := &binding{settings: c}
+	b.vocab = math.MaxInt32
+	for _, p := range r.Inputs {
+		if p.Name == "input_ids" && p.Type.Rank() == 2 {
+			b.rows, b.sequence = p.Type.Shape[0], p.Type.Shape[1]
+		}
+	}
+	if b.rows == 0 {
+		return nil, errors.New("the model has no input input_ids, i32[B,S]")
+	}
+	if err := b.divide(); err != nil {
+		return nil, err
+	}
+	if err := b.tokens(r.Properties); err != nil {
+		return nil, err
+	}
+	if err := b.batch(r); err != nil {
+		return nil, err
+	}
+	f := ir.NewBuilder("loss")
+	pair, label := f.Param("next_sentence_logits", ir.T(ir.F32, b.rows, 2)), f.Param("next_sentence_label", ir.T(ir.I32, b.rows))
+	f.Return("loss", f.ReduceSum(f.CrossEntropy(pair, label, batch.IgnoreIndex, 0), 0))
+	hits := f.Convert(f.Compare("eq", f.Argmax(pair, 1), label), ir.F32)
+	f.Return(b.pairs+"_accuracy", f.ReduceSum(hits, 0))
+	f.Return("weight", f.Const(ir.F32, float64(b.rows)))
+	var err error
+	b.loss, err = f.Func()
+	return b, err
+}
+
+// divide finds how much of a sequence is text.
+func (b *binding) divide() error {
+	special := 2 // [CLS] and [SEP]
+	if b.pairs != "none" {
+		special++
+	}
+	b.text = b.sequence - special
+	if least := special - 1; b.text < least {
+		return fmt.Errorf("a sequence of %d tokens has no room for %d special ones and a text", b.sequence, special)
+	}
+	if b.pairs == "next_sentence" && b.rows < 2 {
+		return config.Wrong("pairs", "is next_sentence, which takes another row's text now and then: a grain needs at least 2 rows, has %d", b.rows)
+	}
+	return nil
+}
+
+// batch finds the column of rows and the fields of the batch, with more than the
+// role's inputs.
+func (b *binding) batch(r plugin.BindRequest, extra ...ir.Param) (err error) {
+	if b.column, b.length, err = batch.NeedLists(r.Rows, "tokens", arrow.PrimitiveTypes.Int32, b.text); err != nil {
+		return err
+	}
+	if b.pairs != "none" {
+		extra = append(extra, ir.Param{Name: "next_sentence_label", Type: ir.T(ir.I32, b.rows)})
+	}
+	ids := ir.T(ir.I32, b.rows, b.sequence)
+	b.fields, err = batch.Fields(r.Inputs, map[string]ir.Type{
+		"input_ids": ids, "position_ids": ids, "segment_ids": ids, "token_type_ids": ids,
+	}, extra...)
+	return err
+}
+
 // tokens finds the ids of special tokens, in the configuration or among the
 // dataset's properties, and which tokens go on with a word.
 func (b *binding) tokens(properties map[string]string) error {
@@ -176,6 +238,9 @@ func (b *binding) tokens(properties map[string]string) error {
 		name string
 		id   *int
 	}{{"cls", &b.cls}, {"sep", &b.sep}, {"mask", &b.mask}} {
+		if s.name == "mask" && b.slots == 0 {
+			continue // nothing is hidden
+		}
 		field := s.name + "_token_id"
 		if text, ok := properties[s.name]; ok && *s.id < 0 {
 			id, err := strconv.Atoi(text)

@@ -55,7 +55,7 @@ func text() (tokens []int32) {
 }
 
 func bind(t *testing.T, r plugin.BindRequest) plugin.Binding {
-	b, err := Objective{paired: r.Role == paired}.Bind(t.Context(), r)
+	b, err := Objective{r.Role}.Bind(t.Context(), r)
 	require.NoError(t, err)
 	return b
 }
@@ -208,6 +208,37 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// sentence_pairs has the pairs of next_sentence, with nothing hidden.
+func TestSentencePairs(t *testing.T) {
+	r := request(`{"pairs": "sentence_order"}`, withPairs)
+	with := bind(t, r)
+	r.Role, r.Outputs = alone, []ir.Param{{Name: "next_sentence_logits", Type: ir.T(ir.F32, rows, 2)}}
+	delete(r.Properties, "mask")
+	b, err := SentencePairs.Bind(t.Context(), r)
+	require.NoError(t, err)
+	for step := range 3 {
+		at := plugin.Position{Step: uint64(step)}
+		got, want := make1(t, b, at), make1(t, with, at)
+		assert.NotContains(t, got, "masked_labels")
+		assert.Equal(t, restored(want, len(want["masked_labels"])/rows), got["input_ids"])
+		for _, name := range []string{"next_sentence_label", "token_type_ids", "position_ids"} {
+			assert.Equal(t, want[name], got[name], name)
+		}
+	}
+	assert.Equal(t, []string{"loss", "sentence_order_accuracy", "weight"}, []string{b.Loss().Results[0].Name, b.Loss().Results[1].Name, b.Loss().Results[2].Name})
+	r.Inputs = r.Inputs[1:]
+	for i := range r.Inputs {
+		if r.Inputs[i].Name == "input_ids" {
+			r.Inputs[i].Name = "ids"
+		}
+	}
+	_, err = SentencePairs.Bind(t.Context(), r)
+	assert.ErrorContains(t, err, "the model has no input input_ids")
+	r.Config = []byte(`{"mask_rate": 0.2}`)
+	_, err = SentencePairs.Bind(t.Context(), r)
+	assert.ErrorContains(t, err, "config field mask_rate: there is no such field")
+}
+
 func TestBindRefuses(t *testing.T) {
 	for want, r := range map[string]plugin.BindRequest{
 		`config field mask_rat: there is no such field; the nearest is "mask_rate"`:                    request(`{"mask_rat": 1}`),
@@ -229,7 +260,7 @@ func TestBindRefuses(t *testing.T) {
 		`the model takes an input "pixel_values", which the objective does not make; it makes input_`:  request(``, func(r *plugin.BindRequest) { r.Inputs[0].Name = "pixel_values" }),
 		`the model's input "input_ids" is i32[3]; the objective makes i32[3,42]`:                       request(``, func(r *plugin.BindRequest) { r.Inputs[0].Type = ir.T(ir.I32, 3) }),
 	} {
-		_, err := Objective{paired: r.Role == paired}.Bind(t.Context(), r)
+		_, err := Objective{r.Role}.Bind(t.Context(), r)
 		assert.ErrorContains(t, err, want)
 	}
 	_, err := Objective{}.Bind(t.Context(), request(``, withPairs))

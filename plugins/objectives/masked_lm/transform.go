@@ -28,8 +28,11 @@ func (b *binding) Batch() []ir.Param { return b.fields }
 
 // Metrics says what the loss returns beside loss and weight.
 func (b *binding) Metrics() []plugin.Metric {
-	if b.pairs == "none" {
+	switch {
+	case b.pairs == "none":
 		return nil
+	case b.slots == 0:
+		return []plugin.Metric{{Name: b.pairs + "_accuracy", Doc: "part of the pairs that are told right", PerWeight: true}}
 	}
 	return []plugin.Metric{
 		{Name: "masked_lm_loss", Doc: "nats a hidden token", PerWeight: true},
@@ -85,7 +88,10 @@ func (b *binding) Transform(_ context.Context, rows arrow.Record, at plugin.Posi
 			ids = append(append(ids, last...), int32(b.sep))
 			buffers.PutInt("next_sentence_label", r, label)
 		}
-		hidden := b.hide(ids, batch.NewDraws(at, maskStream, b.rows, r))
+		var hidden []hiddenToken
+		if b.slots > 0 {
+			hidden = b.hide(ids, batch.NewDraws(at, maskStream, b.rows, r))
+		}
 		for s := range b.slots {
 			position, label := 0, int32(batch.IgnoreIndex)
 			if s < len(hidden) {

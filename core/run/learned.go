@@ -1,0 +1,172 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/core/train"
+)
+
+// learned is one of the things that a run learns: an objective, and the model in
+// the role that it needs.
+type learned struct {
+	recipe.Weighted
+	section   string // of the recipe
+	name      string // in metrics
+	role      string
+	objective *objective
+	module    *plugin.Module
+	bound     *binding
+	evaluated evaluated
+}
+
+// evaluated is the model and objective for evaluation, whose grains may have
+// fewer rows than those of training.
+type evaluated struct {
+	rows   int
+	module *plugin.Module
+	bound  *binding
+}
+
+// nameObjectives gives every objective its plugin's name, and a number where
+// there are several of the name.
+func (s *session) nameObjectives() {
+	used := map[string]int{}
+	for _, l := range s.learned {
+		l.name = l.objective.process.Info().Name
+		if used[l.name]++; used[l.name] > 1 {
+			l.name = fmt.Sprintf("%s_%d", l.name, used[l.name])
+		}
+	}
+}
+
+// buildAll builds the model in the role of each objective.
+func (s *session) buildAll(ctx context.Context) (err error) {
+	r := s.Recipe
+	var modules []*plugin.Module
+	for _, l := range s.learned {
+		if l.role, err = role(s.model.Info(), l.objective.process.Info()); err != nil {
+			return r.PluginError(l.section, err)
+		}
+		if l.module, err = s.buildFor(ctx, l.role, r.Train.Grain); err != nil {
+			return err
+		}
+		modules = append(modules, l.module)
+	}
+	if s.weights, err = step.Join(r.Train.Freeze, modules...); err != nil {
+		return r.Errorf("train.freeze", "%w", err)
+	}
+	return nil
+}
+
+func (s *session) setUpEvaluation(ctx context.Context, l *learned) (err error) {
+	r := s.Recipe
+	l.evaluated = evaluated{r.Train.Grain, l.module, l.bound}
+	if s.data.Validation == nil {
+		return nil
+	}
+	if rows := s.data.Validation.Len(); rows < int64(r.Train.Grain) {
+		l.evaluated.rows = int(rows)
+		if l.evaluated.module, err = s.buildFor(ctx, l.role, int(rows)); err != nil {
+			return err
+		}
+		l.evaluated.bound, err = s.bind(ctx, l, l.evaluated.module, int(rows))
+	}
+	return err
+}
+
+// evaluators evaluate what is learned, one each.
+type evaluators []*train.Evaluator
+
+func (e evaluators) close() {
+	for _, x := range e {
+		x.Close()
+	}
+}
+
+// evaluators makes what evaluates on at most max rows of the validation split,
+// up to whole grains, 0 for all; nil if there is nothing to evaluate on.
+func (s *session) evaluators(ctx context.Context, max int64) (all evaluators, err error) {
+	if s.data.Validation == nil || max > 0 && s.Recipe.Train.EvalEvery == 0 {
+		return nil, nil
+	}
+	for _, l := range s.learned {
+		rows := s.data.Validation
+		if max > 0 {
+			n := int64(l.evaluated.rows)
+			rows = spread{rows, min(rows.Len(), (max+n-1)/n*n)}
+		}
+		rows = strided{rows, int64(l.evaluated.rows)}
+		e, err := train.NewEvaluator(ctx, train.EvaluationConfig{
+			Module: l.evaluated.module, Binding: l.evaluated.bound, Rows: rows, Seed: s.Recipe.Seed,
+			GrainRows: l.evaluated.rows, Device: s.device, NewFields: s.memory.NewFields,
+		})
+		if err != nil {
+			all.close()
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// measured joins the metrics of what is learned: of several objectives each
+// one's loss too, behind their names.
+func (s *session) measured(of func(i int, l *learned) (loss float64, metrics []Metric)) (list []Metric) {
+	if len(s.learned) == 1 {
+		_, list = of(0, s.learned[0])
+		return list
+	}
+	for i, l := range s.learned {
+		loss, metrics := of(i, l)
+		list = append(list, Metric{Name: l.name + ".loss", Value: loss})
+		for _, m := range metrics {
+			m.Name = l.name + "." + m.Name
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (s *session) validate(ctx context.Context, t *train.Trainer, all evaluators) (*Validation, error) {
+	v := &Validation{Step: t.Step()}
+	results := make([]train.Evaluation, len(all))
+	for i, e := range all {
+		x, err := t.Evaluate(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		results[i], v.Rows = x, x.Rows
+		v.Loss += s.factor(i) * x.Loss
+	}
+	v.Metrics = s.measured(func(i int, l *learned) (float64, []Metric) {
+		return results[i].Loss, l.evaluated.bound.measure(results[i].Sums, results[i].Weight)
+	})
+	if s.Recipe.Train.EMADecay > 0 {
+		average := Metric{Name: "ema_loss", Doc: "the loss of the running averages of the parameters"}
+		for i, e := range all {
+			x, err := t.EvaluateAverage(ctx, e)
+			if err != nil {
+				return nil, err
+			}
+			average.Value += s.factor(i) * x.Loss
+		}
+		v.Metrics = append(v.Metrics, average)
+	}
+	if b := s.baseline(); b != nil && s.learned[0].role == causalLM {
+		v.BitsPerByte = b.BitsPerByte(v.Loss)
+	}
+	s.tell(v)
+	return v, nil
+}
+
+// factor is what the loss of an objective is multiplied with.
+func (s *session) factor(i int) float64 {
+	if len(s.learned) == 1 {
+		return 1
+	}
+	return s.learned[i].Weight
+}
