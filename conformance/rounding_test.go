@@ -80,9 +80,9 @@ func (r goldenRun) randomRoundings(t *testing.T, times int) (worst roundings) {
 	require.NoError(t, err)
 	first, _, err := step.Grain(joined(t, r.Module), linked)
 	require.NoError(t, err)
-	update, err := step.Update(r.Module, first, 1, r.Optimizer)
+	update, err := step.Update(joined(t, r.Module), 1, r.Optimizer, step.Objective{First: first})
 	require.NoError(t, err)
-	largest := largestGradients(r.Module, r.io)
+	largest := largestGradients(r.Module.Parameters, r.io)
 	for n := range times {
 		random := rand.New(rand.NewPCG(uint64(n), 0))
 		values := map[string][]float64{}
