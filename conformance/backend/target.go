@@ -133,7 +133,7 @@ func (s *session) do(ctx context.Context, f func(ctx context.Context, d device.D
 	select {
 	case o := <-done:
 		s.device, s.info = o.device, o.info
-		if o.err != nil {
+		if o.err != nil && !errors.Is(o.err, errUnclaimed) {
 			_ = s.close() // its own error is the one to tell
 		}
 		return o.err
@@ -169,10 +169,13 @@ type program struct {
 	host  []int     // by result: its place among the host's, or -1
 }
 
+// errUnclaimed is the error of a case that is not even sent to the backend.
+var errUnclaimed = errors.New("the backend does not claim what the case needs")
+
 func compile(ctx context.Context, d device.Device, info plugin.BackendInfo, f *ir.Func) (*program, error) {
 	lowered, err := device.Lower(f, info)
 	if err != nil {
-		return nil, fmt.Errorf("the backend does not claim what the case needs: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnclaimed, err)
 	}
 	p := &program{}
 	var host []string
