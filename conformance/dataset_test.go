@@ -20,6 +20,7 @@ import (
 	"github.com/seedbed/seedbed/datasets"
 	"github.com/seedbed/seedbed/datasets/samples"
 	"github.com/seedbed/seedbed/datasets/shapes"
+	"github.com/seedbed/seedbed/datasets/tokenizer"
 	"github.com/seedbed/seedbed/datasets/tokens"
 )
 
@@ -206,4 +207,26 @@ func TestWrongDatasetsFail(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, rep.Passed(), name)
 	}
+}
+
+func TestCaptions(t *testing.T) {
+	of := func(c shapes.Config, vocab, length int) open {
+		return func(ctx context.Context) (datasets.Dataset, error) {
+			d, err := shapes.Open(c)
+			if err != nil {
+				return nil, err
+			}
+			tok, err := tokens.TrainOnCaptions(ctx, d, 1<<20, tokenizer.TrainOptions{VocabSize: vocab})
+			if err != nil {
+				return nil, err
+			}
+			return tokens.Captions(d, tok, length)
+		}
+	}
+	c := shapes.Config{Size: 8, Rows: 40}
+	seed := c
+	seed.Seed = 1
+	RunDataset(t, dataset.Target{Name: "captions", Open: of(c, 280, 12), Others: map[string]open{
+		"other pictures": of(seed, 280, 12), "another vocabulary": of(c, 270, 12), "shorter": of(c, 280, 11),
+	}}, Options{})
 }

@@ -4,7 +4,8 @@
 // threads, crashes of plugins, or how often it was stopped and resumed.
 //
 // It imports abi, core and datasets. Start reading at Pretrain in pretrain.go,
-// then attempt.go for what happens between two crashes, learned.go for several
-// objectives, resume.go for where a
-// run begins, and generate.go for using what was trained.
+// then data.go for what it learns from, attempt.go for what happens between two
+// crashes, learned.go for several objectives, resume.go for where a run begins,
+// predict.go for what is known before any data is read, and generate.go for
+// using what was trained.
 package run

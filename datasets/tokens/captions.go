@@ -113,7 +113,7 @@ func (c *captions) Read(ctx context.Context, rows []int64) (arrow.Record, error)
 // maxCaptions is how many captions a tokenizer is trained on at most.
 const maxCaptions = 1 << 16
 
-// TrainOnCaptions trains a tokenizer on the texts of a dataset with a column text: of rows evenly spread over it, up to limit bytes. Of
+// TrainOnCaptions trains a tokenizer on the texts of a dataset with a column text: of rows from all over it, up to limit bytes. Of
 // byte-level BPE it gets CLIP's special tokens, <|startoftext|> and <|endoftext|>; the others have their own.
 func TrainOnCaptions(ctx context.Context, d datasets.Dataset, limit int64, o tokenizer.TrainOptions) (*tokenizer.Tokenizer, error) {
 	column, err := textColumn(d)
@@ -124,15 +124,14 @@ func TrainOnCaptions(ctx context.Context, d datasets.Dataset, limit int64, o tok
 		o.SpecialTokens = []string{"<|startoftext|>", tokenizer.EndOfText}
 	}
 	n := min(d.Len(), maxCaptions)
+	order := datasets.Order{Len: d.Len(), Shuffle: true}
 	const step = 1024
 	var texts iter.Seq2[[]byte, error] = func(yield func([]byte, error) bool) {
 		left := limit
 		for from := int64(0); from < n && left > 0; from += step {
 			rows := make([]int64, min(step, n-from))
 			for i := range rows {
-				// The quotient and the rest apart: the product may not fit.
-				k := from + int64(i)
-				rows[i] = d.Len()/n*k + d.Len()%n*k/n
+				_, rows[i] = order.At(from + int64(i))
 			}
 			r, err := d.Read(ctx, rows)
 			if err != nil {

@@ -5,5 +5,6 @@
 // It imports the packages datasets, text and tokenizer, and Arrow.
 //
 // Start reading at prepare.go, then split.go (which document goes where), cache.go (the folder and its manifest), write.go and
-// stream.go (the files), rows.go (from a stream of tokens to rows) and baseline.go (what a model has to beat).
+// stream.go (the files), rows.go (from a stream of tokens to rows) and baseline.go (what a model has to beat). captions.go is apart
+// from these: it turns the texts of another dataset, such as captions of images, into tokens.
 package tokens

@@ -31,6 +31,11 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// Metrics says what the loss returns beside loss and weight.
+func (b *binding) Metrics() []plugin.Metric {
+	return []plugin.Metric{{Name: "accuracy", Doc: fmt.Sprintf("part of the views whose other view is found among %d", 2*b.shape.Shape[0]-1), PerWeight: true}}
+}
+
 // Bind needs a model of role two_view_encoder: inputs view_a and view_b
 // (f32[B,C,H,W]), output embeddings (f32[2B,D], of length 1, first those of
 // view_a). Rows have a column image (see batch.Images).
@@ -77,8 +82,14 @@ func build(embeddings ir.Type, temperature float64) (*ir.Func, error) {
 	t := ir.T(ir.I32, views/2)
 	i := f.Iota(t, 0)
 	other := f.Concatenate(0, f.Add(i, f.Full(t, float64(views/2))), i)
-	f.Return("loss", f.ReduceSum(f.InfoNCE(f.Linear(z, z), other, temperature, true), 0))
+	cosines := f.Linear(z, z)
+	f.Return("loss", f.ReduceSum(f.InfoNCE(cosines, other, temperature, true), 0))
 	f.Return("weight", f.Const(ir.F32, float64(views)))
+	square := ir.T(ir.I32, views, views)
+	self := f.Compare("eq", f.Iota(square, 0), f.Iota(square, 1))
+	others := f.Select(self, f.Full(f.Type(cosines), -2), cosines) // less than any cosine
+	right := f.Compare("eq", f.Argmax(others, 1), other)
+	f.Return("accuracy", f.ReduceSum(f.Convert(right, ir.F32), 0))
 	return f.Func()
 }
 

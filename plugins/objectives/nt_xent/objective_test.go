@@ -7,6 +7,7 @@ import (
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/batch/batchtest"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -67,5 +68,22 @@ func TestRefuses(t *testing.T) {
 	} {
 		_, err := Objective{}.Bind(t.Context(), r)
 		assert.ErrorContains(t, err, want)
+	}
+}
+
+// The accuracy counts the views whose nearest other view is of the same image.
+func TestAccuracy(t *testing.T) {
+	b, err := Objective{}.Bind(t.Context(), request(``, 2))
+	require.NoError(t, err)
+	require.Equal(t, "accuracy", b.(plugin.Measured).Metrics()[0].Name)
+	f := b.Loss()
+	for want, order := range map[float32][]int{4: {0, 1, 0, 1}, 0: {0, 1, 1, 0}} {
+		z := make([]float32, 4*4)
+		for view, axis := range order {
+			z[4*view+axis] = 1
+		}
+		out, err := reference.Eval(f, []reference.Tensor{{Type: f.Params[0].Type, F32: z}})
+		require.NoError(t, err)
+		assert.Equal(t, want, out[f.Result("accuracy")].F32[0])
 	}
 }
