@@ -129,7 +129,7 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 		}
 		s.at = t.Step()
 		if result.Loss = m.Loss; math.IsNaN(m.Loss) || math.IsInf(m.Loss, 0) || math.IsNaN(m.GradNorm) || math.IsInf(m.GradNorm, 0) {
-			return nil, s.diverged(m)
+			return nil, s.diverged(ctx, t, m)
 		}
 		if err := s.step(m, speed); err != nil {
 			return nil, err
@@ -189,13 +189,13 @@ func nextMultiple(n uint64, every int, end uint64) uint64 {
 }
 
 // diverged says why a run ends early.
-func (s *session) diverged(m train.Metrics) error {
+func (s *session) diverged(ctx context.Context, t *train.Trainer, m train.Metrics) error {
 	last := "there is no checkpoint before it"
 	if s.checkpoint != nil {
 		last = "the last good checkpoint is " + s.checkpoint.Path
 	}
-	return fmt.Errorf("step %d: the loss is %v and the norm of the gradient %v: training has diverged, and %s; lower optimizer.lr, lengthen schedule.warmup_steps or set optimizer.max_grad_norm",
-		m.Step+1, m.Loss, m.GradNorm, last)
+	return fmt.Errorf("step %d: the loss is %v and the norm of the gradient %v: training has diverged, and %s; lower optimizer.lr, lengthen schedule.warmup_steps or set optimizer.max_grad_norm; %s",
+		m.Step+1, m.Loss, m.GradNorm, last, s.keepBatch(ctx, t, m.Step))
 }
 
 // step tells of a step, unless it was told of before a plugin died: then it

@@ -72,6 +72,10 @@ func Pretrain(ctx context.Context, j Job) (_ *Result, err error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
+	if s.journal, err = openJournal(s.Out, s.reported); err != nil {
+		return nil, err
+	}
+	defer func() { s.journal.close() }()
 	if err := s.untilStopped(ctx, s.setUp); err != nil { // until the first step a stop has nothing to save
 		if s.stopped() && ctx.Err() == nil {
 			return s.untouched(), nil
@@ -84,7 +88,9 @@ func Pretrain(ctx context.Context, j Job) (_ *Result, err error) {
 // session is a run under way.
 type session struct {
 	Job
-	events sync.Mutex
+	events    sync.Mutex
+	journal   *journal
+	unwritten error // why nothing is written to journal any more
 
 	checkpoint *checkpoint.Checkpoint // the last good state; nil: the first values
 	memory     *plugins.Memory
@@ -107,6 +113,11 @@ type session struct {
 func (s *session) tell(e Event) {
 	s.events.Lock()
 	defer s.events.Unlock()
+	if s.journal != nil && s.unwritten == nil {
+		if s.unwritten = s.journal.add(e); s.unwritten != nil && s.Events != nil {
+			s.Events(&Warning{fmt.Sprintf("%s is not written any more: %v", metricsFile, s.unwritten)})
+		}
+	}
 	if s.Events != nil {
 		s.Events(e)
 	}

@@ -342,6 +342,41 @@ func (t *Trainer) source(o *objective) source {
 	}}
 }
 
+// Batch is what one objective makes of the rows of a grain.
+type Batch struct {
+	Objective string // see Objective; empty for the only one of a run
+	Grain     int    // of the step, from 0
+	At        plugin.Position
+	Rows      []int64
+	Fields    []ir.Param
+	Data      [][]byte // of Fields
+}
+
+// Batches makes the batches of step n once more and calls f with each, which
+// keeps nothing of it.
+func (t *Trainer) Batches(ctx context.Context, n uint64, f func(b Batch) error) error {
+	for _, o := range t.objectives {
+		all := newBatches(ctx, t.source(o), n*uint64(t.c.Grains), 1, 1)
+		defer all.close()
+		for grain := range t.c.Grains {
+			x, err := all.next(ctx)
+			if err == nil && x == nil {
+				err = errors.New("the batches have ended")
+			}
+			if err != nil {
+				return o.wrap(fmt.Errorf("grain %d: %w", grain+1, err))
+			}
+			_, rows := all.grain(n*uint64(t.c.Grains) + uint64(grain))
+			err = f(Batch{Objective: strings.TrimSuffix(o.prefix, "."), Grain: grain, At: x.at, Rows: rows, Fields: o.Binding.Batch(), Data: x.fields})
+			all.giveBack(x)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Initialize gives the state its first values: those of the parameters are
 // drawn, their running averages begin with the same, buffers are zeros or ones,
 // and the optimizer's are zero. The run begins with step 0.
