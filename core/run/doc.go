@@ -6,6 +6,7 @@
 // It imports abi, core and datasets. Start reading at Pretrain in pretrain.go,
 // then data.go for what it learns from, attempt.go for what happens between two
 // crashes, learned.go for several objectives, resume.go for where a run begins,
-// predict.go for what is known before any data is read, and generate.go for
-// using what was trained.
+// journal.go for metrics on disk, replay.go for steps that diverge, predict.go
+// for what is known before any data is read, and generate.go for using what was
+// trained.
 package run
