@@ -227,6 +227,7 @@ func TestLiesOfBackends(t *testing.T) {
 		"unknown field 999":                 answer(unknown(results(0, 12))),
 	} {
 		t.Run("Execute: "+says, func(t *testing.T) {
+			t.Parallel()
 			d := (&liar{execute: execute}).device(t)
 			f, err := d.Compile(ctx, function(t, "f", 3), []string{"sum"})
 			require.NoError(t, err)
