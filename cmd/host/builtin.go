@@ -76,9 +76,9 @@ var builtins = []builtin{
 	objective(masked_lm.Objective{}),
 	objective(masked_reconstruction.Objective{}),
 	objective(masked_lm.NextSentence),
-	objective(masked_lm.SentencePairs),
 	objective(nt_xent.Objective{}),
 	objective(prefix_lm.Objective{}),
+	objective(masked_lm.SentencePairs),
 	objective(span_corruption.Objective{}),
 	objective(token_prior.Objective{}),
 }

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/seedbed/seedbed/core/step"
 	"github.com/spf13/cobra"
 )
 
@@ -86,5 +90,30 @@ func newCheckpoint() *cobra.Command {
 			return err
 		},
 	}
-	return group("checkpoint", "Look into checkpoints", "  host checkpoint verify runs/a/step-*", show, verify, diff)
+	to := ""
+	average := &cobra.Command{
+		Use: "average CHECKPOINT", Short: "Write the running averages of the parameters as a model, of a run with train.ema_decay",
+		Example: "  host checkpoint average runs/a/step-00000100 --out average.safetensors", Args: args(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, a []string) (err error) {
+			c, err := checkpoint.Open(a[0])
+			if err != nil {
+				return err
+			}
+			f, err := os.CreateTemp(filepath.Dir(to), ".tmp-*")
+			if err != nil {
+				return err
+			}
+			w := bufio.NewWriter(f)
+			err = c.WriteAverages(w, func(name string) string { return step.SlotName(step.EMASlot, name) })
+			if err = errors.Join(err, w.Flush(), f.Sync(), f.Close()); err == nil {
+				err = os.Rename(f.Name(), to)
+			}
+			if err != nil {
+				_ = os.Remove(f.Name())
+			}
+			return err
+		},
+	}
+	average.Flags().StringVar(&to, "out", "average.safetensors", "file to write; one that is there is replaced")
+	return group("checkpoint", "Look into checkpoints", "  host checkpoint verify runs/a/step-*", show, verify, diff, average)
 }

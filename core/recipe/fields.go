@@ -254,7 +254,7 @@ var fields = []field{
 		doc: "Patterns, such as \"bert.embeddings.*\", of parameters that stay as they begin: they get no gradient, no update and no optimizer state."},
 	{path: "train.ema_decay", kind: number, min: "0", max: "1", openMax: true, def: 0.0, zero: "no averages",
 		ptr: func(r *Recipe) any { return &r.Train.EMADecay },
-		doc: "What stays in a step of a running average of the parameters, such as 0.999. Validations tell its loss beside that of the parameters, and checkpoints keep it as ema.NAME in optimizer.safetensors."},
+		doc: "What stays in a step of a running average of the parameters, such as 0.999. Validations tell its loss beside that of the parameters, and checkpoints keep it as ema.NAME in optimizer.safetensors; host checkpoint average makes a model of it."},
 
 	{path: "optimizer.name", kind: words, choices: []string{"adamw", "sgd", "lars"}, def: "adamw",
 		ptr: func(r *Recipe) any { return &r.Optimizer.Name },
