@@ -92,7 +92,11 @@ var moments = []struct {
 
 // addFaults adds the faults of a plugin's process: after each, the host says
 // rightly what happened, and the next process computes as if nothing had been.
-func (s *Suites) addFaults(spec plugins.Spec) {
+// Profiles with training have those of starting too.
+func (s *Suites) addFaults(spec plugins.Spec, training int) {
+	if training > 0 {
+		s.addStartFaults(spec)
+	}
 	for _, f := range faults {
 		n := len(moments)
 		name := func(i int) string { return "faults/" + f.name + "/" + moments[i].name }

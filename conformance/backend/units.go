@@ -136,7 +136,7 @@ func New(t Target, o Options) (*Suites, error) {
 	if p.Invalid > 0 {
 		s.addMisuse(p, seed)
 		if t.process != nil {
-			s.addFaults(*t.process)
+			s.addFaults(*t.process, p.Training)
 		}
 	}
 	return s, nil
