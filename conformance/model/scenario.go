@@ -75,6 +75,8 @@ var builtin = map[string][]Scenario{
 			`{"num_hidden_layers": 1000000}`, `{"hidden_dropout_prob": 1}`),
 	}, {
 		Role: "masked_lm+next_sentence", Dims: texts, Vocab: 11, Configs: raw(smallBERT), Impossible: raw(`{"max_position_embeddings": 4}`, `{"type_vocab_size": 0}`),
+	}, {
+		Role: "next_sentence", Dims: texts, Vocab: 11, Configs: raw(smallBERT), Impossible: raw(`{"max_position_embeddings": 4}`, `{"hidden_act": "step"}`),
 	}},
 	"t5": {{
 		Role: "seq2seq_lm", Vocab: 11,
