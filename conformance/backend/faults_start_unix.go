@@ -41,7 +41,7 @@ func (s *Suites) addStartFaults(spec plugins.Spec) {
 		case err == nil:
 			return nil, errors.Join(errors.New("it starts"), p.Close())
 		case !errors.As(err, &e) || starts[i].want != nil && !errors.Is(err, starts[i].want):
-			return nil, fmt.Errorf("the error is not a *plugins.Error that says %v: %w", starts[i].want, err)
+			return nil, fmt.Errorf("the error is not a *plugins.Error that says %q: %w", fmt.Sprint(starts[i].want), err)
 		}
 		return nil, session.hold(ctx, soundCase())
 	})

@@ -37,7 +37,7 @@ func script(t *testing.T, page string) string {
 		}
 	}
 	require.NotZero(t, commands)
-	require.Equal(t, strings.Count(string(text), "\n```")/2, len(block.FindAllString(string(text), -1)), "every fence is part of a block")
+	require.Len(t, block.FindAllString(string(text), -1), strings.Count(string(text), "\n```")/2, "every fence is part of a block")
 	return b.String()
 }
 

@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -68,7 +69,7 @@ func honest(s abiv1.Backend_UploadServer) error {
 	n := 0
 	for {
 		m, err := s.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return s.SendAndClose(&abiv1.UploadResponse{Bytes: uint64(n)})
 		}
 		if err != nil {

@@ -49,7 +49,7 @@ func TestJournal(t *testing.T) {
 	assert.Equal(t, []string{"step 1", "step 2", "validation 2", "step 3", "step 4", "validation 4", "step 5"}, steps())
 	again, err := os.ReadFile(filepath.Join(out, eventsFile))
 	require.NoError(t, err)
-	assert.Equal(t, len(events), len(again))
+	assert.Len(t, again, len(events))
 	assert.Equal(t, events[60:], again[60:], "the same but for the time of the header")
 
 	j, err = openJournal(out, 4) // the last good state
