@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// memoryInterval is long: reading what the system says of every thread of several processes takes milliseconds of a processor that
+// the steps are timed on. What the system keeps of each process is its peak.
+const memoryInterval = 500 * time.Millisecond
+
 // watchMemory follows a process and those that it starts. The function that it returns stops it and gives the sum of the most
 // resident bytes of each: no less than what all held at any moment. Pages that processes share count in each.
 func watchMemory(pid int) (stop func() int64) {
@@ -27,7 +31,7 @@ func watchMemory(pid int) (stop func() int64) {
 				}
 				result <- total
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(memoryInterval):
 			}
 		}
 	}()
