@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/conformance/suite"
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/plugins"
 )
@@ -92,17 +92,7 @@ func (s *session) close() error {
 	}
 	d := s.device
 	s.device = nil
-	return guard(func() error { return d.Close() })
-}
-
-// guard turns a panic of the target into an error.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f()
+	return suite.Guard(func() error { return d.Close() })
 }
 
 // do runs f on the device within patience. The device is closed after an
@@ -118,7 +108,7 @@ func (s *session) do(ctx context.Context, f func(ctx context.Context, d device.D
 	o := outcome{device: s.device, info: s.info}
 	done := make(chan outcome, 1)
 	go func() {
-		o.err = guard(func() (err error) {
+		o.err = suite.Guard(func() (err error) {
 			if o.device == nil {
 				if o.device, err = s.target.Open(ctx, s.threads); err != nil {
 					o.device = nil

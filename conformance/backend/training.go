@@ -147,11 +147,11 @@ func (s *Suites) addTraining(p Profile, seed uint64) {
 					return // later states build on earlier ones
 				}
 				if k == 0 {
-					err = guard(open)
+					err = suite.Guard(open)
 				}
 				var got, want string
 				if err == nil {
-					err = guard(func() (err error) { got, err = trainingState(ctx, mine, hashedEvery); return err })
+					err = suite.Guard(func() (err error) { got, err = trainingState(ctx, mine, hashedEvery); return err })
 				}
 				if err == nil {
 					want, err = trainingState(ctx, right, hashedEvery)
@@ -162,7 +162,7 @@ func (s *Suites) addTraining(p Profile, seed uint64) {
 				r.Case(name, []byte(got), err)
 			}
 			// What goes wrong in ending adds nothing to what was seen.
-			_ = guard(func() error {
+			_ = suite.Guard(func() error {
 				if mine != nil {
 					mine.Close()
 				}

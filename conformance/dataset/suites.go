@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -72,13 +71,13 @@ func Units(t Target, seed uint64, n int) []suite.Unit {
 				if !r.Want(name) || ctx.Err() != nil {
 					continue
 				}
-				r.Case(name, nil, guard(func() error {
+				r.Case(name, nil, suite.Guard(func() error {
 					d, err := t.Open(ctx)
 					if err != nil {
 						return fmt.Errorf("it does not open: %w", err)
 					}
 					o := &opened{Target: t, Dataset: d, stream: numerics.Stream{Seed: seed, Stream: uint32(i)}}
-					err = guard(func() error { return c.run(ctx, o) })
+					err = suite.Guard(func() error { return c.run(ctx, o) })
 					if closed := d.Close(); err == nil && closed != nil {
 						err = fmt.Errorf("closing: %w", closed)
 					}
@@ -88,15 +87,6 @@ func Units(t Target, seed uint64, n int) []suite.Unit {
 		}})
 	}
 	return units
-}
-
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f()
 }
 
 // read reads rows and checks what every record must be.
@@ -251,7 +241,7 @@ func concurrent(ctx context.Context, o *opened) error {
 	var all sync.WaitGroup
 	for i := range readers {
 		all.Go(func() {
-			errs[i] = guard(func() error {
+			errs[i] = suite.Guard(func() error {
 				r, err := o.read(ctx, requests[i]...)
 				if err != nil {
 					return err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -65,7 +64,7 @@ func Units(m plugin.Model, scenarios []Scenario, seed uint64, seeds int) []suite
 							if !r.Want(name) || ctx.Err() != nil {
 								continue
 							}
-							err := guard(func() error {
+							err := suite.Guard(func() error {
 								b := &build{model: m, scenario: s, config: config, dims: dims, seed: seed + uint64(j)}
 								var err error
 								if b.Module, err = m.Build(ctx, b.request()); err != nil {
@@ -85,15 +84,6 @@ func Units(m plugin.Model, scenarios []Scenario, seed uint64, seeds int) []suite
 		units = append(units, suite.Unit{Suite: "refusals", Name: s.Role, Run: func(ctx context.Context, r *suite.Recorder) { refusals(ctx, m, s, r) }})
 	}
 	return units
-}
-
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f()
 }
 
 func (b *build) request() plugin.BuildRequest {
@@ -202,7 +192,7 @@ func deterministic(ctx context.Context, b *build) error {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			errs[i] = guard(func() (err error) {
+			errs[i] = suite.Guard(func() (err error) {
 				built[i], err = b.model.Build(ctx, b.request())
 				return err
 			})
@@ -684,7 +674,7 @@ func refusals(ctx context.Context, m plugin.Model, s *Scenario, r *suite.Recorde
 		if !r.Want(name) {
 			return
 		}
-		err := guard(func() error { _, err := m.Build(ctx, req); return err })
+		err := suite.Guard(func() error { _, err := m.Build(ctx, req); return err })
 		var config *plugin.ConfigError
 		switch {
 		case err == nil:
@@ -727,7 +717,7 @@ func refusals(ctx context.Context, m plugin.Model, s *Scenario, r *suite.Recorde
 	}
 	// Every field with values that no field can have.
 	var built *plugin.Module
-	if err := guard(func() (err error) { built, err = m.Build(ctx, good); return err }); err != nil {
+	if err := suite.Guard(func() (err error) { built, err = m.Build(ctx, good); return err }); err != nil {
 		r.Case("refusals/"+s.Role+"/the good one", nil, err)
 		return
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -100,7 +99,7 @@ func Units(o plugin.Objective, scenarios []Scenario, seed uint64, n int) []suite
 					h := fnv.New64a()
 					h.Write([]byte(s.Name)) // every property meets the same batches
 					d := &Draws{stream: numerics.Stream{Seed: seed ^ h.Sum64(), Stream: uint32(i)}}
-					err := guard(func() error {
+					err := suite.Guard(func() error {
 						b, err := binding()
 						if err != nil {
 							return err
@@ -113,15 +112,6 @@ func Units(o plugin.Objective, scenarios []Scenario, seed uint64, n int) []suite
 		}
 	}
 	return units
-}
-
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f()
 }
 
 // contract checks what a binding says about itself.
@@ -285,7 +275,7 @@ func concurrent(ctx context.Context, b *bound, d *Draws) error {
 	var all sync.WaitGroup
 	for i := n - 1; i >= 0; i-- {
 		all.Go(func() {
-			errs[i] = guard(func() (err error) {
+			errs[i] = suite.Guard(func() (err error) {
 				got[i], err = b.transform(ctx, records[i], place(i), 0xAA)
 				return err
 			})
@@ -438,7 +428,7 @@ func refused(ctx context.Context, b *bound, d *Draws) error {
 		return err
 	}
 	must := func(what string, r arrow.Record, fields [][]byte) error {
-		if err := guard(func() error { return b.Transform(ctx, r, at, fields) }); err == nil {
+		if err := suite.Guard(func() error { return b.Transform(ctx, r, at, fields) }); err == nil {
 			return fmt.Errorf("%s is taken", what)
 		} else if strings.HasPrefix(err.Error(), "panicked") {
 			return fmt.Errorf("%s: %w", what, err)
@@ -498,7 +488,7 @@ func badRequests(ctx context.Context, b *bound, _ *Draws) error {
 		r := b.request
 		r.Inputs, r.Outputs = slices.Clone(r.Inputs), slices.Clone(r.Outputs)
 		change(&r)
-		if err := guard(func() error { _, err := b.objective.Bind(ctx, r); return err }); err == nil {
+		if err := suite.Guard(func() error { _, err := b.objective.Bind(ctx, r); return err }); err == nil {
 			errs = append(errs, fmt.Errorf("%s: it binds", what))
 		} else if strings.HasPrefix(err.Error(), "panicked") {
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
@@ -542,7 +532,7 @@ func badConfigs(ctx context.Context, b *bound, _ *Draws) error {
 	for _, text := range []string{`[]`, `{`, `{"no_such_field": 1}`, `{} {}`, `3`, `"x"`, "\x00"} {
 		r := b.request
 		r.Config = json.RawMessage(text)
-		if err := guard(func() error { _, err := b.objective.Bind(ctx, r); return err }); err == nil {
+		if err := suite.Guard(func() error { _, err := b.objective.Bind(ctx, r); return err }); err == nil {
 			errs = append(errs, fmt.Errorf("the configuration %q is taken", text))
 		} else if strings.HasPrefix(err.Error(), "panicked") {
 			errs = append(errs, fmt.Errorf("the configuration %q: %w", text, err))

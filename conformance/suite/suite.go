@@ -203,6 +203,16 @@ func runUnit(ctx context.Context, u *Unit, o *Options, done, failed *atomic.Int6
 	return r
 }
 
+// Guard calls f, of what is under test, and turns its panic into an error.
+func Guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
 // collect puts the outcomes into the report, in the order of the units.
 func collect(rep *report.Report, units []Unit, recorders []*Recorder, o *Options) {
 	excused, matched := make([]int, len(o.Skips)), make([]int, len(o.Skips))

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/config"
 )
 
 // maxParameters bounds the elements of all parameters of a module.
@@ -166,12 +168,19 @@ func Normal(deviation float64) plugin.Init {
 // Uniform is uniform in [-bound, bound).
 func Uniform(bound float64) plugin.Init { return plugin.Init{Kind: plugin.InitUniform, Scale: bound} }
 
-// CheckRole reports a role that a plugin does not play.
-func CheckRole(info plugin.Info, role string) error {
-	if !slices.Contains(info.Roles, role) {
-		return fmt.Errorf("%s: the role %q is not one of its own: %s", info.Name, role, strings.Join(info.Roles, ", "))
+// Begin checks what all models check of a request before anything else: that the role is one of info's, the configuration, which it
+// reads into the fields, and the dimensions called names, which it returns in that order.
+func Begin(ctx context.Context, info plugin.Info, r plugin.BuildRequest, presets []config.Preset, fields []config.Field, names ...string) ([]int, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	return nil
+	if !slices.Contains(info.Roles, r.Role) {
+		return nil, fmt.Errorf("%s: the role %q is not one of its own: %s", info.Name, r.Role, strings.Join(info.Roles, ", "))
+	}
+	if err := config.Read(r.Config, presets, fields...); err != nil {
+		return nil, err
+	}
+	return Dims(info.Name, r.Dims, names...)
 }
 
 // maxDim bounds one dimension of a request.

@@ -68,17 +68,8 @@ func (c *settings) presets() []config.Preset {
 // Build returns the module for the dimensions "batch" and "sequence". Dropout,
 // 0.1 in the paper, is 0 unless given; attention probabilities have none.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
-		return nil, err
-	}
 	var c settings
-	if err := config.Read(r.Config, c.presets(), c.fields()...); err != nil {
-		return nil, err
-	}
-	dims, err := nn.Dims("bert", r.Dims, "batch", "sequence")
+	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch", "sequence")
 	if err != nil {
 		return nil, err
 	}

@@ -46,17 +46,8 @@ func (c *settings) fields() []config.Field {
 
 // Build returns the module for the dimension "batch".
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
-		return nil, err
-	}
 	var c settings
-	if err := config.Read(r.Config, nil, c.fields()...); err != nil {
-		return nil, err
-	}
-	dims, err := nn.Dims("dalle_prior", r.Dims, "batch")
+	dims, err := nn.Begin(ctx, m.Info(), r, nil, c.fields(), "batch")
 	if err != nil {
 		return nil, err
 	}

@@ -67,17 +67,8 @@ func (c *settings) presets() []config.Preset {
 // Build returns the module for the dimension "batch". The encoder sees
 // floor(N * (1 - mask_ratio)) of the N patches.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
-		return nil, err
-	}
 	var c settings
-	if err := config.Read(r.Config, c.presets(), c.fields()...); err != nil {
-		return nil, err
-	}
-	dims, err := nn.Dims("mae", r.Dims, "batch")
+	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch")
 	if err != nil {
 		return nil, err
 	}

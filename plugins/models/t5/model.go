@@ -82,17 +82,8 @@ func (c *settings) presets() []config.Preset {
 // encoder) and "target" (of the decoder). Dropout, 0.1 in the paper's
 // fine-tuning, is 0 unless given; attention probabilities have none.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := nn.CheckRole(m.Info(), r.Role); err != nil {
-		return nil, err
-	}
 	var c settings
-	if err := config.Read(r.Config, c.presets(), c.fields()...); err != nil {
-		return nil, err
-	}
-	dims, err := nn.Dims("t5", r.Dims, "batch", "sequence", "target")
+	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch", "sequence", "target")
 	if err != nil {
 		return nil, err
 	}
