@@ -55,6 +55,15 @@ type Position struct {
 	Grain uint64 // within the step
 }
 
+// EvaluationStep is the step of all evaluations: one that no run reaches, so
+// that what is drawn (such as masks) is the same every time and never seen in
+// training.
+const EvaluationStep = 1<<32 - 2
+
+// Evaluating tells whether the grain is not learned from: an objective then
+// leaves out what only makes learning harder, such as crops of images.
+func (p Position) Evaluating() bool { return p.Step == EvaluationStep }
+
 // Configured is a Binding that says its whole configuration, defaults
 // included, as a JSON object. Of one that does not, it is what Bind was given.
 type Configured interface {

@@ -332,7 +332,7 @@ type TransformRequest struct {
 	// Seed of the run. Whatever is random in the batch depends on seed, step and
 	// part alone.
 	Seed uint64 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
-	// Optimizer step, from 0.
+	// Optimizer step, from 0; 2^32 - 2 in an evaluation, which no run reaches.
 	Step uint64 `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"`
 	// Grain within the step, from 0.
 	Part uint64 `protobuf:"varint,6,opt,name=part,proto3" json:"part,omitempty"`

@@ -45,11 +45,6 @@ type Evaluator struct {
 	program *program
 }
 
-// evaluationStep is the step of random draws in an evaluation: one that no run
-// reaches, so that what is drawn (such as masks) is the same at every time and
-// never seen in training.
-const evaluationStep = 1<<32 - 2
-
 // inFlight is how many grains of an evaluation are queued.
 const inFlight = 2
 
@@ -106,7 +101,7 @@ func (e *Evaluator) Run(ctx context.Context, parameter func(name string) plugin.
 		for i := range l {
 			l[i] = int64(n*rows) + int64(i)
 		}
-		return plugin.Position{Seed: e.c.Seed, Step: evaluationStep, Grain: n}, l
+		return plugin.Position{Seed: e.c.Seed, Step: plugin.EvaluationStep, Grain: n}, l
 	}}, 0, e.c.Prefetch, inFlight)
 	defer all.close()
 

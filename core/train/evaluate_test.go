@@ -46,7 +46,7 @@ func TestEvaluate(t *testing.T) {
 		assert.Equal(t, Evaluation{Rows: 10, Loss: sum / 10, Weight: 10, Sums: map[string]float64{"hits": 5}}, got)
 		assert.Len(t, d.queued, before+5)
 		for n := range uint64(5) {
-			assert.Equal(t, []int64{int64(2 * n), int64(2*n + 1)}, binding.rows[plugin.Position{Seed: 5, Step: evaluationStep, Grain: n}])
+			assert.Equal(t, []int64{int64(2 * n), int64(2*n + 1)}, binding.rows[plugin.Position{Seed: 5, Step: plugin.EvaluationStep, Grain: n}])
 		}
 		again, err := x.Evaluate(t.Context(), e)
 		require.NoError(t, err)

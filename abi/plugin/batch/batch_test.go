@@ -1,12 +1,15 @@
 package batch_test
 
 import (
+	"encoding/binary"
+	"math"
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/batch"
 	"github.com/seedbed/seedbed/abi/plugin/batch/batchtest"
+	"github.com/seedbed/seedbed/abi/plugin/config"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -79,4 +82,45 @@ func TestDraws(t *testing.T) {
 	assert.NotEqual(t, a.Bits(), other.Bits())
 	assert.True(t, a.Chance(1))
 	assert.False(t, a.Chance(0))
+}
+
+// A crop sees parts of images, no smaller than is asked for; an evaluation sees
+// them whole, but for the views of SimCLR.
+func TestCrops(t *testing.T) {
+	const n, side = 64, 16
+	ramp := make([]uint8, n*side*side)
+	for i := range ramp {
+		ramp[i] = uint8(i % side * 10) // brightness tells the column
+	}
+	column := batchtest.Column{Name: "image", Length: side * side, Values: ramp, Image: [3]int{side, side, 1}}
+	width := func(settings string, at plugin.Position) (least, most float64) {
+		var m batch.Images
+		require.NoError(t, config.Read([]byte(settings), nil, m.Fields("none", "crop", "crop_flip", "simclr")...))
+		require.NoError(t, m.Bind(batchtest.Schema(column), ir.T(ir.F32, n, 1, side, side)))
+		data := make([]byte, 4*n*side*side)
+		require.NoError(t, m.Put(t.Context(), batchtest.Record(t, column), at, 0, data))
+		least = side
+		for r := range n {
+			at := func(i int) float64 {
+				return float64(math.Float32frombits(binary.LittleEndian.Uint32(data[4*(r*side*side+i):])))
+			}
+			w := math.Abs(at(side-1)-at(0)) * 127.5 / 10 // columns from the first to the last
+			least, most = min(least, w), max(most, w)
+		}
+		return least, most
+	}
+	evaluated := plugin.Position{Step: plugin.EvaluationStep}
+	least, most := width(`{"augment": "crop"}`, plugin.Position{})
+	assert.Less(t, least, 8.0)
+	assert.Greater(t, most, 10.0)
+	least, _ = width(`{"augment": "crop", "crop_scale": 0.8}`, plugin.Position{})
+	assert.Greater(t, least, 10.0)
+	assert.Less(t, least, 15.0)
+	for _, settings := range []string{`{"augment": "crop"}`, `{"augment": "crop_flip"}`} {
+		least, most = width(settings, evaluated)
+		assert.InDelta(t, 15, least, 0.1)
+		assert.InDelta(t, 15, most, 0.1)
+	}
+	least, _ = width(`{"augment": "simclr"}`, evaluated)
+	assert.Less(t, least, 14.0)
 }

@@ -18,24 +18,28 @@ import (
 type Images struct {
 	Mean, Deviation float64
 	Augment         string
+	scale           float64 // least part of an image's area that a crop has, 0 for the default
 
 	column    *vision.ImageColumn
 	name      int // column that says where a row comes from, or -1
 	pipeline  vision.Pipeline
+	whole     vision.Pipeline // of evaluations
 	normalize *vision.Normalizer
 	shape     ir.Type
 }
 
 // Fields are the configuration that objectives on images have. augments are
 // what the objective may do to images, its default first: "none" brings them to
-// the model's size, "crop_flip" takes a random part (Szegedy et al., arXiv
-// 1409.4842) and flips every other, "simclr" is the augmentation of Chen et
-// al., arXiv 2002.05709, appendix A.
+// the model's size, "crop" takes a random part (Szegedy et al., arXiv
+// 1409.4842), "crop_flip" also flips every other, "simclr" is the augmentation
+// of Chen et al., arXiv 2002.05709, appendix A. Evaluations see whole images,
+// but for "simclr", where views are what is learned from.
 func (m *Images) Fields(augments ...string) []config.Field {
 	return []config.Field{
 		config.Float("image_mean", &m.Mean, 0.5, 0, 1),
 		config.Float("image_std", &m.Deviation, 0.5, 0.001, 1),
 		config.Word("augment", &m.Augment, augments...),
+		config.Float("crop_scale", &m.scale, 0.08, 0.01, 1),
 	}
 }
 
@@ -60,10 +64,16 @@ func (m *Images) Bind(s *arrow.Schema, t ir.Type) (err error) {
 		return config.Wrong("augment", "%s makes square images; the model takes %v", m.Augment, t)
 	}
 	crop := vision.RandomResizedCrop{Size: height}
+	if m.scale > 0 {
+		crop.Scale = [2]float64{m.scale, 1}
+	}
 	flip := vision.RandomHorizontalFlip{P: 0.5}
+	m.whole = vision.Pipeline{vision.ResizeTo{Width: width, Height: height}}
 	switch m.Augment {
 	case "none":
-		m.pipeline = vision.Pipeline{vision.ResizeTo{Width: width, Height: height}}
+		m.pipeline = m.whole
+	case "crop":
+		m.pipeline = vision.Pipeline{crop}
 	case "crop_flip":
 		m.pipeline = vision.Pipeline{crop, flip}
 	case "simclr":
@@ -88,12 +98,16 @@ func (m *Images) Put(ctx context.Context, rows arrow.Record, at plugin.Position,
 	if rows.NumRows() != int64(n) || len(buffer) != n*size {
 		return errors.New("the buffer of images does not fit the rows")
 	}
+	pipeline := m.pipeline
+	if at.Evaluating() && m.Augment != "simclr" {
+		pipeline = m.whole
+	}
 	return vision.Each(ctx, n, func(w *vision.Work, r int) error {
 		if err := m.column.Load(w, rows, r); err != nil {
 			return m.named(rows, r, err)
 		}
 		draws := vision.NewDraws(vision.Key{Seed: at.Seed, Epoch: at.Step, Sample: at.Grain*uint64(n) + uint64(r), View: view})
-		m.pipeline.Apply(w, &draws)
+		pipeline.Apply(w, &draws)
 		if w.Channels != channels || w.Width*w.Height != pixels {
 			return fmt.Errorf("row %d: an image of %dx%dx%d is not of the model's size %v", r, w.Height, w.Width, w.Channels, m.shape)
 		}

@@ -63,7 +63,7 @@ func (b *binding) Metrics() []plugin.Metric {
 // fixed_size_list<float32>[K], the probability of each class.
 func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	b := &binding{}
-	err := config.Read(r.Config, nil, append(b.settings.fields(), b.images.Fields("none", "crop_flip")...)...)
+	err := config.Read(r.Config, nil, append(b.settings.fields(), b.images.Fields("none", "crop", "crop_flip")...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 }
 
 // Transform fills pixel_values with the images and targets with the
-// probability of each class, smoothed and mixed.
+// probability of each class; smoothed and mixed unless they are evaluated.
 func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
 	n := b.shape.Shape[0]
 	buffers, err := batch.Open(rows, n, b.fields, fields)
@@ -140,12 +140,14 @@ func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Po
 	if err != nil {
 		return fmt.Errorf("classification: %w", err)
 	}
-	for i, v := range targets {
-		rest := float32(b.smoothing / float64(b.classes))
-		targets[i] = float32(v*float32(1-b.smoothing)) + rest
-	}
-	if b.mixup+b.cutmix > 0 {
-		b.mix(buffers["pixel_values"], targets, at)
+	if !at.Evaluating() {
+		for i, v := range targets {
+			rest := float32(b.smoothing / float64(b.classes))
+			targets[i] = float32(v*float32(1-b.smoothing)) + rest
+		}
+		if b.mixup+b.cutmix > 0 {
+			b.mix(buffers["pixel_values"], targets, at)
+		}
 	}
 	for i, v := range targets {
 		buffers.PutFloat("targets", i, v)

@@ -53,6 +53,10 @@ func TestTargets(t *testing.T) {
 	assert.Equal(t, []float32{1, 0, 0, 0, 0 /**/, 0, 1, 0, 0, 0 /**/, 0, 0, 1, 0, 0 /**/, 0, 0, 0, 0, 1}, targets)
 	_, targets = run(t, `{"label_smoothing": 0.5}`, plugin.Position{}, flat(), labels)
 	assert.Equal(t, []float32{0.6, 0.1, 0.1, 0.1, 0.1}, targets[:5])
+	evaluated := plugin.Position{Step: plugin.EvaluationStep}
+	pixels, targets = run(t, `{"label_smoothing": 0.5, "mixup_alpha": 1, "augment": "crop", `+normalize+`}`, evaluated, flat(), labels)
+	assert.InDelta(t, 2, pixels[side*side], 1e-6)
+	assert.Equal(t, []float32{1, 0, 0, 0, 0}, targets[:5])
 	soft := make([]float32, rows*classes)
 	soft[3], soft[4] = 0.25, 0.75
 	_, targets = run(t, ``, plugin.Position{}, flat(), batchtest.Column{Name: "targets", Length: classes, Values: soft})

@@ -51,7 +51,7 @@ func (b *binding) Metrics() []plugin.Metric {
 func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	b := &binding{}
 	most := 0.0
-	fields := append(b.images.Fields("none", "crop_flip"),
+	fields := append(b.images.Fields("none", "crop", "crop_flip"),
 		// The largest factor on similarities.
 		config.Float("max_logit_scale", &most, 100, 1, 10000),
 		config.Int("eos_token_id", &b.end, -1, -1, math.MaxInt32),

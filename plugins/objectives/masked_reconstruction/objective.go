@@ -41,7 +41,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	b := &binding{}
 	normalize := false
 	// Whether each patch is to be predicted with mean 0 and variance 1.
-	fields := append(b.images.Fields("crop_flip", "none"), config.Bool("norm_pix_loss", &normalize, true))
+	fields := append(b.images.Fields("crop_flip", "crop", "none"), config.Bool("norm_pix_loss", &normalize, true))
 	err := config.Read(r.Config, nil, fields...)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func (b *binding) Metrics() []plugin.Metric {
 // view_a). Rows have a column image (see batch.Images).
 func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
 	b, temperature := &binding{}, 0.0
-	fields := append(b.images.Fields("simclr", "crop_flip", "none"), config.Float("temperature", &temperature, 0.5, 0.001, 100))
+	fields := append(b.images.Fields("simclr", "crop_flip", "crop", "none"), config.Float("temperature", &temperature, 0.5, 0.001, 100))
 	err := config.Read(r.Config, nil, fields...)
 	if err != nil {
 		return nil, err
