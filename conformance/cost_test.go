@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/seedbed/seedbed/core/cost"
+	"github.com/seedbed/seedbed/abi/cost"
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/schedule"
 	"github.com/seedbed/seedbed/core/step"

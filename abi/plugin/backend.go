@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
 )
@@ -50,6 +51,43 @@ type Stats struct {
 	FreeBytes   int64 // that the device may still hand out
 	Runs        int64
 	RunNanos    int64 // wall clock of all runs
+}
+
+// Profiler is a Backend that can record what its runs do, for people.
+type Profiler interface {
+	// Profile returns what was recorded since the last call, which is forgotten,
+	// and says whether runs from now on are recorded.
+	Profile(ctx context.Context, record bool) (Profile, error)
+}
+
+// MaxProfiledOps bounds what one Profile holds.
+const MaxProfiledOps = 1 << 20
+
+// Profile is what runs did.
+type Profile struct {
+	Runs []ProfiledRun // in order
+	// PeakBytes is the most that all workers together read and write in a
+	// second in memory that no cache holds, measured; 0 if it is not known.
+	PeakBytes float64
+}
+
+// ProfiledRun is one run of a function.
+type ProfiledRun struct {
+	Function string
+	Begin    time.Time
+	Took     time.Duration
+	Ops      []ProfiledOp // in order; none overlaps another
+}
+
+// ProfiledOp is an op, or several that ran as one.
+type ProfiledOp struct {
+	Name        string        // names in the op table, joined by "+"
+	Types       string        // of the operands and results that went through memory
+	Begin, Took time.Duration // since the run began
+	// FLOPs are those of its matrix products and convolutions, an fma counted as
+	// 2, as the normative decompositions have them.
+	FLOPs int64
+	Bytes int64 // of its operands and results, each counted once
 }
 
 // Buffer is a tensor on the device.

@@ -328,3 +328,29 @@ func (s *backendServer) Stats(ctx context.Context, _ *abiv1.StatsRequest) (*abiv
 		PeakFlopsPerS: x.PeakFLOPS,
 	}, nil
 }
+
+// Profile asks a backend that can record runs.
+func (s *backendServer) Profile(ctx context.Context, m *abiv1.ProfileRequest) (*abiv1.ProfileResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.backend.(Profiler)
+	if !ok {
+		return nil, status.Errorf(codes.Unimplemented, "backend %s cannot record what its runs do", s.backend.Info().Name)
+	}
+	x, err := r.Profile(ctx, m.Record)
+	if err != nil {
+		return nil, err
+	}
+	out := &abiv1.ProfileResponse{PeakBytesPerS: x.PeakBytes}
+	for _, run := range x.Runs {
+		to := &abiv1.ProfiledRun{Function: run.Function, BeginUnixNs: uint64(run.Begin.UnixNano()), RunNs: uint64(run.Took)}
+		for _, op := range run.Ops {
+			to.Ops = append(to.Ops, &abiv1.ProfiledOp{
+				Name: clip(op.Name, wire.MaxDocLen), Types: clip(op.Types, wire.MaxDocLen),
+				BeginNs: uint64(op.Begin), RunNs: uint64(op.Took), Flops: uint64(op.FLOPs), Bytes: uint64(op.Bytes),
+			})
+		}
+		out.Runs = append(out.Runs, to)
+	}
+	return out, nil
+}

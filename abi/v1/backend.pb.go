@@ -1439,6 +1439,312 @@ func (x *StatsResponse) GetPeakFlopsPerS() float64 {
 	return 0
 }
 
+// ProfileRequest begins or ends a record of runs.
+type ProfileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The host's major version of the ABI; see plugin.proto.
+	AbiMajor uint32 `protobuf:"varint,1,opt,name=abi_major,json=abiMajor,proto3" json:"abi_major,omitempty"`
+	// Least minor version needed to understand this message.
+	MinMinor uint32 `protobuf:"varint,2,opt,name=min_minor,json=minMinor,proto3" json:"min_minor,omitempty"`
+	// Whether runs that begin after the response are recorded. What was recorded
+	// before the request is in the response, and forgotten.
+	Record        bool `protobuf:"varint,3,opt,name=record,proto3" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProfileRequest) Reset() {
+	*x = ProfileRequest{}
+	mi := &file_abi_v1_backend_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProfileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProfileRequest) ProtoMessage() {}
+
+func (x *ProfileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_abi_v1_backend_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProfileRequest.ProtoReflect.Descriptor instead.
+func (*ProfileRequest) Descriptor() ([]byte, []int) {
+	return file_abi_v1_backend_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ProfileRequest) GetAbiMajor() uint32 {
+	if x != nil {
+		return x.AbiMajor
+	}
+	return 0
+}
+
+func (x *ProfileRequest) GetMinMinor() uint32 {
+	if x != nil {
+		return x.MinMinor
+	}
+	return 0
+}
+
+func (x *ProfileRequest) GetRecord() bool {
+	if x != nil {
+		return x.Record
+	}
+	return false
+}
+
+// ProfileResponse is what was recorded. Like StatsResponse it is for people.
+type ProfileResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The plugin's major version of the ABI; see plugin.proto.
+	AbiMajor uint32 `protobuf:"varint,1,opt,name=abi_major,json=abiMajor,proto3" json:"abi_major,omitempty"`
+	// Least minor version needed to understand this message.
+	MinMinor uint32 `protobuf:"varint,2,opt,name=min_minor,json=minMinor,proto3" json:"min_minor,omitempty"`
+	// In the order in which they ran.
+	Runs []*ProfiledRun `protobuf:"bytes,3,rep,name=runs,proto3" json:"runs,omitempty"`
+	// Most bytes a second that all workers together can read and write in memory
+	// that no cache holds, measured. Set where record was false and runs were
+	// recorded; 0 where it is not known; finite and not negative.
+	PeakBytesPerS float64 `protobuf:"fixed64,4,opt,name=peak_bytes_per_s,json=peakBytesPerS,proto3" json:"peak_bytes_per_s,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProfileResponse) Reset() {
+	*x = ProfileResponse{}
+	mi := &file_abi_v1_backend_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProfileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProfileResponse) ProtoMessage() {}
+
+func (x *ProfileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_abi_v1_backend_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProfileResponse.ProtoReflect.Descriptor instead.
+func (*ProfileResponse) Descriptor() ([]byte, []int) {
+	return file_abi_v1_backend_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ProfileResponse) GetAbiMajor() uint32 {
+	if x != nil {
+		return x.AbiMajor
+	}
+	return 0
+}
+
+func (x *ProfileResponse) GetMinMinor() uint32 {
+	if x != nil {
+		return x.MinMinor
+	}
+	return 0
+}
+
+func (x *ProfileResponse) GetRuns() []*ProfiledRun {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *ProfileResponse) GetPeakBytesPerS() float64 {
+	if x != nil {
+		return x.PeakBytesPerS
+	}
+	return 0
+}
+
+// ProfiledRun is one run of a function.
+type ProfiledRun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the function; at most 256 bytes.
+	Function string `protobuf:"bytes,1,opt,name=function,proto3" json:"function,omitempty"`
+	// When it began, in nanoseconds since 1970 by the plugin's clock.
+	BeginUnixNs uint64 `protobuf:"varint,2,opt,name=begin_unix_ns,json=beginUnixNs,proto3" json:"begin_unix_ns,omitempty"`
+	// ExecuteResponse.run_ns.
+	RunNs uint64 `protobuf:"varint,3,opt,name=run_ns,json=runNs,proto3" json:"run_ns,omitempty"`
+	// What it did, in order; none overlaps another. At most 1048576 in all runs.
+	Ops           []*ProfiledOp `protobuf:"bytes,4,rep,name=ops,proto3" json:"ops,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProfiledRun) Reset() {
+	*x = ProfiledRun{}
+	mi := &file_abi_v1_backend_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProfiledRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProfiledRun) ProtoMessage() {}
+
+func (x *ProfiledRun) ProtoReflect() protoreflect.Message {
+	mi := &file_abi_v1_backend_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProfiledRun.ProtoReflect.Descriptor instead.
+func (*ProfiledRun) Descriptor() ([]byte, []int) {
+	return file_abi_v1_backend_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ProfiledRun) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *ProfiledRun) GetBeginUnixNs() uint64 {
+	if x != nil {
+		return x.BeginUnixNs
+	}
+	return 0
+}
+
+func (x *ProfiledRun) GetRunNs() uint64 {
+	if x != nil {
+		return x.RunNs
+	}
+	return 0
+}
+
+func (x *ProfiledRun) GetOps() []*ProfiledOp {
+	if x != nil {
+		return x.Ops
+	}
+	return nil
+}
+
+// ProfiledOp is an op, or several that ran as one.
+type ProfiledOp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names in the op table, joined by "+"; at most 1024 bytes.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Types of the operands and results that went through memory, for people; at
+	// most 1024 bytes of UTF-8.
+	Types string `protobuf:"bytes,2,opt,name=types,proto3" json:"types,omitempty"`
+	// When it began, in nanoseconds since its run did.
+	BeginNs uint64 `protobuf:"varint,3,opt,name=begin_ns,json=beginNs,proto3" json:"begin_ns,omitempty"`
+	// How long it took, in nanoseconds.
+	RunNs uint64 `protobuf:"varint,4,opt,name=run_ns,json=runNs,proto3" json:"run_ns,omitempty"`
+	// Floating-point operations of its matrix products and convolutions, an fma
+	// counted as 2, as the normative decompositions have them.
+	Flops uint64 `protobuf:"varint,5,opt,name=flops,proto3" json:"flops,omitempty"`
+	// Bytes of its operands and results, each counted once.
+	Bytes         uint64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProfiledOp) Reset() {
+	*x = ProfiledOp{}
+	mi := &file_abi_v1_backend_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProfiledOp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProfiledOp) ProtoMessage() {}
+
+func (x *ProfiledOp) ProtoReflect() protoreflect.Message {
+	mi := &file_abi_v1_backend_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProfiledOp.ProtoReflect.Descriptor instead.
+func (*ProfiledOp) Descriptor() ([]byte, []int) {
+	return file_abi_v1_backend_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ProfiledOp) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProfiledOp) GetTypes() string {
+	if x != nil {
+		return x.Types
+	}
+	return ""
+}
+
+func (x *ProfiledOp) GetBeginNs() uint64 {
+	if x != nil {
+		return x.BeginNs
+	}
+	return 0
+}
+
+func (x *ProfiledOp) GetRunNs() uint64 {
+	if x != nil {
+		return x.RunNs
+	}
+	return 0
+}
+
+func (x *ProfiledOp) GetFlops() uint64 {
+	if x != nil {
+		return x.Flops
+	}
+	return 0
+}
+
+func (x *ProfiledOp) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // Inline asks for a result in the response.
 type ExecuteOutput_Inline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1448,7 +1754,7 @@ type ExecuteOutput_Inline struct {
 
 func (x *ExecuteOutput_Inline) Reset() {
 	*x = ExecuteOutput_Inline{}
-	mi := &file_abi_v1_backend_proto_msgTypes[16]
+	mi := &file_abi_v1_backend_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1460,7 +1766,7 @@ func (x *ExecuteOutput_Inline) String() string {
 func (*ExecuteOutput_Inline) ProtoMessage() {}
 
 func (x *ExecuteOutput_Inline) ProtoReflect() protoreflect.Message {
-	mi := &file_abi_v1_backend_proto_msgTypes[16]
+	mi := &file_abi_v1_backend_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,17 +1887,40 @@ const file_abi_v1_backend_proto_rawDesc = "" +
 	"\x04runs\x18\n" +
 	" \x01(\x04R\x04runs\x12\x15\n" +
 	"\x06run_ns\x18\v \x01(\x04R\x05runNs\x12'\n" +
-	"\x10peak_flops_per_s\x18\f \x01(\x01R\rpeakFlopsPerS*5\n" +
+	"\x10peak_flops_per_s\x18\f \x01(\x01R\rpeakFlopsPerS\"b\n" +
+	"\x0eProfileRequest\x12\x1b\n" +
+	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
+	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\x12\x16\n" +
+	"\x06record\x18\x03 \x01(\bR\x06record\"\xa5\x01\n" +
+	"\x0fProfileResponse\x12\x1b\n" +
+	"\tabi_major\x18\x01 \x01(\rR\babiMajor\x12\x1b\n" +
+	"\tmin_minor\x18\x02 \x01(\rR\bminMinor\x12/\n" +
+	"\x04runs\x18\x03 \x03(\v2\x1b.seedbed.abi.v1.ProfiledRunR\x04runs\x12'\n" +
+	"\x10peak_bytes_per_s\x18\x04 \x01(\x01R\rpeakBytesPerS\"\x92\x01\n" +
+	"\vProfiledRun\x12\x1a\n" +
+	"\bfunction\x18\x01 \x01(\tR\bfunction\x12\"\n" +
+	"\rbegin_unix_ns\x18\x02 \x01(\x04R\vbeginUnixNs\x12\x15\n" +
+	"\x06run_ns\x18\x03 \x01(\x04R\x05runNs\x12,\n" +
+	"\x03ops\x18\x04 \x03(\v2\x1a.seedbed.abi.v1.ProfiledOpR\x03ops\"\x94\x01\n" +
+	"\n" +
+	"ProfiledOp\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05types\x18\x02 \x01(\tR\x05types\x12\x19\n" +
+	"\bbegin_ns\x18\x03 \x01(\x04R\abeginNs\x12\x15\n" +
+	"\x06run_ns\x18\x04 \x01(\x04R\x05runNs\x12\x14\n" +
+	"\x05flops\x18\x05 \x01(\x04R\x05flops\x12\x14\n" +
+	"\x05bytes\x18\x06 \x01(\x04R\x05bytes*5\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rPROFILE_EXACT\x10\x012\xd3\x03\n" +
+	"\rPROFILE_EXACT\x10\x012\x9f\x04\n" +
 	"\aBackend\x12J\n" +
 	"\aCompile\x12\x1e.seedbed.abi.v1.CompileRequest\x1a\x1f.seedbed.abi.v1.CompileResponse\x12I\n" +
 	"\x06Upload\x12\x1d.seedbed.abi.v1.UploadRequest\x1a\x1e.seedbed.abi.v1.UploadResponse(\x01\x12N\n" +
 	"\aExecute\x12\x1e.seedbed.abi.v1.ExecuteRequest\x1a\x1f.seedbed.abi.v1.ExecuteResponse(\x010\x01\x12O\n" +
 	"\bDownload\x12\x1f.seedbed.abi.v1.DownloadRequest\x1a .seedbed.abi.v1.DownloadResponse0\x01\x12J\n" +
 	"\aRelease\x12\x1e.seedbed.abi.v1.ReleaseRequest\x1a\x1f.seedbed.abi.v1.ReleaseResponse\x12D\n" +
-	"\x05Stats\x12\x1c.seedbed.abi.v1.StatsRequest\x1a\x1d.seedbed.abi.v1.StatsResponseB)Z'github.com/seedbed/seedbed/abi/v1;abiv1b\x06proto3"
+	"\x05Stats\x12\x1c.seedbed.abi.v1.StatsRequest\x1a\x1d.seedbed.abi.v1.StatsResponse\x12J\n" +
+	"\aProfile\x12\x1e.seedbed.abi.v1.ProfileRequest\x1a\x1f.seedbed.abi.v1.ProfileResponseB)Z'github.com/seedbed/seedbed/abi/v1;abiv1b\x06proto3"
 
 var (
 	file_abi_v1_backend_proto_rawDescOnce sync.Once
@@ -1606,7 +1935,7 @@ func file_abi_v1_backend_proto_rawDescGZIP() []byte {
 }
 
 var file_abi_v1_backend_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_abi_v1_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_abi_v1_backend_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_abi_v1_backend_proto_goTypes = []any{
 	(Profile)(0),                 // 0: seedbed.abi.v1.Profile
 	(*CompileRequest)(nil),       // 1: seedbed.abi.v1.CompileRequest
@@ -1625,40 +1954,48 @@ var file_abi_v1_backend_proto_goTypes = []any{
 	(*ReleaseResponse)(nil),      // 14: seedbed.abi.v1.ReleaseResponse
 	(*StatsRequest)(nil),         // 15: seedbed.abi.v1.StatsRequest
 	(*StatsResponse)(nil),        // 16: seedbed.abi.v1.StatsResponse
-	(*ExecuteOutput_Inline)(nil), // 17: seedbed.abi.v1.ExecuteOutput.Inline
-	(*Program)(nil),              // 18: seedbed.abi.v1.Program
-	(*Slot)(nil),                 // 19: seedbed.abi.v1.Slot
-	(*TensorType)(nil),           // 20: seedbed.abi.v1.TensorType
+	(*ProfileRequest)(nil),       // 17: seedbed.abi.v1.ProfileRequest
+	(*ProfileResponse)(nil),      // 18: seedbed.abi.v1.ProfileResponse
+	(*ProfiledRun)(nil),          // 19: seedbed.abi.v1.ProfiledRun
+	(*ProfiledOp)(nil),           // 20: seedbed.abi.v1.ProfiledOp
+	(*ExecuteOutput_Inline)(nil), // 21: seedbed.abi.v1.ExecuteOutput.Inline
+	(*Program)(nil),              // 22: seedbed.abi.v1.Program
+	(*Slot)(nil),                 // 23: seedbed.abi.v1.Slot
+	(*TensorType)(nil),           // 24: seedbed.abi.v1.TensorType
 }
 var file_abi_v1_backend_proto_depIdxs = []int32{
-	18, // 0: seedbed.abi.v1.CompileRequest.program:type_name -> seedbed.abi.v1.Program
+	22, // 0: seedbed.abi.v1.CompileRequest.program:type_name -> seedbed.abi.v1.Program
 	0,  // 1: seedbed.abi.v1.CompileRequest.profile:type_name -> seedbed.abi.v1.Profile
 	4,  // 2: seedbed.abi.v1.UploadRequest.header:type_name -> seedbed.abi.v1.UploadHeader
-	19, // 3: seedbed.abi.v1.UploadRequest.slot:type_name -> seedbed.abi.v1.Slot
-	20, // 4: seedbed.abi.v1.UploadHeader.type:type_name -> seedbed.abi.v1.TensorType
+	23, // 3: seedbed.abi.v1.UploadRequest.slot:type_name -> seedbed.abi.v1.Slot
+	24, // 4: seedbed.abi.v1.UploadHeader.type:type_name -> seedbed.abi.v1.TensorType
 	7,  // 5: seedbed.abi.v1.ExecuteRequest.inputs:type_name -> seedbed.abi.v1.ExecuteInput
 	9,  // 6: seedbed.abi.v1.ExecuteRequest.outputs:type_name -> seedbed.abi.v1.ExecuteOutput
 	8,  // 7: seedbed.abi.v1.ExecuteInput.batch_field:type_name -> seedbed.abi.v1.BatchField
-	17, // 8: seedbed.abi.v1.ExecuteOutput.inline:type_name -> seedbed.abi.v1.ExecuteOutput.Inline
-	19, // 9: seedbed.abi.v1.DownloadRequest.into:type_name -> seedbed.abi.v1.Slot
-	20, // 10: seedbed.abi.v1.DownloadResponse.type:type_name -> seedbed.abi.v1.TensorType
-	1,  // 11: seedbed.abi.v1.Backend.Compile:input_type -> seedbed.abi.v1.CompileRequest
-	3,  // 12: seedbed.abi.v1.Backend.Upload:input_type -> seedbed.abi.v1.UploadRequest
-	6,  // 13: seedbed.abi.v1.Backend.Execute:input_type -> seedbed.abi.v1.ExecuteRequest
-	11, // 14: seedbed.abi.v1.Backend.Download:input_type -> seedbed.abi.v1.DownloadRequest
-	13, // 15: seedbed.abi.v1.Backend.Release:input_type -> seedbed.abi.v1.ReleaseRequest
-	15, // 16: seedbed.abi.v1.Backend.Stats:input_type -> seedbed.abi.v1.StatsRequest
-	2,  // 17: seedbed.abi.v1.Backend.Compile:output_type -> seedbed.abi.v1.CompileResponse
-	5,  // 18: seedbed.abi.v1.Backend.Upload:output_type -> seedbed.abi.v1.UploadResponse
-	10, // 19: seedbed.abi.v1.Backend.Execute:output_type -> seedbed.abi.v1.ExecuteResponse
-	12, // 20: seedbed.abi.v1.Backend.Download:output_type -> seedbed.abi.v1.DownloadResponse
-	14, // 21: seedbed.abi.v1.Backend.Release:output_type -> seedbed.abi.v1.ReleaseResponse
-	16, // 22: seedbed.abi.v1.Backend.Stats:output_type -> seedbed.abi.v1.StatsResponse
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	21, // 8: seedbed.abi.v1.ExecuteOutput.inline:type_name -> seedbed.abi.v1.ExecuteOutput.Inline
+	23, // 9: seedbed.abi.v1.DownloadRequest.into:type_name -> seedbed.abi.v1.Slot
+	24, // 10: seedbed.abi.v1.DownloadResponse.type:type_name -> seedbed.abi.v1.TensorType
+	19, // 11: seedbed.abi.v1.ProfileResponse.runs:type_name -> seedbed.abi.v1.ProfiledRun
+	20, // 12: seedbed.abi.v1.ProfiledRun.ops:type_name -> seedbed.abi.v1.ProfiledOp
+	1,  // 13: seedbed.abi.v1.Backend.Compile:input_type -> seedbed.abi.v1.CompileRequest
+	3,  // 14: seedbed.abi.v1.Backend.Upload:input_type -> seedbed.abi.v1.UploadRequest
+	6,  // 15: seedbed.abi.v1.Backend.Execute:input_type -> seedbed.abi.v1.ExecuteRequest
+	11, // 16: seedbed.abi.v1.Backend.Download:input_type -> seedbed.abi.v1.DownloadRequest
+	13, // 17: seedbed.abi.v1.Backend.Release:input_type -> seedbed.abi.v1.ReleaseRequest
+	15, // 18: seedbed.abi.v1.Backend.Stats:input_type -> seedbed.abi.v1.StatsRequest
+	17, // 19: seedbed.abi.v1.Backend.Profile:input_type -> seedbed.abi.v1.ProfileRequest
+	2,  // 20: seedbed.abi.v1.Backend.Compile:output_type -> seedbed.abi.v1.CompileResponse
+	5,  // 21: seedbed.abi.v1.Backend.Upload:output_type -> seedbed.abi.v1.UploadResponse
+	10, // 22: seedbed.abi.v1.Backend.Execute:output_type -> seedbed.abi.v1.ExecuteResponse
+	12, // 23: seedbed.abi.v1.Backend.Download:output_type -> seedbed.abi.v1.DownloadResponse
+	14, // 24: seedbed.abi.v1.Backend.Release:output_type -> seedbed.abi.v1.ReleaseResponse
+	16, // 25: seedbed.abi.v1.Backend.Stats:output_type -> seedbed.abi.v1.StatsResponse
+	18, // 26: seedbed.abi.v1.Backend.Profile:output_type -> seedbed.abi.v1.ProfileResponse
+	20, // [20:27] is the sub-list for method output_type
+	13, // [13:20] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_abi_v1_backend_proto_init() }
@@ -1688,7 +2025,7 @@ func file_abi_v1_backend_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_abi_v1_backend_proto_rawDesc), len(file_abi_v1_backend_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	Backend_Download_FullMethodName = "/seedbed.abi.v1.Backend/Download"
 	Backend_Release_FullMethodName  = "/seedbed.abi.v1.Backend/Release"
 	Backend_Stats_FullMethodName    = "/seedbed.abi.v1.Backend/Stats"
+	Backend_Profile_FullMethodName  = "/seedbed.abi.v1.Backend/Profile"
 )
 
 // BackendClient is the client API for Backend service.
@@ -56,6 +57,9 @@ type BackendClient interface {
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 	// Stats says what the backend is and holds.
 	Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error)
+	// Profile begins to record what runs do, or ends it and gives what was
+	// recorded. A backend that cannot record answers UNIMPLEMENTED.
+	Profile(ctx context.Context, in *ProfileRequest, opts ...grpc.CallOption) (*ProfileResponse, error)
 }
 
 type backendClient struct {
@@ -141,6 +145,16 @@ func (c *backendClient) Stats(ctx context.Context, in *StatsRequest, opts ...grp
 	return out, nil
 }
 
+func (c *backendClient) Profile(ctx context.Context, in *ProfileRequest, opts ...grpc.CallOption) (*ProfileResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProfileResponse)
+	err := c.cc.Invoke(ctx, Backend_Profile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BackendServer is the server API for Backend service.
 // All implementations must embed UnimplementedBackendServer
 // for forward compatibility.
@@ -164,6 +178,9 @@ type BackendServer interface {
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	// Stats says what the backend is and holds.
 	Stats(context.Context, *StatsRequest) (*StatsResponse, error)
+	// Profile begins to record what runs do, or ends it and gives what was
+	// recorded. A backend that cannot record answers UNIMPLEMENTED.
+	Profile(context.Context, *ProfileRequest) (*ProfileResponse, error)
 	mustEmbedUnimplementedBackendServer()
 }
 
@@ -191,6 +208,9 @@ func (UnimplementedBackendServer) Release(context.Context, *ReleaseRequest) (*Re
 }
 func (UnimplementedBackendServer) Stats(context.Context, *StatsRequest) (*StatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stats not implemented")
+}
+func (UnimplementedBackendServer) Profile(context.Context, *ProfileRequest) (*ProfileResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Profile not implemented")
 }
 func (UnimplementedBackendServer) mustEmbedUnimplementedBackendServer() {}
 func (UnimplementedBackendServer) testEmbeddedByValue()                 {}
@@ -292,6 +312,24 @@ func _Backend_Stats_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Backend_Profile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProfileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BackendServer).Profile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Backend_Profile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BackendServer).Profile(ctx, req.(*ProfileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Backend_ServiceDesc is the grpc.ServiceDesc for Backend service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -310,6 +348,10 @@ var Backend_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Stats",
 			Handler:    _Backend_Stats_Handler,
+		},
+		{
+			MethodName: "Profile",
+			Handler:    _Backend_Profile_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -63,17 +63,7 @@ Ctrl-C stops after the step under way, with a checkpoint, and exits with code 13
 			if callTimeout <= 0 {
 				return usagef("pretrain: --call-timeout %v: must be positive, such as 90s", callTimeout)
 			}
-			var flags []string
-			if len(data) > 0 {
-				list, _ := json.Marshal(data) // strings always have JSON
-				flags = append(flags, "data.paths="+string(list))
-			}
-			if cmd.Flags().Changed("backend") {
-				flags = append(flags, "backend.plugin="+strconv.Quote(backend))
-			}
-			if cmd.Flags().Changed("threads") {
-				flags = append(flags, "backend.threads="+strconv.Itoa(threads))
-			}
+			flags := recipeFlags(cmd, data, backend, threads)
 			if cmd.Flags().Changed("seed") {
 				flags = append(flags, "seed="+strconv.FormatUint(seed, 10))
 			}
@@ -136,6 +126,21 @@ Ctrl-C stops after the step under way, with a checkpoint, and exits with code 13
 	f.StringVar(&plane, "data-plane", "auto", "how tensors travel between processes: auto, memory or grpc")
 	f.DurationVar(&callTimeout, "call-timeout", 30*time.Minute, "longest that a plugin may take for one call, such as a run of a program or a batch; one that takes longer is ended and started again")
 	return c
+}
+
+// recipeFlags are what the flags data, backend and threads set of a recipe.
+func recipeFlags(cmd *cobra.Command, data []string, backend string, threads int) (sets []string) {
+	if len(data) > 0 {
+		list, _ := json.Marshal(data) // strings always have JSON
+		sets = append(sets, "data.paths="+string(list))
+	}
+	if cmd.Flags().Changed("backend") {
+		sets = append(sets, "backend.plugin="+strconv.Quote(backend))
+	}
+	if cmd.Flags().Changed("threads") {
+		sets = append(sets, "backend.threads="+strconv.Itoa(threads))
+	}
+	return sets
 }
 
 // splitPaths tells the recipe among arguments from paths of data.

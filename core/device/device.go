@@ -23,6 +23,11 @@ type Device interface {
 	// MaxHostBytes. The others stay on the device.
 	Compile(ctx context.Context, f *ir.Func, host []string) (Program, error)
 	Stats(ctx context.Context) (plugin.Stats, error)
+	// Profile returns what runs have done since the last call, and says whether
+	// those that are queued from now on are recorded. It is for moments without
+	// runs under way. Of a backend that cannot record, the error is
+	// errors.ErrUnsupported.
+	Profile(ctx context.Context, record bool) (plugin.Profile, error)
 	// Close releases everything that the device holds.
 	Close() error
 }

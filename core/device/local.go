@@ -2,6 +2,8 @@ package device
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -18,6 +20,18 @@ func (l local) Stats(ctx context.Context) (plugin.Stats, error) {
 		return s.Stats(ctx)
 	}
 	return plugin.Stats{}, nil
+}
+
+func (l local) Profile(ctx context.Context, record bool) (plugin.Profile, error) {
+	if p, ok := l.Backend.(plugin.Profiler); ok {
+		return p.Profile(ctx, record)
+	}
+	return plugin.Profile{}, CannotProfile(l.Info().Name)
+}
+
+// CannotProfile is the error of a backend that cannot record.
+func CannotProfile(backend string) error {
+	return fmt.Errorf("backend %s cannot record what its runs do: %w", backend, errors.ErrUnsupported)
 }
 
 func (l local) Compile(ctx context.Context, f *ir.Func, host []string) (Program, error) {

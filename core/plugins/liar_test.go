@@ -79,8 +79,10 @@ func honest(s abiv1.Backend_UploadServer) error {
 	}
 }
 
-// device serves the liar in memory.
-func (l *liar) device(t *testing.T) *remote {
+func (l *liar) device(t *testing.T) *remote { return serveLiar(t, l) }
+
+// serveLiar serves a liar in memory.
+func serveLiar(t *testing.T, l abiv1.BackendServer) *remote {
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer(append(rpc.Interceptors(func(err error) error { return err }, func(_ string, x any, _ []byte) error { return fmt.Errorf("%v", x) }),
 		grpc.MaxSendMsgSize(math.MaxInt32))...)

@@ -3,7 +3,7 @@ package run
 import (
 	"fmt"
 
-	"github.com/seedbed/seedbed/core/cost"
+	"github.com/seedbed/seedbed/abi/cost"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/train"
 )

@@ -98,6 +98,9 @@ func (d *fakeDevice) Upload(_ context.Context, t ir.Type, data []byte) (plugin.B
 	return d.buffer(t, nil), nil
 }
 
+func (d *fakeDevice) Profile(context.Context, bool) (plugin.Profile, error) {
+	return plugin.Profile{}, nil
+}
 func (d *fakeDevice) Stats(context.Context) (plugin.Stats, error) { return plugin.Stats{}, nil }
 func (d *fakeDevice) Close() error                                { return nil }
 

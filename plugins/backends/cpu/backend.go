@@ -43,6 +43,8 @@ type Backend struct {
 	heads  []headWork // by worker
 	closed bool
 	stats  counts
+
+	recorder recorder
 }
 
 var _ plugin.Backend = (*Backend)(nil)

@@ -16,8 +16,8 @@ type lowering func(c *compiler, op *ir.Op) error
 
 // step is a piece of a compiled function.
 type step struct {
-	op  string // the op that it is part of
-	run func(r *run) error
+	work *work // that it is part of
+	run  func(r *run) error
 	// inPlace says that element i of the output depends on elements i of inputs of the output's size alone.
 	inPlace bool
 	// pairs gives, by output of a step with several, the one input whose memory it may take.
@@ -32,9 +32,9 @@ type compiler struct {
 	splats [][]byte // by value: the element that fills it, or nil
 	stores []store
 	steps  []step
-	op     string // being lowered
-	used   []int  // stores read or written by the step being made
-	extra  int    // bytes that steps keep for themselves
+	work   *work // being lowered
+	used   []int // stores read or written by the step being made
+	extra  int   // bytes that steps keep for themselves
 	fusion fusion
 	failed error // of an op that had been put off
 }
@@ -91,7 +91,7 @@ func (b *Backend) compile(f *ir.Func) (*executable, error) {
 		s.last = math.MaxInt
 		e.results = append(e.results, result{t: c.types[r.Value], ref: ref, donor: none})
 	}
-	e.stores, e.steps = c.stores, c.steps
+	e.stores, e.steps, e.types = c.stores, c.steps, c.types
 	e.plan(c.extra)
 	return e, nil
 }
@@ -105,7 +105,7 @@ func (c *compiler) lower(op *ir.Op) error {
 	if err := checkType(op.Results[0]); err != nil {
 		return err
 	}
-	c.op = op.Name
+	c.begin(op)
 	l := lowerings[op.Name]
 	if l == nil {
 		return fmt.Errorf("the cpu backend does not know the op")
@@ -168,7 +168,7 @@ func (c *compiler) emit(run func(r *run) error) {
 		c.stores[ref].last = max(c.stores[ref].last, len(c.steps))
 	}
 	c.used = nil
-	c.steps = append(c.steps, step{op: c.op, run: run})
+	c.steps = append(c.steps, step{work: c.work, run: run})
 }
 
 func (c *compiler) emitInPlace(run func(r *run) error) {

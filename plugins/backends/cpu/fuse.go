@@ -165,14 +165,13 @@ func (c *compiler) force(v ir.Value) {
 	c.used = nil
 	op := c.fusion.putOff[v]
 	c.fusion.putOff[v] = nil
-	at := c.op
-	c.op = op.Name
+	at := c.begin(op)
 	if fusable(op, c.types) {
 		c.chain(op)
 	} else if err := lowerings[op.Name](c, op); err != nil {
 		c.failed = err
 	}
-	c.op, c.used = at, used
+	c.work, c.used = at, used
 }
 
 // chain lowers op and all that was put off for it.
@@ -228,6 +227,11 @@ func (g *chainBuilder) emit(root *ir.Op) {
 	}
 	for _, op := range g.ops {
 		c.fusion.putOff[op.First] = nil
+	}
+	if g.dot != nil {
+		c.begin(append([]*ir.Op{g.dot}, g.ops...)...)
+	} else {
+		c.begin(g.ops...)
 	}
 	// Leaves first: asking for them may run what was put off for them.
 	donor := none

@@ -45,6 +45,7 @@ type executable struct {
 	results []result
 	stores  []store
 	steps   []step
+	types   []ir.Type // of the function's values
 	arena   int
 	memory  plugin.Memory
 	mem     [][]byte
@@ -201,13 +202,8 @@ func (e *executable) execute(ctx context.Context, args []plugin.Argument) ([]plu
 	vecMu.RLock()
 	defer vecMu.RUnlock()
 	r := &run{ctx: ctx, b: b, mem: e.mem}
-	for i := range e.steps {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := e.steps[i].run(r); err != nil {
-			return nil, err
-		}
+	if err := b.steps(e, r); err != nil {
+		return nil, err
 	}
 	bufs := make([]plugin.Buffer, len(out))
 	for k, r := range e.results {

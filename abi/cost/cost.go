@@ -1,6 +1,11 @@
 package cost
 
-import "github.com/seedbed/seedbed/abi/ir"
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/seedbed/seedbed/abi/ir"
+)
 
 // FLOPs counts floating-point operations.
 type FLOPs struct {
@@ -36,25 +41,59 @@ func Count(f *ir.Func) (FLOPs, error) {
 	types := f.Types()
 	for i := range f.Ops {
 		op := &f.Ops[i]
-		if !op.Results[0].DType.IsFloat() {
-			continue
-		}
 		in := make([]ir.Type, len(op.Operands))
 		for k, v := range op.Operands {
 			in[k] = types[v]
 		}
-		group := ir.LookupOp(op.Name).Group
-		rule, ok := rules[op.Name]
-		switch {
-		case ok:
-			sum = sum.Add(rule(op, in))
-		case group == "contraction" || group == "control flow":
+		one, ok := primitive(op, in)
+		if !ok {
 			return FLOPs{}, &ir.Error{Func: f.Name, Op: i, Name: op.Name, Msg: "nothing is known of what the op costs"}
-		case group != "data movement" && group != "random":
-			sum.Others += int64(op.Results[0].Elements())
 		}
+		sum = sum.Add(one)
 	}
 	return sum, nil
+}
+
+// Of counts one op on operands of the types in, as Count does.
+func Of(op *ir.Op, in []ir.Type) (FLOPs, error) {
+	if !ir.LookupOp(op.Name).IsComposite() {
+		n, ok := primitive(op, in)
+		if !ok {
+			return FLOPs{}, fmt.Errorf("%s: nothing is known of what the op costs", op.Name)
+		}
+		return n, nil
+	}
+	f := &ir.Func{Name: op.Name}
+	x := *op
+	x.Operands = make([]ir.Value, len(in))
+	for i, t := range in {
+		f.Params = append(f.Params, ir.Param{Name: strconv.Itoa(i), Type: t})
+		x.Operands[i] = ir.Value(i)
+	}
+	x.First = ir.Value(len(in))
+	f.Ops = []ir.Op{x}
+	for i := range x.Results {
+		f.Results = append(f.Results, ir.Result{Name: strconv.Itoa(i), Value: x.Result(i)})
+	}
+	return Count(f)
+}
+
+// primitive counts an op that is no composite; ok says whether it is known what
+// it costs.
+func primitive(op *ir.Op, in []ir.Type) (n FLOPs, ok bool) {
+	if !op.Results[0].DType.IsFloat() {
+		return FLOPs{}, true
+	}
+	group := ir.LookupOp(op.Name).Group
+	switch rule := rules[op.Name]; {
+	case rule != nil:
+		return rule(op, in), true
+	case group == "contraction" || group == "control flow":
+		return FLOPs{}, false
+	case group != "data movement" && group != "random":
+		return others(1, op.Results[0]), true
+	}
+	return FLOPs{}, true
 }
 
 // A rule counts one op, whose result is of floats.

@@ -62,6 +62,12 @@ func TestCountAttention(t *testing.T) {
 	got, err := Count(f)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2*(2*2*4*6*6*8), got.Contractions)
+
+	op := &f.Ops[len(f.Ops)-1]
+	require.Equal(t, "scaled_dot_product_attention", op.Name)
+	one, err := Of(op, []ir.Type{f.Params[0].Type, f.Params[1].Type, f.Params[1].Type})
+	require.NoError(t, err)
+	assert.Equal(t, got, one)
 }
 
 // A contraction without a rule would be counted as almost nothing.
