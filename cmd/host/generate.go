@@ -1,10 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/seedbed/seedbed/core/checkpoint"
@@ -14,16 +20,20 @@ import (
 
 func newGenerate() *cobra.Command {
 	var w run.Writing
-	var out string
+	var d run.Drawing
+	var out, save string
 	threads, asJSON := 0, false
 	c := &cobra.Command{
-		Use: "generate [PROMPT]", Short: "Let a trained model continue a text",
+		Use: "generate [PROMPT]", Short: "Let a trained model continue a text, or draw what it says",
 		Long: "Let a trained model continue a text. The text is printed as it is generated, after the prompt. The same checkpoint, prompt and\n" +
 			"options give the same text on every backend. PROMPT - is standard input; without one the text begins as a document does.\n" +
-			"Without --checkpoint it is the latest in --out, and without that the latest run below " + runsDir + "/.",
+			"Without --checkpoint it is the latest in --out, and without that the latest run below " + runsDir + "/.\n" +
+			"A model of codes of images, such as dalle_prior, draws: PROMPT is what a picture shows, or with - every line of standard input,\n" +
+			"and --images pictures of each are kept in --save as PNG files.",
 		Example: "  host generate 'func main() {'\n" +
 			"  host generate --checkpoint runs/001/step-00000200 --temperature 0.7 --top-k 50 --seed 3 'package '\n" +
-			"  host generate --out runs/a --max-tokens 500 --json 'type '",
+			"  host generate --out runs/a --max-tokens 500 --json 'type '\n" +
+			"  host generate --out runs/dalle --images 4 --save pictures 'a large red star above a small blue ring'",
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			if w.MaxTokens < 1 {
@@ -50,6 +60,16 @@ func newGenerate() *cobra.Command {
 				w.Checkpoint = path
 			}
 			w.Start = starter(threads, 0)
+			if draws, err := run.Draws(w.Checkpoint); err != nil {
+				return err
+			} else if draws {
+				return draw(cmd, w, d, save, asJSON)
+			}
+			for _, name := range []string{"images", "save", "codes"} {
+				if cmd.Flags().Changed(name) {
+					return usagef("generate: --%s: the model of %s makes text", name, w.Checkpoint)
+				}
+			}
 			var text strings.Builder
 			begun := false
 			w.Text = func(piece string) error {
@@ -92,10 +112,65 @@ func newGenerate() *cobra.Command {
 	f.IntVar(&w.TopK, "top-k", 0, "choose among the k likeliest tokens (0: all)")
 	f.Float64Var(&w.TopP, "top-p", 0, "choose among the likeliest tokens with this much probability together (0: all)")
 	f.Uint64Var(&w.Seed, "seed", 0, "seed of the choices")
+	f.IntVar(&d.Images, "images", 1, "pictures of each prompt, of a model that draws")
+	f.StringVar(&save, "save", "pictures", "folder where they are kept")
+	f.StringVar(&d.Codes, "codes", "", "checkpoint or run of the autoencoder whose codes the model has learned (default: the recipe's)")
 	f.StringVar(&w.Backend, "backend", "", "backend: a name, or the path of an executable (default: the recipe's)")
 	f.IntVar(&threads, "threads", 0, "threads of the backend (default: one for each processor)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object at the end")
 	return c
+}
+
+// draw is generate for models of images.
+func draw(cmd *cobra.Command, w run.Writing, d run.Drawing, save string, asJSON bool) error {
+	if cmd.Flags().Changed("max-tokens") {
+		return usagef("generate: --max-tokens: the model of %s makes pictures", w.Checkpoint)
+	}
+	if d.Images < 1 || d.Images > 1<<16 {
+		return usagef("generate: --images %d: must be 1 to %d", d.Images, 1<<16)
+	}
+	d.Checkpoint, d.Backend, d.Sampling, d.Seed, d.Start = w.Checkpoint, w.Backend, w.Sampling, w.Seed, w.Start
+	d.Captions = []string{w.Prompt}
+	if cmd.Flags().Arg(0) == "-" {
+		d.Captions = slices.DeleteFunc(strings.Split(w.Prompt, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
+	}
+	if len(d.Captions) == 0 || d.Captions[0] == "" {
+		return usagef("generate: say what the picture shows: a caption, or - to read one a line from standard input")
+	}
+	if err := os.MkdirAll(save, 0o777); err != nil {
+		return err
+	}
+	stdout := json.NewEncoder(cmd.OutOrStdout())
+	d.Image = func(caption, number int, m image.Image) error {
+		var data bytes.Buffer
+		if err := png.Encode(&data, m); err != nil {
+			return err
+		}
+		file := filepath.Join(save, fmt.Sprintf("%05d-%05d.png", caption+1, number+1))
+		if err := os.WriteFile(file, data.Bytes(), 0o666); err != nil {
+			return err
+		}
+		if !asJSON {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", file, d.Captions[caption])
+			return err
+		}
+		return stdout.Encode(struct {
+			Event string `json:"event"`
+			Text  string `json:"text"`
+			Image int    `json:"image"`
+			File  string `json:"file"`
+		}{"picture", d.Captions[caption], number, file})
+	}
+	done, err := run.Draw(cmd.Context(), d)
+	if err != nil || !asJSON {
+		return err
+	}
+	return stdout.Encode(struct {
+		Event         string `json:"event"`
+		Checkpoint    string `json:"checkpoint"`
+		Step          uint64 `json:"step"`
+		WeightsSHA256 string `json:"weights_sha256"`
+	}{"done", w.Checkpoint, done.Step, done.Weights})
 }
 
 // latestCheckpoint finds the latest checkpoint of a run.

@@ -53,6 +53,7 @@ var roles = map[string]facts{
 	},
 	"two_view_encoder": {outputs: map[string]string{"embeddings": "views *", "features": "views *"}, rows: []string{"embeddings", "features"}},
 	"discrete_vae":     {outputs: map[string]string{"code_logits": "batch * * *", "reconstruction": "batch * * *"}, rows: []string{"code_logits", "reconstruction"}},
+	"code_decoder":     {outputs: map[string]string{"reconstruction": "batch * * *"}, rows: []string{"reconstruction"}},
 	"token_prior": {
 		outputs: map[string]string{"text_logits": "batch * *", "image_logits": "batch * *"},
 		rows:    []string{"text_logits", "image_logits"},

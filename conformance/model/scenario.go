@@ -117,9 +117,9 @@ var builtin = map[string][]Scenario{
 		Role: "two_view_encoder", Dims: []map[string]int{{"batch": 3}, {"batch": 2}}, Configs: raw(smallResNet), Impossible: impossibleResNet,
 	}},
 	"dvae": {{
-		Role: "discrete_vae", Dims: rows,
-		Configs:    raw(`{"image_size": 8, "codes": 5, "width": 6, "num_channels": 1}`, `{"image_size": 4, "codes": 2, "width": 3}`),
-		Impossible: raw(`{"image_size": 6}`, `{"codes": 1}`, `{"width": 0}`),
+		Role: "discrete_vae", Dims: rows, Configs: smallDVAE, Impossible: impossibleDVAE,
+	}, {
+		Role: "code_decoder", Dims: rows, Vocab: 2, Configs: smallDVAE, Impossible: impossibleDVAE,
 	}},
 	"dalle_prior": {{
 		Role: "token_prior", Dims: rows, Vocab: 7,
@@ -133,6 +133,11 @@ var builtin = map[string][]Scenario{
 const (
 	smallBERT   = `{"vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 8}`
 	smallResNet = `{"image_size": 8, "embedding_size": 4, "layer_type": "basic", "hidden_size_1": 4, "hidden_size_2": 6, "depth_1": 1, "depth_2": 1, "depth_3": 0, "depth_4": 0, "num_labels": 5}`
+)
+
+var (
+	smallDVAE      = raw(`{"image_size": 8, "codes": 5, "width": 6, "num_channels": 1}`, `{"image_size": 4, "codes": 2, "width": 3}`)
+	impossibleDVAE = raw(`{"image_size": 6}`, `{"codes": 1}`, `{"width": 0}`)
 )
 
 var impossibleResNet = raw(`{"depth_1": 0}`, `{"depth_2": 0}`, `{"layer_type": "bottleneck", "hidden_size_1": 6}`, `{"hidden_act": "step"}`, `{"embedding_size": 0}`)

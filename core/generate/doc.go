@@ -1,7 +1,8 @@
 // Package generate draws text from models of role causal_lm, token by token,
-// the same tokens on every backend: the backend gives logits to the bit, and
+// and the codes of images, and their pixels, from models of roles token_prior
+// and code_decoder: the same on every backend, which gives logits to the bit, and
 // what is done with them here has an order and random bits of its own.
 //
-// It imports abi, core/device and core/step. Start reading at generate.go;
-// sample.go chooses a token.
+// It imports abi and core/{device,grad,step}. Start reading at generate.go for
+// text and at codes.go for images; sample.go chooses a token.
 package generate

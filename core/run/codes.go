@@ -68,21 +68,54 @@ func openCodes(r *recipe.Recipe) (*checkpoint.Checkpoint, *recipe.Recipe, error)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil, bad(fmt.Errorf("%w; it is the run of a discrete autoencoder, such as: host pretrain dvae --out %s", err, path))
 	}
-	c, err := checkpoint.Open(path)
-	if err != nil {
-		var latest error
-		if c, _, latest = checkpoint.Latest(path); latest != nil {
-			return nil, nil, bad(errors.Join(err, latest))
-		}
-	}
-	if err := c.Verify(); err != nil {
-		return nil, nil, bad(err)
-	}
-	of, err := recipe.Parse(filepath.Join(c.Path, "recipe"), []byte(c.Manifest.Recipe), nil)
+	c, of, err := openTrained(path)
 	if err != nil {
 		return nil, nil, bad(err)
 	}
 	return c, of, nil
+}
+
+// openTrained opens a checkpoint that is whole by its folder or that of its run,
+// of which it is the latest.
+func openTrained(path string) (*checkpoint.Checkpoint, *recipe.Recipe, error) {
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		var latest error
+		if c, _, latest = checkpoint.Latest(path); latest != nil {
+			return nil, nil, errors.Join(err, latest)
+		}
+	}
+	if err := c.Verify(); err != nil {
+		return nil, nil, err
+	}
+	of, err := recipe.Parse(filepath.Join(c.Path, "recipe"), []byte(c.Manifest.Recipe), nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the recipe of %s: %w", c.Path, err)
+	}
+	return c, of, nil
+}
+
+// crew are processes that are started together and end together.
+type crew struct {
+	start  Start
+	memory *plugins.Memory
+	all    []Process
+}
+
+func (c *crew) add(ctx context.Context, kind plugins.Kind, name string) (Process, error) {
+	p, _, err := c.start(ctx, kind, name, c.memory)
+	if err == nil {
+		c.all = append(c.all, p)
+	}
+	return p, err
+}
+
+func (c *crew) close() error {
+	var errs []error
+	for _, p := range c.all {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // addCodes adds the codes that a trained discrete autoencoder, with this run's
@@ -93,28 +126,17 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 	if err != nil {
 		return err
 	}
-	var processes []Process
-	defer func() {
-		for _, p := range processes {
-			err = errors.Join(err, p.Close())
-		}
-	}()
-	start := func(kind plugins.Kind, name string) (Process, error) {
-		p, _, err := s.Start(ctx, kind, name, s.memory)
-		if err == nil {
-			processes = append(processes, p)
-		}
-		return p, err
-	}
-	model, err := start(plugins.KindModel, of.Model.Plugin)
+	processes := &crew{start: s.Start, memory: s.memory}
+	defer func() { err = errors.Join(err, processes.close()) }()
+	model, err := processes.add(ctx, plugins.KindModel, of.Model.Plugin)
 	if err != nil {
 		return err
 	}
-	objective, err := start(plugins.KindObjective, of.Objective.Plugin)
+	objective, err := processes.add(ctx, plugins.KindObjective, of.Objective.Plugin)
 	if err != nil {
 		return err
 	}
-	backend, err := start(plugins.KindBackend, r.Backend.Plugin)
+	backend, err := processes.add(ctx, plugins.KindBackend, r.Backend.Plugin)
 	if err != nil {
 		return err
 	}
@@ -133,6 +155,7 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 	if total > maxCodes/int64(e.each) {
 		return r.Errorf("data.codes", "%d images of %d codes are too many: at most %d codes are kept", total, e.each, maxCodes)
 	}
+	s.data.codes = c.Manifest.WeightsSHA256
 	done := int64(0)
 	for _, split := range []*datasets.Dataset{&s.data.Train, &s.data.Validation} {
 		if *split == nil {
@@ -231,13 +254,16 @@ func codesOf(m *plugin.Module, rows int) (*ir.Func, error) {
 	return grad.Prune(f)
 }
 
-// upload puts the tensors of a checkpoint on a device.
+// upload puts the tensors of a checkpoint that a module needs on a device.
 func upload(ctx context.Context, d device.Device, c *checkpoint.Checkpoint, m *plugin.Module) (map[string]plugin.Buffer, error) {
 	expected := map[string]ir.Type{}
 	for _, p := range m.State() {
 		expected[p.Name] = p.Type
 	}
-	if err := c.Check(expected); err != nil {
+	var wrong *checkpoint.MismatchError
+	if err := c.Check(expected); errors.As(err, &wrong) && len(wrong.Missing)+len(wrong.Different) == 0 {
+		// A role may need but a part of a model.
+	} else if err != nil {
 		return nil, err
 	}
 	f, err := c.Parameters()

@@ -27,6 +27,7 @@ type data struct {
 	// docs/roles.md.
 	properties map[string]string
 	tokenizer  *tokenizer.Tokenizer // nil without tokens
+	codes      string               // the weights' hash of what made codes; empty without
 	close      func() error
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/seedbed/seedbed/core/checkpoint"
 	"github.com/seedbed/seedbed/core/generate"
 	"github.com/seedbed/seedbed/core/plugins"
-	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/datasets/tokenizer"
 )
 
@@ -42,27 +41,16 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	if err := w.Sampling.Check(); err != nil {
 		return nil, err
 	}
-	c, err := checkpoint.Open(w.Checkpoint)
+	c, r, err := openTrained(w.Checkpoint)
 	if err != nil {
 		return nil, err
-	}
-	if err := c.Verify(); err != nil {
-		return nil, err
-	}
-	r, err := recipe.Parse(filepath.Join(c.Path, "recipe"), []byte(c.Manifest.Recipe), nil)
-	if err != nil {
-		return nil, fmt.Errorf("the recipe of %s: %w", c.Path, err)
 	}
 	if w.Backend != "" {
 		r.Backend.Plugin = w.Backend
 	}
-	text, err := c.ReadFile(tokenizerFile, tokenizer.MaxFileSize)
+	tok, err := tokenizerOf(c)
 	if err != nil {
 		return nil, err
-	}
-	tok, err := tokenizer.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(c.Path, tokenizerFile), err)
 	}
 	if w.DataPlane == "" {
 		w.DataPlane = plugins.PlaneAuto
@@ -72,19 +60,19 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 		return nil, err
 	}
 	defer memory.Close()
-	model, _, err := w.Start(ctx, plugins.KindModel, r.Model.Plugin, memory)
+	processes := &crew{start: w.Start, memory: memory}
+	defer processes.close()
+	model, err := processes.add(ctx, plugins.KindModel, r.Model.Plugin)
 	if err != nil {
 		return nil, err
 	}
-	defer model.Close()
 	if info := model.Info(); !slices.Contains(info.Roles, causalLM) {
 		return nil, fmt.Errorf("model %s plays %v; only models of role %s generate text", info.Name, info.Roles, causalLM)
 	}
-	backend, _, err := w.Start(ctx, plugins.KindBackend, r.Backend.Plugin, memory)
+	backend, err := processes.add(ctx, plugins.KindBackend, r.Backend.Plugin)
 	if err != nil {
 		return nil, err
 	}
-	defer backend.Close()
 	device := backend.Device()
 
 	build := func(ctx context.Context, sequence int) (*plugin.Module, error) {
@@ -108,4 +96,17 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	defer g.Close()
 	n, err := write(ctx, g, tok, w.Prompt, generate.Options{Sampling: w.Sampling, Seed: w.Seed, MaxTokens: w.MaxTokens}, w.Text)
 	return &Written{Tokens: n, Step: c.Manifest.Step, Weights: c.Manifest.WeightsSHA256}, err
+}
+
+// tokenizerOf reads the tokenizer of a checkpoint.
+func tokenizerOf(c *checkpoint.Checkpoint) (*tokenizer.Tokenizer, error) {
+	text, err := c.ReadFile(tokenizerFile, tokenizer.MaxFileSize)
+	if err != nil {
+		return nil, err
+	}
+	t, err := tokenizer.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(c.Path, tokenizerFile), err)
+	}
+	return t, nil
 }

@@ -29,6 +29,10 @@ const maxRecipe = 1 << 20
 // the rows of the training split.
 const dataFile = "data.sha256"
 
+// codesFile is the file of a checkpoint that identifies what made the codes that
+// it was trained on: the hash of the autoencoder's weights.
+const codesFile = "codes.sha256"
+
 // tokenizerFile is the file of a checkpoint that holds the tokenizer.
 const tokenizerFile = "tokenizer.json"
 
@@ -170,6 +174,9 @@ func (s *session) save(ctx context.Context, t *train.Trainer) error {
 			return err
 		}
 		files[tokenizerFile] = text
+	}
+	if s.data.codes != "" {
+		files[codesFile] = []byte(s.data.codes + "\n")
 	}
 	state := checkpoint.State{
 		Step: n, Samples: n * uint64(s.Recipe.Train.BatchSize),

@@ -19,6 +19,7 @@ var roleDims = map[string][]string{
 	"dual_encoder":       {"sequence"},
 	"two_view_encoder":   {},
 	"discrete_vae":       {},
+	"code_decoder":       {},
 	"token_prior":        {},
 }
 

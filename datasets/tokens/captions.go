@@ -18,12 +18,11 @@ import (
 // captions is a dataset with one column more: its texts as tokens.
 type captions struct {
 	datasets.Dataset
-	tokenizer       *tokenizer.Tokenizer
-	column, length  int
-	begin, end, pad int32 // begin is -1 if there is none
-	schema          *arrow.Schema
-	list            *arrow.FixedSizeListType
-	fingerprint     string
+	Caption
+	column      int
+	schema      *arrow.Schema
+	list        *arrow.FixedSizeListType
+	fingerprint string
 }
 
 // textColumn finds the column of texts.
@@ -35,19 +34,22 @@ func textColumn(d datasets.Dataset) (int, error) {
 	return found[0], nil
 }
 
-// Captions adds the column tokens, fixed_size_list<int32>[length], to a dataset with a column text, utf8: the token that begins a text,
-// if the tokenizer has one (<|startoftext|>, [CLS] or <s>), the text, cut where it is too long, and the token that ends it; then
-// padding, which without a token of its own is the end token again, as CLIP's. Special tokens in a text are ordinary text. Closing
-// it closes the dataset.
-func Captions(d datasets.Dataset, t *tokenizer.Tokenizer, length int) (datasets.Dataset, error) {
-	c := &captions{Dataset: d, tokenizer: t, length: length, list: arrow.FixedSizeListOfNonNullable(int32(length), arrow.PrimitiveTypes.Int32)}
-	var err error
-	if c.column, err = textColumn(d); err != nil {
-		return nil, err
-	}
+// Caption turns texts into rows of tokens.
+type Caption struct {
+	tokenizer       *tokenizer.Tokenizer
+	length          int
+	begin, end, pad int32 // begin is -1 if there is none
+}
+
+// NewCaption makes rows of length tokens: the token that begins a text, if the tokenizer has one (<|startoftext|>, [CLS] or <s>), the
+// text, cut where it is too long, and the token that ends it; then padding, which without a token of its own is the end token again,
+// as CLIP's. Special tokens in a text are ordinary text.
+func NewCaption(t *tokenizer.Tokenizer, length int) (*Caption, error) {
+	c := &Caption{tokenizer: t, length: length}
 	if length < 3 || length > maxSequenceLength {
 		return nil, fmt.Errorf("captions of %d tokens: outside [3, %d]", length, maxSequenceLength)
 	}
+	var err error
 	if c.end, err = t.EndOfText(); err != nil {
 		return nil, err
 	}
@@ -57,6 +59,40 @@ func Captions(d datasets.Dataset, t *tokenizer.Tokenizer, length int) (datasets.
 	}
 	if c.pad, ok = t.SpecialID("[PAD]", "<pad>"); !ok {
 		c.pad = c.end
+	}
+	return c, nil
+}
+
+// Rows returns a row for each text, one after the other.
+func (c *Caption) Rows(texts ...string) []int32 {
+	rows := make([]int32, 0, len(texts)*c.length)
+	encoder := c.tokenizer.NewEncoder()
+	var row []int32
+	for _, text := range texts {
+		row = row[:0]
+		if c.begin >= 0 {
+			row = append(row, c.begin)
+		}
+		row = encoder.Append(row, []byte(text))
+		row = append(row[:min(len(row), c.length-1)], c.end)
+		for len(row) < c.length {
+			row = append(row, c.pad)
+		}
+		rows = append(rows, row...)
+	}
+	return rows
+}
+
+// Captions adds the column tokens, fixed_size_list<int32>[length], to a dataset with a column text, utf8: its texts as Caption has
+// them. Closing it closes the dataset.
+func Captions(d datasets.Dataset, t *tokenizer.Tokenizer, length int) (datasets.Dataset, error) {
+	one, err := NewCaption(t, length)
+	if err != nil {
+		return nil, err
+	}
+	c := &captions{Dataset: d, Caption: *one, list: arrow.FixedSizeListOfNonNullable(int32(length), arrow.PrimitiveTypes.Int32)}
+	if c.column, err = textColumn(d); err != nil {
+		return nil, err
 	}
 	fields := append(d.Schema().Fields(), arrow.Field{Name: "tokens", Type: c.list})
 	c.schema = arrow.NewSchema(fields, nil)
@@ -90,20 +126,9 @@ func (c *captions) Read(ctx context.Context, rows []int64) (arrow.Record, error)
 	b := array.NewFixedSizeListBuilderWithField(memory.DefaultAllocator, int32(c.length), c.list.ElemField())
 	defer b.Release()
 	values := b.ValueBuilder().(*array.Int32Builder)
-	encoder := c.tokenizer.NewEncoder()
-	var row []int32
 	for i := range texts.Len() {
-		row = row[:0]
-		if c.begin >= 0 {
-			row = append(row, c.begin)
-		}
-		row = encoder.Append(row, []byte(texts.Value(i)))
-		row = append(row[:min(len(row), c.length-1)], c.end)
-		for len(row) < c.length {
-			row = append(row, c.pad)
-		}
 		b.Append(true)
-		values.AppendValues(row, nil)
+		values.AppendValues(c.Rows(texts.Value(i)), nil)
 	}
 	column := b.NewArray()
 	defer column.Release()

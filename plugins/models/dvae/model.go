@@ -14,11 +14,16 @@ var Model plugin.Model = model{}
 
 type model struct{}
 
-const role = "discrete_vae"
+// The roles.
+const (
+	autoencoder = "discrete_vae"
+	// decoder is its second half: images of codes.
+	decoder = "code_decoder"
+)
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "dvae", Version: "0.1.0", Doc: "Images as codes of a codebook: DALL-E's discrete autoencoder.", Roles: []string{role}}
+	return plugin.Info{Name: "dvae", Version: "0.1.0", Doc: "Images as codes of a codebook: DALL-E's discrete autoencoder.", Roles: []string{autoencoder, decoder}}
 }
 
 // settings are a whole configuration.
@@ -48,19 +53,32 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	if err != nil {
 		return nil, err
 	}
+	side := c.image / 4
+	if r.Role == decoder {
+		codes := []ir.Param{{Name: "image_codes", Type: ir.T(ir.I32, dims[0], side*side)}}
+		return nn.Module(r.Role, whole, codes, func(n *nn.Net) {
+			x := n.Gather(0, c.codebook(n), n.Input("image_codes"))
+			n.Return("reconstruction", n.ChannelsFirst(c.decode(n, n.Reshape(x, dims[0], side, side, c.width))))
+		})
+	}
 	inputs := []ir.Param{
-		{Name: "gumbel", Type: ir.T(ir.F32, dims[0], c.codes, c.image/4, c.image/4)},
+		{Name: "gumbel", Type: ir.T(ir.F32, dims[0], c.codes, side, side)},
 		{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)},
 		{Name: "temperature", Type: ir.T(ir.F32)},
 	}
-	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		logits := c.encode(n, n.ChannelsLast(n.Input("pixel_values")))
 		noisy := n.Add(logits, n.ChannelsLast(n.Input("gumbel")))
 		soft := n.Softmax(n.Div(noisy, n.BroadcastTo(n.Input("temperature"), n.Type(noisy).Shape...)))
-		x := n.MatMul(soft, n.Weight("codebook.weight", nn.Normal(1), c.codes, c.width))
+		x := n.MatMul(soft, c.codebook(n))
 		n.Return("code_logits", n.ChannelsFirst(logits))
 		n.Return("reconstruction", n.ChannelsFirst(c.decode(n, x)))
 	})
+}
+
+// codebook has a row for each code [K,E].
+func (c *settings) codebook(n *nn.Net) ir.Value {
+	return n.Weight("codebook.weight", nn.Normal(1), c.codes, c.width)
 }
 
 // conv is a convolution with PyTorch's first values.
