@@ -34,23 +34,39 @@ func transpose(e *emitter) {
 	e.LEAQ(indexed(step, step, 2), step3)
 	e.LEAQ(indexed(step, step, 4), step5)
 	e.LEAQ(indexed(step3, step, 4), step7)
-	e.Label("block")
 	p, q := e.GP64(), e.GP64()
-	e.MOVQ(src, p)
-	for group := 0; group < e.nr; group += 8 {
-		in := []operand.Mem{at(p, 0), indexed(p, step, 1), indexed(p, step, 2), indexed(p, step3, 1),
-			indexed(p, step, 4), indexed(p, step5, 1), indexed(p, step3, 2), indexed(p, step7, 1)}
-		e.MOVQ(dst, q)
-		for _, v := range e.transpose8(in) {
-			e.VMOVUPS(v, at(q, 4*group))
-			e.ADDQ(dstStep, q)
+	// A cache line of every column is 16 elements: both halves are read at once, before other columns, if these crowd its set, push it out.
+	block := func(halves int) {
+		e.MOVQ(src, p)
+		for group := 0; group < e.nr; group += 8 {
+			e.MOVQ(dst, q)
+			for half := range halves {
+				in := []operand.Mem{at(p, 0), indexed(p, step, 1), indexed(p, step, 2), indexed(p, step3, 1),
+					indexed(p, step, 4), indexed(p, step5, 1), indexed(p, step3, 2), indexed(p, step7, 1)}
+				for i := range in {
+					in[i].Disp = 32 * half
+				}
+				for _, v := range e.transpose8(in) {
+					e.VMOVUPS(v, at(q, 4*group))
+					e.ADDQ(dstStep, q)
+				}
+			}
+			e.LEAQ(indexed(p, step, 8), p)
 		}
-		e.LEAQ(indexed(p, step, 8), p)
+		e.ADDQ(operand.U8(32*halves), src)
+		e.MOVQ(q, dst)
 	}
-	e.ADDQ(operand.U8(32), src)
-	e.MOVQ(q, dst)
-	e.DECQ(n)
-	e.JNZ(operand.LabelRef("block"))
+	e.SUBQ(operand.U8(2), n)
+	e.JLT(operand.LabelRef("odd"))
+	e.Label("line")
+	block(2)
+	e.SUBQ(operand.U8(2), n)
+	e.JGE(operand.LabelRef("line"))
+	e.Label("odd")
+	e.ADDQ(operand.U8(2), n)
+	e.JZ(operand.LabelRef("done"))
+	block(1)
+	e.Label("done")
 	e.end()
 }
 

@@ -8,18 +8,19 @@ import (
 )
 
 const (
-	unroll = 8 // k steps in the main loop
+	unroll  = 8  // k steps in the main loop
+	perLine = 16 // elements of a cache line
 )
 
 // tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
 // accumulators start from +0, take k multiply-adds in order, and are then added to the sum of the chunks before or to +0.
 //
-// While it works on a panel it fetches the next panel of A into the first-level cache, and its share of the next panel of B into the
-// second: the hardware's own prefetching starts anew with each panel, and would be late every time.
+// While it works on a panel it fetches the next panel of A and the lines of C that it will write into the first-level cache, and its
+// share of the next panel of B into the second: the hardware's own prefetching starts anew with each panel, and would be late every time.
 func tile(e *emitter, rows int) {
-	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)",
+	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a, aNext *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)",
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is "+
-			"that of fetching bNext, every %d k; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, unroll))
+			"that of fetching bNext, every %d k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, unroll))
 	acc := e.vecs(2 * rows)
 	b, x := e.vecs(2), e.vecs(2)
 
@@ -33,6 +34,18 @@ func tile(e *emitter, rows int) {
 	e.MOVQ(pa, aNext)
 	e.ADDQ(e.param("aPanel"), aNext)
 	e.MOVQ(aNext, e.param("a"))
+	e.CMPQ(e.param("panels"), operand.U8(1))
+	e.CMOVQEQ(e.param("aNext"), aNext)
+	line := e.GP64()
+	e.MOVQ(e.param("c"), line)
+	for r := range rows {
+		if r > 0 {
+			e.ADDQ(e.param("cRow"), line)
+		}
+		for i := 0; i < e.nr; i += perLine {
+			e.PREFETCHT0(at(line, 4*i))
+		}
+	}
 	row.start(pa)
 	next.start(aNext)
 	e.MOVQ(e.param("b"), pb)

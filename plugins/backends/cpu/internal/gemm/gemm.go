@@ -195,12 +195,24 @@ const (
 	perLine   = cacheLine / 4 // elements
 )
 
-// aligned returns n zeros that begin on a cache line.
+const (
+	hugePage = 2 << 20      // bytes
+	perHuge  = hugePage / 4 // elements
+)
+
+// aligned returns n zeros that begin on a cache line, and on a huge page if they fill one.
 func aligned(n int) []float32 {
-	x := make([]float32, n+perLine)
-	skip := -int(uintptr(unsafe.Pointer(&x[0]))/4) & (perLine - 1)
-	pages.Advise(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)))
-	return x[skip:][:n:n]
+	unit := perLine
+	if n >= perHuge {
+		unit = perHuge
+	}
+	x := make([]float32, n+unit)
+	skip := -int(uintptr(unsafe.Pointer(&x[0]))/4) & (unit - 1)
+	x = x[skip:][:n:n]
+	if len(x) > 0 {
+		pages.Advise(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)))
+	}
+	return x
 }
 
 // grow returns n aligned elements, x's if it has as many.

@@ -27,9 +27,10 @@ type tileArgs struct {
 	cRow            int
 	first           bool
 
-	// Kernels that can fetch the next panel of A into the cache meanwhile, and bNext, which may be empty: bFetch more every fetchEvery k.
-	bNext  []float32
-	bFetch int
+	// What kernels that can fetch into the caches meanwhile: while at a panel of A the next one, and while at the last aNext, as far
+	// from row to row; and bNext, which may be empty, bFetch more every fetchEvery k.
+	aNext, bNext []float32
+	bFetch       int
 }
 
 const fetchEvery = 8 // k

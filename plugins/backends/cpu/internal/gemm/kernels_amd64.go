@@ -31,7 +31,7 @@ var (
 
 // The signatures of the assembly: steps in bytes.
 type (
-	tileFunc      func(k, panels int, a *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+	tileFunc      func(k, panels int, a, aNext *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 	packFunc      func(dst, src *float32, step, n int)
 	transposeFunc func(dst *float32, dstStep int, src *float32, step, n int)
 	streamFunc    func(acc, x, b *float32, bRow, n int)
@@ -45,7 +45,7 @@ func assembly(mr, nr, lanes int, tiles []tileFunc, packRows packFunc, transpose 
 		mr: mr, nr: nr,
 		tile: func(t *tileArgs) {
 			t.check(mr, nr)
-			tiles[t.rows-1](t.k, t.panels, &t.a[0], t.aRow*size, t.aPanel*size, &t.b[0], unsafe.SliceData(t.bNext), t.bFetch*size,
+			tiles[t.rows-1](t.k, t.panels, &t.a[0], unsafe.SliceData(t.aNext), t.aRow*size, t.aPanel*size, &t.b[0], unsafe.SliceData(t.bNext), t.bFetch*size,
 				unsafe.SliceData(t.s), t.sRow*size, &t.c[0], t.cRow*size, t.first)
 		},
 		packRows: func(dst, src []float32, step, n int) {

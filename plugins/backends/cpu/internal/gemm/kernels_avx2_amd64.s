@@ -4,29 +4,33 @@
 
 #include "textflag.h"
 
-// func tile1_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile1_avx2(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile1_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tile1_avx2(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 
 panel:
-	MOVQ   a+16(FP), CX
-	MOVQ   CX, SI
-	ADDQ   aPanel+32(FP), SI
-	MOVQ   SI, a+16(FP)
-	MOVQ   b+40(FP), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   k+0(FP), BX
-	SHRQ   $0x03, BX
-	JZ     k8_end
+	MOVQ       a+16(FP), CX
+	MOVQ       CX, SI
+	ADDQ       aPanel+40(FP), SI
+	MOVQ       SI, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), SI
+	MOVQ       c+88(FP), DX
+	PREFETCHT0 (DX)
+	MOVQ       b+48(FP), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       k+0(FP), BX
+	SHRQ       $0x03, BX
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (SI)
 	ADDQ         $0x20, SI
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (DX), Y2
 	VMOVUPS      32(DX), Y3
 	VBROADCASTSS (CX), Y4
@@ -89,17 +93,17 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), DX
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), DX
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), CX
+	MOVQ    s+72(FP), CX
 	VADDPS  (CX), Y0, Y0
 	VMOVUPS Y0, (DX)
 	VADDPS  32(CX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    sRow+72(FP), CX
-	ADDQ    cRow+88(FP), DX
-	MOVQ    CX, s+64(FP)
+	ADDQ    sRow+80(FP), CX
+	ADDQ    cRow+96(FP), DX
+	MOVQ    CX, s+72(FP)
 	JMP     next
 
 first:
@@ -108,41 +112,47 @@ first:
 	VMOVUPS Y0, (DX)
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    cRow+88(FP), DX
+	ADDQ    cRow+96(FP), DX
 
 next:
-	MOVQ DX, c+80(FP)
+	MOVQ DX, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile2_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile2_avx2(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile2_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tile2_avx2(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 
 panel:
-	MOVQ   a+16(FP), DX
-	MOVQ   DX, DI
-	ADDQ   aPanel+32(FP), DI
-	MOVQ   DI, a+16(FP)
-	MOVQ   b+40(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), SI
-	SHRQ   $0x03, SI
-	JZ     k8_end
+	MOVQ       a+16(FP), DX
+	MOVQ       DX, DI
+	ADDQ       aPanel+40(FP), DI
+	MOVQ       DI, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), DI
+	MOVQ       c+88(FP), BX
+	PREFETCHT0 (BX)
+	ADDQ       cRow+96(FP), BX
+	PREFETCHT0 (BX)
+	MOVQ       b+48(FP), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), SI
+	SHRQ       $0x03, SI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (DI)
 	PREFETCHT0   (DI)(CX*1)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	VBROADCASTSS (DX), Y6
@@ -232,23 +242,23 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), BX
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), BX
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DX
+	MOVQ    s+72(FP), DX
 	VADDPS  (DX), Y0, Y0
 	VMOVUPS Y0, (BX)
 	VADDPS  32(DX), Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  (DX), Y2, Y2
 	VMOVUPS Y2, (BX)
 	VADDPS  32(DX), Y3, Y3
 	VMOVUPS Y3, 32(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
-	MOVQ    DX, s+64(FP)
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
+	MOVQ    DX, s+72(FP)
 	JMP     next
 
 first:
@@ -257,41 +267,49 @@ first:
 	VMOVUPS Y0, (BX)
 	VADDPS  Y4, Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  Y4, Y2, Y2
 	VMOVUPS Y2, (BX)
 	VADDPS  Y4, Y3, Y3
 	VMOVUPS Y3, 32(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 
 next:
-	MOVQ BX, c+80(FP)
+	MOVQ BX, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile3_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile3_avx2(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile3_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tile3_avx2(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 
 panel:
-	MOVQ   a+16(FP), DX
-	MOVQ   DX, DI
-	ADDQ   aPanel+32(FP), DI
-	MOVQ   DI, a+16(FP)
-	MOVQ   b+40(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   k+0(FP), SI
-	SHRQ   $0x03, SI
-	JZ     k8_end
+	MOVQ       a+16(FP), DX
+	MOVQ       DX, DI
+	ADDQ       aPanel+40(FP), DI
+	MOVQ       DI, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), DI
+	MOVQ       c+88(FP), BX
+	PREFETCHT0 (BX)
+	ADDQ       cRow+96(FP), BX
+	PREFETCHT0 (BX)
+	ADDQ       cRow+96(FP), BX
+	PREFETCHT0 (BX)
+	MOVQ       b+48(FP), BX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       k+0(FP), SI
+	SHRQ       $0x03, SI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (DI)
@@ -299,7 +317,7 @@ k8:
 	PREFETCHT0   (DI)(CX*2)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
 	VBROADCASTSS (DX), Y8
@@ -416,29 +434,29 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), BX
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), BX
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DX
+	MOVQ    s+72(FP), DX
 	VADDPS  (DX), Y0, Y0
 	VMOVUPS Y0, (BX)
 	VADDPS  32(DX), Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  (DX), Y2, Y2
 	VMOVUPS Y2, (BX)
 	VADDPS  32(DX), Y3, Y3
 	VMOVUPS Y3, 32(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  (DX), Y4, Y4
 	VMOVUPS Y4, (BX)
 	VADDPS  32(DX), Y5, Y5
 	VMOVUPS Y5, 32(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
-	MOVQ    DX, s+64(FP)
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
+	MOVQ    DX, s+72(FP)
 	JMP     next
 
 first:
@@ -447,49 +465,59 @@ first:
 	VMOVUPS Y0, (BX)
 	VADDPS  Y6, Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  Y6, Y2, Y2
 	VMOVUPS Y2, (BX)
 	VADDPS  Y6, Y3, Y3
 	VMOVUPS Y3, 32(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  Y6, Y4, Y4
 	VMOVUPS Y4, (BX)
 	VADDPS  Y6, Y5, Y5
 	VMOVUPS Y5, 32(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 
 next:
-	MOVQ BX, c+80(FP)
+	MOVQ BX, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile4_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile4_avx2(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile4_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tile4_avx2(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 
 panel:
-	MOVQ   a+16(FP), BX
-	MOVQ   BX, R8
-	ADDQ   aPanel+32(FP), R8
-	MOVQ   R8, a+16(FP)
-	MOVQ   b+40(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   k+0(FP), DI
-	SHRQ   $0x03, DI
-	JZ     k8_end
+	MOVQ       a+16(FP), BX
+	MOVQ       BX, R8
+	ADDQ       aPanel+40(FP), R8
+	MOVQ       R8, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R8
+	MOVQ       c+88(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	MOVQ       b+48(FP), SI
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       k+0(FP), DI
+	SHRQ       $0x03, DI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R8)
@@ -498,7 +526,7 @@ k8:
 	PREFETCHT0   (R8)(DX*1)
 	ADDQ         $0x20, R8
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (SI), Y8
 	VMOVUPS      32(SI), Y9
 	VBROADCASTSS (BX), Y10
@@ -642,35 +670,35 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), SI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), SI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), BX
+	MOVQ    s+72(FP), BX
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (SI)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (SI)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (SI)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (SI)
 	VADDPS  32(BX), Y7, Y7
 	VMOVUPS Y7, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
-	MOVQ    BX, s+64(FP)
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
+	MOVQ    BX, s+72(FP)
 	JMP     next
 
 first:
@@ -679,56 +707,68 @@ first:
 	VMOVUPS Y0, (SI)
 	VADDPS  Y8, Y1, Y1
 	VMOVUPS Y1, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y8, Y2, Y2
 	VMOVUPS Y2, (SI)
 	VADDPS  Y8, Y3, Y3
 	VMOVUPS Y3, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y8, Y4, Y4
 	VMOVUPS Y4, (SI)
 	VADDPS  Y8, Y5, Y5
 	VMOVUPS Y5, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y8, Y6, Y6
 	VMOVUPS Y6, (SI)
 	VADDPS  Y8, Y7, Y7
 	VMOVUPS Y7, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 
 next:
-	MOVQ SI, c+80(FP)
+	MOVQ SI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile5_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile5_avx2(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile5_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tile5_avx2(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 
 panel:
-	MOVQ   a+16(FP), BX
-	MOVQ   BX, R8
-	ADDQ   aPanel+32(FP), R8
-	MOVQ   R8, a+16(FP)
-	MOVQ   b+40(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   k+0(FP), DI
-	SHRQ   $0x03, DI
-	JZ     k8_end
+	MOVQ       a+16(FP), BX
+	MOVQ       BX, R8
+	ADDQ       aPanel+40(FP), R8
+	MOVQ       R8, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R8
+	MOVQ       c+88(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	MOVQ       b+48(FP), SI
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       k+0(FP), DI
+	SHRQ       $0x03, DI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R8)
@@ -738,7 +778,7 @@ k8:
 	PREFETCHT0   (R8)(CX*4)
 	ADDQ         $0x20, R8
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (BX), Y12
@@ -909,41 +949,41 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), SI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), SI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), BX
+	MOVQ    s+72(FP), BX
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (SI)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (SI)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (SI)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (SI)
 	VADDPS  32(BX), Y7, Y7
 	VMOVUPS Y7, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (SI)
 	VADDPS  32(BX), Y9, Y9
 	VMOVUPS Y9, 32(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
-	MOVQ    BX, s+64(FP)
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
+	MOVQ    BX, s+72(FP)
 	JMP     next
 
 first:
@@ -952,64 +992,78 @@ first:
 	VMOVUPS Y0, (SI)
 	VADDPS  Y10, Y1, Y1
 	VMOVUPS Y1, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y10, Y2, Y2
 	VMOVUPS Y2, (SI)
 	VADDPS  Y10, Y3, Y3
 	VMOVUPS Y3, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y10, Y4, Y4
 	VMOVUPS Y4, (SI)
 	VADDPS  Y10, Y5, Y5
 	VMOVUPS Y5, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y10, Y6, Y6
 	VMOVUPS Y6, (SI)
 	VADDPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Y10, Y8, Y8
 	VMOVUPS Y8, (SI)
 	VADDPS  Y10, Y9, Y9
 	VMOVUPS Y9, 32(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 
 next:
-	MOVQ SI, c+80(FP)
+	MOVQ SI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile6_avx2(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile6_avx2(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile6_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tile6_avx2(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 
 panel:
-	MOVQ   a+16(FP), SI
-	MOVQ   SI, R9
-	ADDQ   aPanel+32(FP), R9
-	MOVQ   R9, a+16(FP)
-	MOVQ   b+40(FP), DI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), R8
-	SHRQ   $0x03, R8
-	JZ     k8_end
+	MOVQ       a+16(FP), SI
+	MOVQ       SI, R9
+	ADDQ       aPanel+40(FP), R9
+	MOVQ       R9, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R9
+	MOVQ       c+88(FP), DI
+	PREFETCHT0 (DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	MOVQ       b+48(FP), DI
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), R8
+	SHRQ       $0x03, R8
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R9)
@@ -1020,7 +1074,7 @@ k8:
 	PREFETCHT0   (R9)(BX*1)
 	ADDQ         $0x20, R9
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (DI), Y12
 	VMOVUPS      32(DI), Y13
 	VBROADCASTSS (SI), Y14
@@ -1218,47 +1272,47 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), DI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), DI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), SI
+	MOVQ    s+72(FP), SI
 	VADDPS  (SI), Y0, Y0
 	VMOVUPS Y0, (DI)
 	VADDPS  32(SI), Y1, Y1
 	VMOVUPS Y1, 32(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Y2, Y2
 	VMOVUPS Y2, (DI)
 	VADDPS  32(SI), Y3, Y3
 	VMOVUPS Y3, 32(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Y4, Y4
 	VMOVUPS Y4, (DI)
 	VADDPS  32(SI), Y5, Y5
 	VMOVUPS Y5, 32(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Y6, Y6
 	VMOVUPS Y6, (DI)
 	VADDPS  32(SI), Y7, Y7
 	VMOVUPS Y7, 32(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Y8, Y8
 	VMOVUPS Y8, (DI)
 	VADDPS  32(SI), Y9, Y9
 	VMOVUPS Y9, 32(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Y10, Y10
 	VMOVUPS Y10, (DI)
 	VADDPS  32(SI), Y11, Y11
 	VMOVUPS Y11, 32(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
-	MOVQ    SI, s+64(FP)
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
+	MOVQ    SI, s+72(FP)
 	JMP     next
 
 first:
@@ -1267,35 +1321,35 @@ first:
 	VMOVUPS Y0, (DI)
 	VADDPS  Y12, Y1, Y1
 	VMOVUPS Y1, 32(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Y12, Y2, Y2
 	VMOVUPS Y2, (DI)
 	VADDPS  Y12, Y3, Y3
 	VMOVUPS Y3, 32(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Y12, Y4, Y4
 	VMOVUPS Y4, (DI)
 	VADDPS  Y12, Y5, Y5
 	VMOVUPS Y5, 32(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Y12, Y6, Y6
 	VMOVUPS Y6, (DI)
 	VADDPS  Y12, Y7, Y7
 	VMOVUPS Y7, 32(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Y12, Y8, Y8
 	VMOVUPS Y8, (DI)
 	VADDPS  Y12, Y9, Y9
 	VMOVUPS Y9, 32(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Y12, Y10, Y10
 	VMOVUPS Y10, (DI)
 	VADDPS  Y12, Y11, Y11
 	VMOVUPS Y11, 32(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 
 next:
-	MOVQ DI, c+80(FP)
+	MOVQ DI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
@@ -1332,8 +1386,215 @@ TEXT ·transpose_avx2(SB), NOSPLIT, $0-40
 	LEAQ (BX)(BX*2), DI
 	LEAQ (BX)(BX*4), R8
 	LEAQ (DI)(BX*4), R9
+	SUBQ $0x02, SI
+	JLT  odd
 
-block:
+line:
+	MOVQ        DX, R10
+	MOVQ        AX, R11
+	VMOVUPS     (R10), X0
+	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
+	VMOVUPS     (R10)(BX*1), X0
+	VINSERTF128 $0x01, (R10)(R8*1), Y0, Y2
+	VMOVUPS     (R10)(BX*2), X0
+	VINSERTF128 $0x01, (R10)(DI*2), Y0, Y3
+	VMOVUPS     (R10)(DI*1), X0
+	VINSERTF128 $0x01, (R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     16(R10), X0
+	VINSERTF128 $0x01, 16(R10)(BX*4), Y0, Y3
+	VMOVUPS     16(R10)(BX*1), X0
+	VINSERTF128 $0x01, 16(R10)(R8*1), Y0, Y6
+	VMOVUPS     16(R10)(BX*2), X0
+	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
+	VMOVUPS     16(R10)(DI*1), X0
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     32(R10), X0
+	VINSERTF128 $0x01, 32(R10)(BX*4), Y0, Y1
+	VMOVUPS     32(R10)(BX*1), X0
+	VINSERTF128 $0x01, 32(R10)(R8*1), Y0, Y2
+	VMOVUPS     32(R10)(BX*2), X0
+	VINSERTF128 $0x01, 32(R10)(DI*2), Y0, Y3
+	VMOVUPS     32(R10)(DI*1), X0
+	VINSERTF128 $0x01, 32(R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     48(R10), X0
+	VINSERTF128 $0x01, 48(R10)(BX*4), Y0, Y3
+	VMOVUPS     48(R10)(BX*1), X0
+	VINSERTF128 $0x01, 48(R10)(R8*1), Y0, Y6
+	VMOVUPS     48(R10)(BX*2), X0
+	VINSERTF128 $0x01, 48(R10)(DI*2), Y0, Y7
+	VMOVUPS     48(R10)(DI*1), X0
+	VINSERTF128 $0x01, 48(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, (R11)
+	ADDQ        CX, R11
+	LEAQ        (R10)(BX*8), R10
+	MOVQ        AX, R11
+	VMOVUPS     (R10), X0
+	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
+	VMOVUPS     (R10)(BX*1), X0
+	VINSERTF128 $0x01, (R10)(R8*1), Y0, Y2
+	VMOVUPS     (R10)(BX*2), X0
+	VINSERTF128 $0x01, (R10)(DI*2), Y0, Y3
+	VMOVUPS     (R10)(DI*1), X0
+	VINSERTF128 $0x01, (R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     16(R10), X0
+	VINSERTF128 $0x01, 16(R10)(BX*4), Y0, Y3
+	VMOVUPS     16(R10)(BX*1), X0
+	VINSERTF128 $0x01, 16(R10)(R8*1), Y0, Y6
+	VMOVUPS     16(R10)(BX*2), X0
+	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
+	VMOVUPS     16(R10)(DI*1), X0
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     32(R10), X0
+	VINSERTF128 $0x01, 32(R10)(BX*4), Y0, Y1
+	VMOVUPS     32(R10)(BX*1), X0
+	VINSERTF128 $0x01, 32(R10)(R8*1), Y0, Y2
+	VMOVUPS     32(R10)(BX*2), X0
+	VINSERTF128 $0x01, 32(R10)(DI*2), Y0, Y3
+	VMOVUPS     32(R10)(DI*1), X0
+	VINSERTF128 $0x01, 32(R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     48(R10), X0
+	VINSERTF128 $0x01, 48(R10)(BX*4), Y0, Y3
+	VMOVUPS     48(R10)(BX*1), X0
+	VINSERTF128 $0x01, 48(R10)(R8*1), Y0, Y6
+	VMOVUPS     48(R10)(BX*2), X0
+	VINSERTF128 $0x01, 48(R10)(DI*2), Y0, Y7
+	VMOVUPS     48(R10)(DI*1), X0
+	VINSERTF128 $0x01, 48(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 32(R11)
+	ADDQ        CX, R11
+	LEAQ        (R10)(BX*8), R10
+	ADDQ        $0x40, DX
+	MOVQ        R11, AX
+	SUBQ        $0x02, SI
+	JGE         line
+
+odd:
+	ADDQ        $0x02, SI
+	JZ          done
 	MOVQ        DX, R10
 	MOVQ        AX, R11
 	VMOVUPS     (R10), X0
@@ -1409,15 +1670,15 @@ block:
 	VMOVUPS     16(R10)(BX*2), X0
 	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
 	VMOVUPS     16(R10)(DI*1), X0
-	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
-	VUNPCKLPS   Y6, Y3, Y9
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y0
+	VUNPCKLPS   Y6, Y3, Y8
 	VUNPCKHPS   Y6, Y3, Y3
-	VUNPCKLPS   Y8, Y7, Y6
-	VUNPCKHPS   Y8, Y7, Y7
-	VSHUFPS     $0x44, Y6, Y9, Y8
-	VSHUFPS     $0xee, Y6, Y9, Y6
-	VSHUFPS     $0x44, Y7, Y3, Y9
-	VSHUFPS     $0xee, Y7, Y3, Y3
+	VUNPCKLPS   Y0, Y7, Y6
+	VUNPCKHPS   Y0, Y7, Y0
+	VSHUFPS     $0x44, Y6, Y8, Y7
+	VSHUFPS     $0xee, Y6, Y8, Y6
+	VSHUFPS     $0x44, Y0, Y3, Y8
+	VSHUFPS     $0xee, Y0, Y3, Y0
 	VMOVUPS     Y4, 32(R11)
 	ADDQ        CX, R11
 	VMOVUPS     Y2, 32(R11)
@@ -1426,19 +1687,19 @@ block:
 	ADDQ        CX, R11
 	VMOVUPS     Y1, 32(R11)
 	ADDQ        CX, R11
-	VMOVUPS     Y8, 32(R11)
+	VMOVUPS     Y7, 32(R11)
 	ADDQ        CX, R11
 	VMOVUPS     Y6, 32(R11)
 	ADDQ        CX, R11
-	VMOVUPS     Y9, 32(R11)
+	VMOVUPS     Y8, 32(R11)
 	ADDQ        CX, R11
-	VMOVUPS     Y3, 32(R11)
+	VMOVUPS     Y0, 32(R11)
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	ADDQ        $0x20, DX
 	MOVQ        R11, AX
-	DECQ        SI
-	JNZ         block
+
+done:
 	VZEROUPPER
 	RET
 

@@ -4,29 +4,34 @@
 
 #include "textflag.h"
 
-// func tile1_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile1_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile1_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile1_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 
 panel:
-	MOVQ   a+16(FP), CX
-	MOVQ   CX, SI
-	ADDQ   aPanel+32(FP), SI
-	MOVQ   SI, a+16(FP)
-	MOVQ   b+40(FP), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   k+0(FP), BX
-	SHRQ   $0x03, BX
-	JZ     k8_end
+	MOVQ       a+16(FP), CX
+	MOVQ       CX, SI
+	ADDQ       aPanel+40(FP), SI
+	MOVQ       SI, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), SI
+	MOVQ       c+88(FP), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	MOVQ       b+48(FP), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       k+0(FP), BX
+	SHRQ       $0x03, BX
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (SI)
 	ADDQ         $0x20, SI
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (DX), Z2
 	VMOVUPS      64(DX), Z3
 	VBROADCASTSS (CX), Z4
@@ -89,17 +94,17 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), DX
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), DX
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), CX
+	MOVQ    s+72(FP), CX
 	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(CX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    sRow+72(FP), CX
-	ADDQ    cRow+88(FP), DX
-	MOVQ    CX, s+64(FP)
+	ADDQ    sRow+80(FP), CX
+	ADDQ    cRow+96(FP), DX
+	MOVQ    CX, s+72(FP)
 	JMP     next
 
 first:
@@ -108,41 +113,49 @@ first:
 	VMOVUPS Z0, (DX)
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    cRow+88(FP), DX
+	ADDQ    cRow+96(FP), DX
 
 next:
-	MOVQ DX, c+80(FP)
+	MOVQ DX, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile2_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile2_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile2_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile2_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 
 panel:
-	MOVQ   a+16(FP), DX
-	MOVQ   DX, DI
-	ADDQ   aPanel+32(FP), DI
-	MOVQ   DI, a+16(FP)
-	MOVQ   b+40(FP), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   k+0(FP), SI
-	SHRQ   $0x03, SI
-	JZ     k8_end
+	MOVQ       a+16(FP), DX
+	MOVQ       DX, DI
+	ADDQ       aPanel+40(FP), DI
+	MOVQ       DI, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), DI
+	MOVQ       c+88(FP), BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       cRow+96(FP), BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	MOVQ       b+48(FP), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       k+0(FP), SI
+	SHRQ       $0x03, SI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (DI)
 	PREFETCHT0   (DI)(CX*1)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
 	VBROADCASTSS (DX), Z6
@@ -232,23 +245,23 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), BX
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), BX
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DX
+	MOVQ    s+72(FP), DX
 	VADDPS  (DX), Z0, Z0
 	VMOVUPS Z0, (BX)
 	VADDPS  64(DX), Z1, Z1
 	VMOVUPS Z1, 64(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  (DX), Z2, Z2
 	VMOVUPS Z2, (BX)
 	VADDPS  64(DX), Z3, Z3
 	VMOVUPS Z3, 64(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
-	MOVQ    DX, s+64(FP)
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
+	MOVQ    DX, s+72(FP)
 	JMP     next
 
 first:
@@ -257,41 +270,52 @@ first:
 	VMOVUPS Z0, (BX)
 	VADDPS  Z4, Z1, Z1
 	VMOVUPS Z1, 64(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  Z4, Z2, Z2
 	VMOVUPS Z2, (BX)
 	VADDPS  Z4, Z3, Z3
 	VMOVUPS Z3, 64(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 
 next:
-	MOVQ BX, c+80(FP)
+	MOVQ BX, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile3_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile3_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile3_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile3_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 
 panel:
-	MOVQ   a+16(FP), DX
-	MOVQ   DX, DI
-	ADDQ   aPanel+32(FP), DI
-	MOVQ   DI, a+16(FP)
-	MOVQ   b+40(FP), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   k+0(FP), SI
-	SHRQ   $0x03, SI
-	JZ     k8_end
+	MOVQ       a+16(FP), DX
+	MOVQ       DX, DI
+	ADDQ       aPanel+40(FP), DI
+	MOVQ       DI, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), DI
+	MOVQ       c+88(FP), BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       cRow+96(FP), BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	ADDQ       cRow+96(FP), BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	MOVQ       b+48(FP), BX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       k+0(FP), SI
+	SHRQ       $0x03, SI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (DI)
@@ -299,7 +323,7 @@ k8:
 	PREFETCHT0   (DI)(CX*2)
 	ADDQ         $0x20, DI
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
 	VBROADCASTSS (DX), Z8
@@ -416,29 +440,29 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), BX
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), BX
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DX
+	MOVQ    s+72(FP), DX
 	VADDPS  (DX), Z0, Z0
 	VMOVUPS Z0, (BX)
 	VADDPS  64(DX), Z1, Z1
 	VMOVUPS Z1, 64(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  (DX), Z2, Z2
 	VMOVUPS Z2, (BX)
 	VADDPS  64(DX), Z3, Z3
 	VMOVUPS Z3, 64(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  (DX), Z4, Z4
 	VMOVUPS Z4, (BX)
 	VADDPS  64(DX), Z5, Z5
 	VMOVUPS Z5, 64(BX)
-	ADDQ    sRow+72(FP), DX
-	ADDQ    cRow+88(FP), BX
-	MOVQ    DX, s+64(FP)
+	ADDQ    sRow+80(FP), DX
+	ADDQ    cRow+96(FP), BX
+	MOVQ    DX, s+72(FP)
 	JMP     next
 
 first:
@@ -447,49 +471,63 @@ first:
 	VMOVUPS Z0, (BX)
 	VADDPS  Z6, Z1, Z1
 	VMOVUPS Z1, 64(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  Z6, Z2, Z2
 	VMOVUPS Z2, (BX)
 	VADDPS  Z6, Z3, Z3
 	VMOVUPS Z3, 64(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 	VADDPS  Z6, Z4, Z4
 	VMOVUPS Z4, (BX)
 	VADDPS  Z6, Z5, Z5
 	VMOVUPS Z5, 64(BX)
-	ADDQ    cRow+88(FP), BX
+	ADDQ    cRow+96(FP), BX
 
 next:
-	MOVQ BX, c+80(FP)
+	MOVQ BX, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile4_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile4_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile4_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile4_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 
 panel:
-	MOVQ   a+16(FP), BX
-	MOVQ   BX, R8
-	ADDQ   aPanel+32(FP), R8
-	MOVQ   R8, a+16(FP)
-	MOVQ   b+40(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), DI
-	SHRQ   $0x03, DI
-	JZ     k8_end
+	MOVQ       a+16(FP), BX
+	MOVQ       BX, R8
+	ADDQ       aPanel+40(FP), R8
+	MOVQ       R8, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R8
+	MOVQ       c+88(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	MOVQ       b+48(FP), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), DI
+	SHRQ       $0x03, DI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R8)
@@ -498,7 +536,7 @@ k8:
 	PREFETCHT0   (R8)(DX*1)
 	ADDQ         $0x20, R8
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (SI), Z8
 	VMOVUPS      64(SI), Z9
 	VBROADCASTSS (BX), Z10
@@ -642,35 +680,35 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), SI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), SI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), BX
+	MOVQ    s+72(FP), BX
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (SI)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (SI)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (SI)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (SI)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
-	MOVQ    BX, s+64(FP)
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
+	MOVQ    BX, s+72(FP)
 	JMP     next
 
 first:
@@ -679,56 +717,73 @@ first:
 	VMOVUPS Z0, (SI)
 	VADDPS  Z8, Z1, Z1
 	VMOVUPS Z1, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z8, Z2, Z2
 	VMOVUPS Z2, (SI)
 	VADDPS  Z8, Z3, Z3
 	VMOVUPS Z3, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z8, Z4, Z4
 	VMOVUPS Z4, (SI)
 	VADDPS  Z8, Z5, Z5
 	VMOVUPS Z5, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z8, Z6, Z6
 	VMOVUPS Z6, (SI)
 	VADDPS  Z8, Z7, Z7
 	VMOVUPS Z7, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 
 next:
-	MOVQ SI, c+80(FP)
+	MOVQ SI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile5_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile5_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile5_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile5_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 
 panel:
-	MOVQ   a+16(FP), BX
-	MOVQ   BX, R8
-	ADDQ   aPanel+32(FP), R8
-	MOVQ   R8, a+16(FP)
-	MOVQ   b+40(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   k+0(FP), DI
-	SHRQ   $0x03, DI
-	JZ     k8_end
+	MOVQ       a+16(FP), BX
+	MOVQ       BX, R8
+	ADDQ       aPanel+40(FP), R8
+	MOVQ       R8, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R8
+	MOVQ       c+88(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       cRow+96(FP), SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	MOVQ       b+48(FP), SI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       k+0(FP), DI
+	SHRQ       $0x03, DI
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R8)
@@ -738,7 +793,7 @@ k8:
 	PREFETCHT0   (R8)(CX*4)
 	ADDQ         $0x20, R8
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (SI), Z10
 	VMOVUPS      64(SI), Z11
 	VBROADCASTSS (BX), Z12
@@ -909,41 +964,41 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), SI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), SI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), BX
+	MOVQ    s+72(FP), BX
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (SI)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (SI)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (SI)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (SI)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (SI)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(SI)
-	ADDQ    sRow+72(FP), BX
-	ADDQ    cRow+88(FP), SI
-	MOVQ    BX, s+64(FP)
+	ADDQ    sRow+80(FP), BX
+	ADDQ    cRow+96(FP), SI
+	MOVQ    BX, s+72(FP)
 	JMP     next
 
 first:
@@ -952,64 +1007,84 @@ first:
 	VMOVUPS Z0, (SI)
 	VADDPS  Z10, Z1, Z1
 	VMOVUPS Z1, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z10, Z2, Z2
 	VMOVUPS Z2, (SI)
 	VADDPS  Z10, Z3, Z3
 	VMOVUPS Z3, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z10, Z4, Z4
 	VMOVUPS Z4, (SI)
 	VADDPS  Z10, Z5, Z5
 	VMOVUPS Z5, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z10, Z6, Z6
 	VMOVUPS Z6, (SI)
 	VADDPS  Z10, Z7, Z7
 	VMOVUPS Z7, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 	VADDPS  Z10, Z8, Z8
 	VMOVUPS Z8, (SI)
 	VADDPS  Z10, Z9, Z9
 	VMOVUPS Z9, 64(SI)
-	ADDQ    cRow+88(FP), SI
+	ADDQ    cRow+96(FP), SI
 
 next:
-	MOVQ SI, c+80(FP)
+	MOVQ SI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile6_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile6_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile6_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile6_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 
 panel:
-	MOVQ   a+16(FP), SI
-	MOVQ   SI, R9
-	ADDQ   aPanel+32(FP), R9
-	MOVQ   R9, a+16(FP)
-	MOVQ   b+40(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   k+0(FP), R8
-	SHRQ   $0x03, R8
-	JZ     k8_end
+	MOVQ       a+16(FP), SI
+	MOVQ       SI, R9
+	ADDQ       aPanel+40(FP), R9
+	MOVQ       R9, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R9
+	MOVQ       c+88(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       b+48(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       k+0(FP), R8
+	SHRQ       $0x03, R8
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R9)
@@ -1020,7 +1095,7 @@ k8:
 	PREFETCHT0   (R9)(BX*1)
 	ADDQ         $0x20, R9
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VBROADCASTSS (SI), Z14
@@ -1218,47 +1293,47 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), DI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), DI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), SI
+	MOVQ    s+72(FP), SI
 	VADDPS  (SI), Z0, Z0
 	VMOVUPS Z0, (DI)
 	VADDPS  64(SI), Z1, Z1
 	VMOVUPS Z1, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z2, Z2
 	VMOVUPS Z2, (DI)
 	VADDPS  64(SI), Z3, Z3
 	VMOVUPS Z3, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z4, Z4
 	VMOVUPS Z4, (DI)
 	VADDPS  64(SI), Z5, Z5
 	VMOVUPS Z5, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z6, Z6
 	VMOVUPS Z6, (DI)
 	VADDPS  64(SI), Z7, Z7
 	VMOVUPS Z7, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z8, Z8
 	VMOVUPS Z8, (DI)
 	VADDPS  64(SI), Z9, Z9
 	VMOVUPS Z9, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z10, Z10
 	VMOVUPS Z10, (DI)
 	VADDPS  64(SI), Z11, Z11
 	VMOVUPS Z11, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
-	MOVQ    SI, s+64(FP)
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
+	MOVQ    SI, s+72(FP)
 	JMP     next
 
 first:
@@ -1267,71 +1342,94 @@ first:
 	VMOVUPS Z0, (DI)
 	VADDPS  Z12, Z1, Z1
 	VMOVUPS Z1, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z12, Z2, Z2
 	VMOVUPS Z2, (DI)
 	VADDPS  Z12, Z3, Z3
 	VMOVUPS Z3, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z12, Z4, Z4
 	VMOVUPS Z4, (DI)
 	VADDPS  Z12, Z5, Z5
 	VMOVUPS Z5, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z12, Z6, Z6
 	VMOVUPS Z6, (DI)
 	VADDPS  Z12, Z7, Z7
 	VMOVUPS Z7, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z12, Z8, Z8
 	VMOVUPS Z8, (DI)
 	VADDPS  Z12, Z9, Z9
 	VMOVUPS Z9, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z12, Z10, Z10
 	VMOVUPS Z10, (DI)
 	VADDPS  Z12, Z11, Z11
 	VMOVUPS Z11, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 
 next:
-	MOVQ DI, c+80(FP)
+	MOVQ DI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile7_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile7_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile7_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile7_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 
 panel:
-	MOVQ   a+16(FP), SI
-	MOVQ   SI, R9
-	ADDQ   aPanel+32(FP), R9
-	MOVQ   R9, a+16(FP)
-	MOVQ   b+40(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   k+0(FP), R8
-	SHRQ   $0x03, R8
-	JZ     k8_end
+	MOVQ       a+16(FP), SI
+	MOVQ       SI, R9
+	ADDQ       aPanel+40(FP), R9
+	MOVQ       R9, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R9
+	MOVQ       c+88(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       cRow+96(FP), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       b+48(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       k+0(FP), R8
+	SHRQ       $0x03, R8
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R9)
@@ -1343,7 +1441,7 @@ k8:
 	PREFETCHT0   (R9)(DX*2)
 	ADDQ         $0x20, R9
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (DI), Z14
 	VMOVUPS      64(DI), Z15
 	VBROADCASTSS (SI), Z16
@@ -1568,53 +1666,53 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), DI
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), DI
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), SI
+	MOVQ    s+72(FP), SI
 	VADDPS  (SI), Z0, Z0
 	VMOVUPS Z0, (DI)
 	VADDPS  64(SI), Z1, Z1
 	VMOVUPS Z1, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z2, Z2
 	VMOVUPS Z2, (DI)
 	VADDPS  64(SI), Z3, Z3
 	VMOVUPS Z3, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z4, Z4
 	VMOVUPS Z4, (DI)
 	VADDPS  64(SI), Z5, Z5
 	VMOVUPS Z5, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z6, Z6
 	VMOVUPS Z6, (DI)
 	VADDPS  64(SI), Z7, Z7
 	VMOVUPS Z7, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z8, Z8
 	VMOVUPS Z8, (DI)
 	VADDPS  64(SI), Z9, Z9
 	VMOVUPS Z9, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z10, Z10
 	VMOVUPS Z10, (DI)
 	VADDPS  64(SI), Z11, Z11
 	VMOVUPS Z11, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  (SI), Z12, Z12
 	VMOVUPS Z12, (DI)
 	VADDPS  64(SI), Z13, Z13
 	VMOVUPS Z13, 64(DI)
-	ADDQ    sRow+72(FP), SI
-	ADDQ    cRow+88(FP), DI
-	MOVQ    SI, s+64(FP)
+	ADDQ    sRow+80(FP), SI
+	ADDQ    cRow+96(FP), DI
+	MOVQ    SI, s+72(FP)
 	JMP     next
 
 first:
@@ -1623,81 +1721,107 @@ first:
 	VMOVUPS Z0, (DI)
 	VADDPS  Z14, Z1, Z1
 	VMOVUPS Z1, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z14, Z2, Z2
 	VMOVUPS Z2, (DI)
 	VADDPS  Z14, Z3, Z3
 	VMOVUPS Z3, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z14, Z4, Z4
 	VMOVUPS Z4, (DI)
 	VADDPS  Z14, Z5, Z5
 	VMOVUPS Z5, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z14, Z6, Z6
 	VMOVUPS Z6, (DI)
 	VADDPS  Z14, Z7, Z7
 	VMOVUPS Z7, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z14, Z8, Z8
 	VMOVUPS Z8, (DI)
 	VADDPS  Z14, Z9, Z9
 	VMOVUPS Z9, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z14, Z10, Z10
 	VMOVUPS Z10, (DI)
 	VADDPS  Z14, Z11, Z11
 	VMOVUPS Z11, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 	VADDPS  Z14, Z12, Z12
 	VMOVUPS Z12, (DI)
 	VADDPS  Z14, Z13, Z13
 	VMOVUPS Z13, 64(DI)
-	ADDQ    cRow+88(FP), DI
+	ADDQ    cRow+96(FP), DI
 
 next:
-	MOVQ DI, c+80(FP)
+	MOVQ DI, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile8_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile8_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile8_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile8_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -1711,7 +1835,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z16
 	VMOVUPS      64(R8), Z17
 	VBROADCASTSS (DI), Z18
@@ -1965,59 +2089,59 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -2026,88 +2150,117 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z16, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z16, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z16, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z16, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z16, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z16, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z16, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z16, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z16, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile9_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile9_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile9_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile9_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -2122,7 +2275,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z18
 	VMOVUPS      64(R8), Z19
 	VBROADCASTSS (DI), Z20
@@ -2403,65 +2556,65 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  64(DI), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -2470,95 +2623,127 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z18, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z18, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z18, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z18, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z18, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z18, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z18, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z18, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z18, Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  Z18, Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile10_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile10_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile10_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile10_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -2574,7 +2759,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z20
 	VMOVUPS      64(R8), Z21
 	VBROADCASTSS (DI), Z22
@@ -2882,71 +3067,71 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  64(DI), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  64(DI), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -2955,102 +3140,137 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z20, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z20, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z20, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z20, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z20, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z20, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z20, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z20, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  Z20, Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z20, Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  Z20, Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile11_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile11_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile11_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile11_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -3067,7 +3287,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z22
 	VMOVUPS      64(R8), Z23
 	VBROADCASTSS (DI), Z24
@@ -3402,77 +3622,77 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  64(DI), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  64(DI), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  64(DI), Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -3481,109 +3701,147 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z22, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z22, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z22, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z22, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z22, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z22, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z22, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z22, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  Z22, Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  Z22, Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z22, Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  Z22, Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile12_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile12_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile12_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile12_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -3601,7 +3859,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z24
 	VMOVUPS      64(R8), Z25
 	VBROADCASTSS (DI), Z26
@@ -3963,83 +4221,83 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  64(DI), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  64(DI), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  64(DI), Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z22, Z22
 	VMOVUPS Z22, (R8)
 	VADDPS  64(DI), Z23, Z23
 	VMOVUPS Z23, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -4048,116 +4306,157 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z24, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z24, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z24, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z24, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z24, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z24, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z24, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z24, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  Z24, Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  Z24, Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  Z24, Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z24, Z22, Z22
 	VMOVUPS Z22, (R8)
 	VADDPS  Z24, Z23, Z23
 	VMOVUPS Z23, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile13_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile13_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile13_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile13_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -4176,7 +4475,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z26
 	VMOVUPS      64(R8), Z27
 	VBROADCASTSS (DI), Z28
@@ -4565,89 +4864,89 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  64(DI), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  64(DI), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  64(DI), Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z22, Z22
 	VMOVUPS Z22, (R8)
 	VADDPS  64(DI), Z23, Z23
 	VMOVUPS Z23, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z24, Z24
 	VMOVUPS Z24, (R8)
 	VADDPS  64(DI), Z25, Z25
 	VMOVUPS Z25, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -4656,123 +4955,167 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z26, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z26, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z26, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z26, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z26, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z26, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z26, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z26, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  Z26, Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  Z26, Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  Z26, Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z22, Z22
 	VMOVUPS Z22, (R8)
 	VADDPS  Z26, Z23, Z23
 	VMOVUPS Z23, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z26, Z24, Z24
 	VMOVUPS Z24, (R8)
 	VADDPS  Z26, Z25, Z25
 	VMOVUPS Z25, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
 	RET
 
-// func tile14_avx512(k int, panels int, a *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile14_avx512(SB), NOSPLIT, $0-97
-	MOVQ bNext+48(FP), AX
-	MOVQ aRow+24(FP), CX
+// func tile14_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·tile14_avx512(SB), NOSPLIT, $0-105
+	MOVQ bNext+56(FP), AX
+	MOVQ aRow+32(FP), CX
 	LEAQ (CX)(CX*2), DX
 	LEAQ (CX)(CX*4), BX
 	LEAQ (CX)(DX*2), SI
 
 panel:
-	MOVQ   a+16(FP), DI
-	MOVQ   DI, R10
-	ADDQ   aPanel+32(FP), R10
-	MOVQ   R10, a+16(FP)
-	LEAQ   (DI)(SI*1), R11
-	LEAQ   (R10)(SI*1), R12
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	MOVQ   k+0(FP), R9
-	SHRQ   $0x03, R9
-	JZ     k8_end
+	MOVQ       a+16(FP), DI
+	MOVQ       DI, R10
+	ADDQ       aPanel+40(FP), R10
+	MOVQ       R10, a+16(FP)
+	CMPQ       panels+8(FP), $0x01
+	CMOVQEQ    aNext+24(FP), R10
+	MOVQ       c+88(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       cRow+96(FP), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	LEAQ       (DI)(SI*1), R11
+	LEAQ       (R10)(SI*1), R12
+	MOVQ       b+48(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	MOVQ       k+0(FP), R9
+	SHRQ       $0x03, R9
+	JZ         k8_end
 
 k8:
 	PREFETCHT0   (R10)
@@ -4792,7 +5135,7 @@ k8:
 	ADDQ         $0x20, R10
 	ADDQ         $0x20, R12
 	PREFETCHT1   (AX)
-	ADDQ         bFetch+56(FP), AX
+	ADDQ         bFetch+64(FP), AX
 	VMOVUPS      (R8), Z28
 	VMOVUPS      64(R8), Z29
 	VBROADCASTSS (DI), Z30
@@ -5208,95 +5551,95 @@ k1:
 	JNZ          k1
 
 k1_end:
-	MOVQ    c+80(FP), R8
-	CMPB    first+96(FP), $0x00
+	MOVQ    c+88(FP), R8
+	CMPB    first+104(FP), $0x00
 	JNE     first
-	MOVQ    s+64(FP), DI
+	MOVQ    s+72(FP), DI
 	VADDPS  (DI), Z0, Z0
 	VMOVUPS Z0, (R8)
 	VADDPS  64(DI), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  64(DI), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  64(DI), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  64(DI), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  64(DI), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  64(DI), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  64(DI), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  64(DI), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  64(DI), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  64(DI), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  64(DI), Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z22, Z22
 	VMOVUPS Z22, (R8)
 	VADDPS  64(DI), Z23, Z23
 	VMOVUPS Z23, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z24, Z24
 	VMOVUPS Z24, (R8)
 	VADDPS  64(DI), Z25, Z25
 	VMOVUPS Z25, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
 	VADDPS  (DI), Z26, Z26
 	VMOVUPS Z26, (R8)
 	VADDPS  64(DI), Z27, Z27
 	VMOVUPS Z27, 64(R8)
-	ADDQ    sRow+72(FP), DI
-	ADDQ    cRow+88(FP), R8
-	MOVQ    DI, s+64(FP)
+	ADDQ    sRow+80(FP), DI
+	ADDQ    cRow+96(FP), R8
+	MOVQ    DI, s+72(FP)
 	JMP     next
 
 first:
@@ -5305,75 +5648,75 @@ first:
 	VMOVUPS Z0, (R8)
 	VADDPS  Z28, Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z2, Z2
 	VMOVUPS Z2, (R8)
 	VADDPS  Z28, Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z4, Z4
 	VMOVUPS Z4, (R8)
 	VADDPS  Z28, Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z6, Z6
 	VMOVUPS Z6, (R8)
 	VADDPS  Z28, Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z8, Z8
 	VMOVUPS Z8, (R8)
 	VADDPS  Z28, Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z10, Z10
 	VMOVUPS Z10, (R8)
 	VADDPS  Z28, Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z12, Z12
 	VMOVUPS Z12, (R8)
 	VADDPS  Z28, Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z14, Z14
 	VMOVUPS Z14, (R8)
 	VADDPS  Z28, Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z16, Z16
 	VMOVUPS Z16, (R8)
 	VADDPS  Z28, Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z18, Z18
 	VMOVUPS Z18, (R8)
 	VADDPS  Z28, Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z20, Z20
 	VMOVUPS Z20, (R8)
 	VADDPS  Z28, Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z22, Z22
 	VMOVUPS Z22, (R8)
 	VADDPS  Z28, Z23, Z23
 	VMOVUPS Z23, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z24, Z24
 	VMOVUPS Z24, (R8)
 	VADDPS  Z28, Z25, Z25
 	VMOVUPS Z25, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 	VADDPS  Z28, Z26, Z26
 	VMOVUPS Z26, (R8)
 	VADDPS  Z28, Z27, Z27
 	VMOVUPS Z27, 64(R8)
-	ADDQ    cRow+88(FP), R8
+	ADDQ    cRow+96(FP), R8
 
 next:
-	MOVQ R8, c+80(FP)
+	MOVQ R8, c+88(FP)
 	DECQ panels+8(FP)
 	JNZ  panel
 	VZEROUPPER
@@ -5410,8 +5753,411 @@ TEXT ·transpose_avx512(SB), NOSPLIT, $0-40
 	LEAQ (BX)(BX*2), DI
 	LEAQ (BX)(BX*4), R8
 	LEAQ (DI)(BX*4), R9
+	SUBQ $0x02, SI
+	JLT  odd
 
-block:
+line:
+	MOVQ        DX, R10
+	MOVQ        AX, R11
+	VMOVUPS     (R10), X0
+	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
+	VMOVUPS     (R10)(BX*1), X0
+	VINSERTF128 $0x01, (R10)(R8*1), Y0, Y2
+	VMOVUPS     (R10)(BX*2), X0
+	VINSERTF128 $0x01, (R10)(DI*2), Y0, Y3
+	VMOVUPS     (R10)(DI*1), X0
+	VINSERTF128 $0x01, (R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     16(R10), X0
+	VINSERTF128 $0x01, 16(R10)(BX*4), Y0, Y3
+	VMOVUPS     16(R10)(BX*1), X0
+	VINSERTF128 $0x01, 16(R10)(R8*1), Y0, Y6
+	VMOVUPS     16(R10)(BX*2), X0
+	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
+	VMOVUPS     16(R10)(DI*1), X0
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     32(R10), X0
+	VINSERTF128 $0x01, 32(R10)(BX*4), Y0, Y1
+	VMOVUPS     32(R10)(BX*1), X0
+	VINSERTF128 $0x01, 32(R10)(R8*1), Y0, Y2
+	VMOVUPS     32(R10)(BX*2), X0
+	VINSERTF128 $0x01, 32(R10)(DI*2), Y0, Y3
+	VMOVUPS     32(R10)(DI*1), X0
+	VINSERTF128 $0x01, 32(R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     48(R10), X0
+	VINSERTF128 $0x01, 48(R10)(BX*4), Y0, Y3
+	VMOVUPS     48(R10)(BX*1), X0
+	VINSERTF128 $0x01, 48(R10)(R8*1), Y0, Y6
+	VMOVUPS     48(R10)(BX*2), X0
+	VINSERTF128 $0x01, 48(R10)(DI*2), Y0, Y7
+	VMOVUPS     48(R10)(DI*1), X0
+	VINSERTF128 $0x01, 48(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, (R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, (R11)
+	ADDQ        CX, R11
+	LEAQ        (R10)(BX*8), R10
+	MOVQ        AX, R11
+	VMOVUPS     (R10), X0
+	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
+	VMOVUPS     (R10)(BX*1), X0
+	VINSERTF128 $0x01, (R10)(R8*1), Y0, Y2
+	VMOVUPS     (R10)(BX*2), X0
+	VINSERTF128 $0x01, (R10)(DI*2), Y0, Y3
+	VMOVUPS     (R10)(DI*1), X0
+	VINSERTF128 $0x01, (R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     16(R10), X0
+	VINSERTF128 $0x01, 16(R10)(BX*4), Y0, Y3
+	VMOVUPS     16(R10)(BX*1), X0
+	VINSERTF128 $0x01, 16(R10)(R8*1), Y0, Y6
+	VMOVUPS     16(R10)(BX*2), X0
+	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
+	VMOVUPS     16(R10)(DI*1), X0
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     32(R10), X0
+	VINSERTF128 $0x01, 32(R10)(BX*4), Y0, Y1
+	VMOVUPS     32(R10)(BX*1), X0
+	VINSERTF128 $0x01, 32(R10)(R8*1), Y0, Y2
+	VMOVUPS     32(R10)(BX*2), X0
+	VINSERTF128 $0x01, 32(R10)(DI*2), Y0, Y3
+	VMOVUPS     32(R10)(DI*1), X0
+	VINSERTF128 $0x01, 32(R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     48(R10), X0
+	VINSERTF128 $0x01, 48(R10)(BX*4), Y0, Y3
+	VMOVUPS     48(R10)(BX*1), X0
+	VINSERTF128 $0x01, 48(R10)(R8*1), Y0, Y6
+	VMOVUPS     48(R10)(BX*2), X0
+	VINSERTF128 $0x01, 48(R10)(DI*2), Y0, Y7
+	VMOVUPS     48(R10)(DI*1), X0
+	VINSERTF128 $0x01, 48(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 32(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 32(R11)
+	ADDQ        CX, R11
+	LEAQ        (R10)(BX*8), R10
+	MOVQ        AX, R11
+	VMOVUPS     (R10), X0
+	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
+	VMOVUPS     (R10)(BX*1), X0
+	VINSERTF128 $0x01, (R10)(R8*1), Y0, Y2
+	VMOVUPS     (R10)(BX*2), X0
+	VINSERTF128 $0x01, (R10)(DI*2), Y0, Y3
+	VMOVUPS     (R10)(DI*1), X0
+	VINSERTF128 $0x01, (R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     16(R10), X0
+	VINSERTF128 $0x01, 16(R10)(BX*4), Y0, Y3
+	VMOVUPS     16(R10)(BX*1), X0
+	VINSERTF128 $0x01, 16(R10)(R8*1), Y0, Y6
+	VMOVUPS     16(R10)(BX*2), X0
+	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
+	VMOVUPS     16(R10)(DI*1), X0
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     32(R10), X0
+	VINSERTF128 $0x01, 32(R10)(BX*4), Y0, Y1
+	VMOVUPS     32(R10)(BX*1), X0
+	VINSERTF128 $0x01, 32(R10)(R8*1), Y0, Y2
+	VMOVUPS     32(R10)(BX*2), X0
+	VINSERTF128 $0x01, 32(R10)(DI*2), Y0, Y3
+	VMOVUPS     32(R10)(DI*1), X0
+	VINSERTF128 $0x01, 32(R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     48(R10), X0
+	VINSERTF128 $0x01, 48(R10)(BX*4), Y0, Y3
+	VMOVUPS     48(R10)(BX*1), X0
+	VINSERTF128 $0x01, 48(R10)(R8*1), Y0, Y6
+	VMOVUPS     48(R10)(BX*2), X0
+	VINSERTF128 $0x01, 48(R10)(DI*2), Y0, Y7
+	VMOVUPS     48(R10)(DI*1), X0
+	VINSERTF128 $0x01, 48(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 64(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 64(R11)
+	ADDQ        CX, R11
+	LEAQ        (R10)(BX*8), R10
+	MOVQ        AX, R11
+	VMOVUPS     (R10), X0
+	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
+	VMOVUPS     (R10)(BX*1), X0
+	VINSERTF128 $0x01, (R10)(R8*1), Y0, Y2
+	VMOVUPS     (R10)(BX*2), X0
+	VINSERTF128 $0x01, (R10)(DI*2), Y0, Y3
+	VMOVUPS     (R10)(DI*1), X0
+	VINSERTF128 $0x01, (R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     16(R10), X0
+	VINSERTF128 $0x01, 16(R10)(BX*4), Y0, Y3
+	VMOVUPS     16(R10)(BX*1), X0
+	VINSERTF128 $0x01, 16(R10)(R8*1), Y0, Y6
+	VMOVUPS     16(R10)(BX*2), X0
+	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
+	VMOVUPS     16(R10)(DI*1), X0
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     32(R10), X0
+	VINSERTF128 $0x01, 32(R10)(BX*4), Y0, Y1
+	VMOVUPS     32(R10)(BX*1), X0
+	VINSERTF128 $0x01, 32(R10)(R8*1), Y0, Y2
+	VMOVUPS     32(R10)(BX*2), X0
+	VINSERTF128 $0x01, 32(R10)(DI*2), Y0, Y3
+	VMOVUPS     32(R10)(DI*1), X0
+	VINSERTF128 $0x01, 32(R10)(R9*1), Y0, Y4
+	VUNPCKLPS   Y2, Y1, Y5
+	VUNPCKHPS   Y2, Y1, Y1
+	VUNPCKLPS   Y4, Y3, Y2
+	VUNPCKHPS   Y4, Y3, Y3
+	VSHUFPS     $0x44, Y2, Y5, Y4
+	VSHUFPS     $0xee, Y2, Y5, Y2
+	VSHUFPS     $0x44, Y3, Y1, Y5
+	VSHUFPS     $0xee, Y3, Y1, Y1
+	VMOVUPS     48(R10), X0
+	VINSERTF128 $0x01, 48(R10)(BX*4), Y0, Y3
+	VMOVUPS     48(R10)(BX*1), X0
+	VINSERTF128 $0x01, 48(R10)(R8*1), Y0, Y6
+	VMOVUPS     48(R10)(BX*2), X0
+	VINSERTF128 $0x01, 48(R10)(DI*2), Y0, Y7
+	VMOVUPS     48(R10)(DI*1), X0
+	VINSERTF128 $0x01, 48(R10)(R9*1), Y0, Y8
+	VUNPCKLPS   Y6, Y3, Y9
+	VUNPCKHPS   Y6, Y3, Y3
+	VUNPCKLPS   Y8, Y7, Y6
+	VUNPCKHPS   Y8, Y7, Y7
+	VSHUFPS     $0x44, Y6, Y9, Y8
+	VSHUFPS     $0xee, Y6, Y9, Y6
+	VSHUFPS     $0x44, Y7, Y3, Y9
+	VSHUFPS     $0xee, Y7, Y3, Y3
+	VMOVUPS     Y4, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y2, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y5, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y1, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y8, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y6, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y9, 96(R11)
+	ADDQ        CX, R11
+	VMOVUPS     Y3, 96(R11)
+	ADDQ        CX, R11
+	LEAQ        (R10)(BX*8), R10
+	ADDQ        $0x40, DX
+	MOVQ        R11, AX
+	SUBQ        $0x02, SI
+	JGE         line
+
+odd:
+	ADDQ        $0x02, SI
+	JZ          done
 	MOVQ        DX, R10
 	MOVQ        AX, R11
 	VMOVUPS     (R10), X0
@@ -5587,15 +6333,15 @@ block:
 	VMOVUPS     16(R10)(BX*2), X0
 	VINSERTF128 $0x01, 16(R10)(DI*2), Y0, Y7
 	VMOVUPS     16(R10)(DI*1), X0
-	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y8
-	VUNPCKLPS   Y6, Y3, Y9
+	VINSERTF128 $0x01, 16(R10)(R9*1), Y0, Y0
+	VUNPCKLPS   Y6, Y3, Y8
 	VUNPCKHPS   Y6, Y3, Y3
-	VUNPCKLPS   Y8, Y7, Y6
-	VUNPCKHPS   Y8, Y7, Y7
-	VSHUFPS     $0x44, Y6, Y9, Y8
-	VSHUFPS     $0xee, Y6, Y9, Y6
-	VSHUFPS     $0x44, Y7, Y3, Y9
-	VSHUFPS     $0xee, Y7, Y3, Y3
+	VUNPCKLPS   Y0, Y7, Y6
+	VUNPCKHPS   Y0, Y7, Y0
+	VSHUFPS     $0x44, Y6, Y8, Y7
+	VSHUFPS     $0xee, Y6, Y8, Y6
+	VSHUFPS     $0x44, Y0, Y3, Y8
+	VSHUFPS     $0xee, Y0, Y3, Y0
 	VMOVUPS     Y4, 96(R11)
 	ADDQ        CX, R11
 	VMOVUPS     Y2, 96(R11)
@@ -5604,19 +6350,19 @@ block:
 	ADDQ        CX, R11
 	VMOVUPS     Y1, 96(R11)
 	ADDQ        CX, R11
-	VMOVUPS     Y8, 96(R11)
+	VMOVUPS     Y7, 96(R11)
 	ADDQ        CX, R11
 	VMOVUPS     Y6, 96(R11)
 	ADDQ        CX, R11
-	VMOVUPS     Y9, 96(R11)
+	VMOVUPS     Y8, 96(R11)
 	ADDQ        CX, R11
-	VMOVUPS     Y3, 96(R11)
+	VMOVUPS     Y0, 96(R11)
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	ADDQ        $0x20, DX
 	MOVQ        R11, AX
-	DECQ        SI
-	JNZ         block
+
+done:
 	VZEROUPPER
 	RET
 

@@ -263,6 +263,7 @@ func (l *lane) tile(worker, i int) {
 				t.bNext, t.bFetch = b[l.bPanels.panel+k*e.nr:], e.nr*fetchEvery/max(full, 1)
 			}
 			a := a[k/numerics.ChunkK*l.aPanels.chunk:]
+			t.aNext = a
 			if full > 0 {
 				t.rows, t.panels, t.a = e.mr, full, a
 				e.tile(t)
