@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -68,6 +69,9 @@ func (k kindOfPlugin) command() *cobra.Command {
 				if scenarios, err = readScenarios(f.scenarios); err != nil {
 					return &usageError{err}
 				}
+			}
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(400) // cases leave much garbage and little else
 			}
 			rep, err := k.run(cmd.Context(), a[0], o, scenarios...)
 			if !f.quiet {
@@ -134,12 +138,17 @@ func readScenarios(name string) (l []models.Scenario, err error) {
 
 // progressLine keeps one line of a terminal up to date.
 func progressLine(w io.Writer) func(suite.Progress) {
+	start := time.Now()
 	return func(p suite.Progress) {
-		percent := 0
+		percent, left := 0, ""
 		if p.Cases > 0 {
 			percent = min(100*p.Done/p.Cases, 100)
 		}
-		line := fmt.Sprintf("%3d%%  %d of %d cases, %d failed  %s/%s", percent, p.Done, p.Cases, p.Failed, p.Suite, p.Unit)
+		// A guess from what went before; short runs need none.
+		if passed := time.Since(start); percent > 0 && passed > 20*time.Second {
+			left = fmt.Sprintf(", %v left", (passed * time.Duration(p.Cases-min(p.Done, p.Cases)) / time.Duration(p.Done)).Round(time.Second))
+		}
+		line := fmt.Sprintf("%3d%%  %d of %d cases, %d failed%s  %s/%s", percent, p.Done, p.Cases, p.Failed, left, p.Suite, p.Unit)
 		_, _ = fmt.Fprintf(w, "\r\x1b[K%.100s", line)
 	}
 }

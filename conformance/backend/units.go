@@ -45,7 +45,7 @@ type Profile struct {
 // The cases of a smaller one are among those of a larger one.
 var Profiles = []Profile{
 	{Name: "smoke", Ops: 12, PerCell: 2, Gradients: 4, Fuzz: 60, Varied: 1, Invalid: 8},
-	{Name: "core", Ops: 60, PerCell: 10, Gradients: 12, Fuzz: 600, Varied: 6, Invalid: 76, Training: 1},
+	{Name: "core", Ops: 84, PerCell: 14, Gradients: 12, Fuzz: 1250, Varied: 6, Invalid: 76, Training: 3},
 	{Name: "full", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000, Varied: 20, Invalid: 76, Training: 5},
 	{Name: "exact", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000},
 }
@@ -140,34 +140,6 @@ func New(t Target, o Options) (*Suites, error) {
 		}
 	}
 	return s, nil
-}
-
-// addEvery adds all inputs of the functions of one float of 16 bits, and of 32
-// where they are asked for; those add nothing to the receipt.
-func (s *Suites) addEvery(o Options, chosen func(cases.Unit) bool) error {
-	dtypes := []ir.DType{ir.BF16, ir.F16}
-	if o.Exhaustive {
-		dtypes = append(dtypes, ir.F32)
-	}
-	units, err := cases.Univariate(dtypes...)
-	if err != nil {
-		return err
-	}
-	for _, u := range units {
-		if chosen(u) {
-			m := matrix("every input", u)
-			m.Receipt = u.DType != ir.F32
-			s.add(m, u.EveryParts(), u.EveryName, func(ctx context.Context, session *session, i int) ([]byte, error) {
-				c, err := u.Every(i)
-				result, err := session.judge(ctx, c, err)
-				if u.DType == ir.F32 {
-					result = nil // 16 GiB of them say no more than that they are right
-				}
-				return result, err
-			})
-		}
-	}
-	return nil
 }
 
 // matrix places a unit of cases in the pass matrix.

@@ -44,8 +44,9 @@ func (u Unit) Every(part int) (*Case, error) {
 	}
 	size := u.DType.Size()
 	data := make([]byte, everyPart*size)
-	for i := range everyPart {
-		putBits(data[i*size:], size, uint64(part)<<16|uint64(i))
+	first := uint64(part) << 16
+	for i := range uint64(everyPart) {
+		putBits(data[int(i)*size:], size, first|i)
 	}
 	return &Case{Name: u.EveryName(part), Op: u.Op.Name, DType: u.DType, Cell: "every input", Func: f, Args: [][]byte{data}}, nil
 }

@@ -207,16 +207,29 @@ func (r *source) fill(t ir.Type, dom domain, flavour int) []byte {
 }
 
 func putBits(e []byte, size int, v uint64) {
-	for i := range size {
-		e[i] = byte(v >> (8 * i))
+	switch le := binary.LittleEndian; size {
+	case 1:
+		e[0] = byte(v)
+	case 2:
+		le.PutUint16(e, uint16(v))
+	case 4:
+		le.PutUint32(e, uint32(v))
+	default:
+		le.PutUint64(e, v)
 	}
 }
 
-func getBits(e []byte, size int) (v uint64) {
-	for i := range size {
-		v |= uint64(e[i]) << (8 * i)
+func getBits(e []byte, size int) uint64 {
+	switch le := binary.LittleEndian; size {
+	case 1:
+		return uint64(e[0])
+	case 2:
+		return uint64(le.Uint16(e))
+	case 4:
+		return uint64(le.Uint32(e))
+	default:
+		return le.Uint64(e)
 	}
-	return v
 }
 
 // Canonical writes the one NaN of the dtype in the place of every NaN: results
@@ -228,10 +241,11 @@ func Canonical(d ir.DType, data []byte) {
 		return
 	}
 	size := d.Size()
-	top := (uint64(1)<<f.exponent - 1) << f.mantissa
+	// Without its sign, a NaN is above infinity.
+	magnitude, infinity, nan := uint64(1)<<(f.exponent+f.mantissa)-1, (uint64(1)<<f.exponent-1)<<f.mantissa, canonicalNaN(f)
 	for at := 0; at+size <= len(data); at += size {
-		if v := getBits(data[at:], size); v&top == top && v&(1<<f.mantissa-1) != 0 {
-			putBits(data[at:], size, canonicalNaN(f))
+		if getBits(data[at:], size)&magnitude > infinity {
+			putBits(data[at:], size, nan)
 		}
 	}
 }

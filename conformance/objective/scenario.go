@@ -130,6 +130,7 @@ var roles = map[string]func() []Scenario{
 	"causal_lm":               causalLM,
 	"masked_lm":               maskedLM,
 	"masked_lm+next_sentence": nextSentence,
+	"next_sentence":           sentencePairs,
 	"seq2seq_lm":              seq2seqLM,
 	"image_classifier":        imageClassifier,
 	"masked_autoencoder":      maskedAutoencoder,

@@ -126,9 +126,19 @@ func nextSentence() []Scenario {
 		r.Role = "masked_lm+next_sentence"
 		r.Inputs = append(slices.Clone(r.Inputs), ir.Param{Name: "segment_ids", Type: ids()})
 		r.Outputs = append(slices.Clone(r.Outputs), ir.Param{Name: "next_sentence_logits", Type: ir.T(ir.F32, rows, 2)})
-		l[i].Same = []Same{{Name: "both classes' logits shifted alike", Outputs: []string{"next_sentence_logits"}, Change: Shifted(1)}}
+		l[i].Same = []Same{bothClasses}
 	}
 	return l
+}
+
+var bothClasses = Same{Name: "both classes' logits shifted alike", Outputs: []string{"next_sentence_logits"}, Change: Shifted(1)}
+
+// sentencePairs is nextSentence with nothing hidden.
+func sentencePairs() []Scenario {
+	s := nextSentence()[0]
+	s.Request.Role, s.Free = "next_sentence", nil
+	s.Request.Outputs = s.Request.Outputs[len(s.Request.Outputs)-1:]
+	return []Scenario{s}
 }
 
 func seq2seqLM() []Scenario {

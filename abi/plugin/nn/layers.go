@@ -56,7 +56,10 @@ func (n *Net) Join(x ir.Value) ir.Value {
 	return n.Reshape(x, n.Dim(x, 0), n.Dim(x, 1), n.Dim(x, 2)*n.Dim(x, 3))
 }
 
-// Normalize divides rows of x [N,E] by their Euclidean length.
+// Normalize divides rows of x [N,E] by their Euclidean length, or by 1e-6 where
+// that is less, as TensorFlow's l2_normalize does: a row of zeros stays one.
 func (n *Net) Normalize(x ir.Value) ir.Value {
-	return n.Div(x, n.BroadcastFront(n.Sqrt(n.ReduceDot(x, x, 1)), n.Type(x).Shape...))
+	squares := n.ReduceDot(x, x, 1)
+	squares = n.Max(squares, n.Full(n.Type(squares), 1e-12))
+	return n.Div(x, n.BroadcastFront(n.Sqrt(squares), n.Type(x).Shape...))
 }

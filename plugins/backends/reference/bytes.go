@@ -26,29 +26,44 @@ func Decode(t ir.Type, data []byte) (Tensor, error) {
 		return x, err
 	}
 	le := binary.LittleEndian
-	for i := range t.Elements() {
-		e := data[i*t.DType.Size():]
-		switch t.DType {
-		case ir.F32:
-			x.F32[i] = math.Float32frombits(le.Uint32(e))
-		case ir.F64:
-			x.F64[i] = math.Float64frombits(le.Uint64(e))
-		case ir.I32:
-			x.Int[i] = int64(int32(le.Uint32(e)))
-		case ir.U32:
-			x.Int[i] = int64(le.Uint32(e))
-		case ir.BF16:
-			x.F32[i] = numerics.F32FromBF16(le.Uint16(e))
-		case ir.F16:
-			x.F32[i] = numerics.F32FromF16(le.Uint16(e))
-		case ir.I64, ir.U64:
-			x.Int[i] = int64(le.Uint64(e))
-		case ir.Bool:
-			if e[0] != 0 {
+	switch t.DType {
+	case ir.F32:
+		for i := range x.F32 {
+			x.F32[i] = math.Float32frombits(le.Uint32(data[4*i:]))
+		}
+	case ir.BF16:
+		for i := range x.F32 {
+			x.F32[i] = numerics.F32FromBF16(le.Uint16(data[2*i:]))
+		}
+	case ir.F16:
+		for i := range x.F32 {
+			x.F32[i] = numerics.F32FromF16(le.Uint16(data[2*i:]))
+		}
+	case ir.F64:
+		for i := range x.F64 {
+			x.F64[i] = math.Float64frombits(le.Uint64(data[8*i:]))
+		}
+	case ir.I32:
+		for i := range x.Int {
+			x.Int[i] = int64(int32(le.Uint32(data[4*i:])))
+		}
+	case ir.U32:
+		for i := range x.Int {
+			x.Int[i] = int64(le.Uint32(data[4*i:]))
+		}
+	case ir.I64, ir.U64:
+		for i := range x.Int {
+			x.Int[i] = int64(le.Uint64(data[8*i:]))
+		}
+	case ir.Bool:
+		for i, v := range data {
+			if v != 0 {
 				x.Int[i] = 1
 			}
-		default:
-			x.Int[i] = int64(e[0])
+		}
+	default:
+		for i, v := range data {
+			x.Int[i] = int64(v)
 		}
 	}
 	return x, nil
@@ -61,23 +76,34 @@ func (x Tensor) Encode(dst []byte) error {
 		return fmt.Errorf("%v has %d bytes, there is room for %d", t, t.Bytes(), len(dst))
 	}
 	le := binary.LittleEndian
-	for i := range t.Elements() {
-		e := dst[i*t.DType.Size():]
-		switch t.DType {
-		case ir.F32:
-			le.PutUint32(e, math.Float32bits(x.F32[i]))
-		case ir.F64:
-			le.PutUint64(e, math.Float64bits(x.F64[i]))
-		case ir.I32, ir.U32:
-			le.PutUint32(e, uint32(x.Int[i]))
-		case ir.BF16:
-			le.PutUint16(e, numerics.BF16FromF32(x.F32[i]))
-		case ir.F16:
-			le.PutUint16(e, numerics.F16FromF32(x.F32[i]))
-		case ir.I64, ir.U64:
-			le.PutUint64(e, uint64(x.Int[i]))
-		default:
-			e[0] = byte(x.Int[i])
+	switch t.DType {
+	case ir.F32:
+		for i, v := range x.F32 {
+			le.PutUint32(dst[4*i:], math.Float32bits(v))
+		}
+	case ir.BF16:
+		for i, v := range x.F32 {
+			le.PutUint16(dst[2*i:], numerics.BF16FromF32(v))
+		}
+	case ir.F16:
+		for i, v := range x.F32 {
+			le.PutUint16(dst[2*i:], numerics.F16FromF32(v))
+		}
+	case ir.F64:
+		for i, v := range x.F64 {
+			le.PutUint64(dst[8*i:], math.Float64bits(v))
+		}
+	case ir.I32, ir.U32:
+		for i, v := range x.Int {
+			le.PutUint32(dst[4*i:], uint32(v))
+		}
+	case ir.I64, ir.U64:
+		for i, v := range x.Int {
+			le.PutUint64(dst[8*i:], uint64(v))
+		}
+	default:
+		for i, v := range x.Int {
+			dst[i] = byte(v)
 		}
 	}
 	return nil

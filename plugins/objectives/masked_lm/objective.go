@@ -171,6 +171,13 @@ func (c settings) bindAlone(r plugin.BindRequest) (plugin.Binding, error) {
 	if b.rows == 0 {
 		return nil, errors.New("the model has no input input_ids, i32[B,S]")
 	}
+	logits, err := batch.Output(r.Outputs, "next_sentence_logits", 2)
+	if err != nil {
+		return nil, err
+	}
+	if want := ir.T(ir.F32, b.rows, 2); !logits.Equal(want) {
+		return nil, fmt.Errorf("the model's next_sentence_logits is %v; with its input_ids of %d rows it must be %v", logits, b.rows, want)
+	}
 	if err := b.divide(); err != nil {
 		return nil, err
 	}
@@ -181,12 +188,11 @@ func (c settings) bindAlone(r plugin.BindRequest) (plugin.Binding, error) {
 		return nil, err
 	}
 	f := ir.NewBuilder("loss")
-	pair, label := f.Param("next_sentence_logits", ir.T(ir.F32, b.rows, 2)), f.Param("next_sentence_label", ir.T(ir.I32, b.rows))
+	pair, label := f.Param("next_sentence_logits", logits), f.Param("next_sentence_label", ir.T(ir.I32, b.rows))
 	f.Return("loss", f.ReduceSum(f.CrossEntropy(pair, label, batch.IgnoreIndex, 0), 0))
 	hits := f.Convert(f.Compare("eq", f.Argmax(pair, 1), label), ir.F32)
 	f.Return(b.pairs+"_accuracy", f.ReduceSum(hits, 0))
 	f.Return("weight", f.Const(ir.F32, float64(b.rows)))
-	var err error
 	b.loss, err = f.Func()
 	return b, err
 }
