@@ -43,16 +43,21 @@ type Options struct {
 
 // Generator generates from one model. It is for one goroutine.
 type Generator struct {
-	c       Config
-	buckets []int // sequences that programs are made for, ascending
-	windows map[int]*window
+	c         Config
+	buckets   []int // sequences that programs are made for, ascending
+	windows   map[int]*window
+	kept      *kept // nil for nothing
+	forgetful error // why nothing is kept of the model
 }
 
-// window is a program for one length of sequence.
+// window is a program that gives logits, and keys and values to keep.
 type window struct {
 	device.Program
-	params []ir.Param
-	vocab  int
+	params   []ir.Param
+	vocab    int
+	sequence int       // it takes
+	kept     []ir.Type // keys and values, in turn
+	next     *window   // what goes on from them; nil until it is needed
 }
 
 // Names of inputs and outputs of role causal_lm, and of what is added to them.
@@ -87,7 +92,11 @@ func New(ctx context.Context, c Config) (*Generator, error) {
 
 // Close frees the programs.
 func (g *Generator) Close() {
+	g.forget()
 	for _, w := range g.windows {
+		if w.next != nil {
+			w.next.Release()
+		}
 		w.Release()
 	}
 	clear(g.windows)
@@ -107,10 +116,21 @@ func (g *Generator) window(ctx context.Context, n int) (*window, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, vocab, err := lastLogits(m, sequence)
+	f, kept, err := lastLogits(m, sequence)
 	if err != nil {
 		return nil, fmt.Errorf("generate: model: %w", err)
 	}
+	w, err := g.compile(ctx, m, f)
+	if err != nil {
+		return nil, err
+	}
+	w.sequence, w.kept = sequence, kept
+	g.windows[sequence] = w
+	return w, nil
+}
+
+// compile makes a program of a function of a module.
+func (g *Generator) compile(ctx context.Context, m *plugin.Module, f *ir.Func) (*window, error) {
 	for _, p := range m.State() {
 		switch b := g.c.Parameter(p.Name); {
 		case b == nil:
@@ -119,65 +139,90 @@ func (g *Generator) window(ctx context.Context, n int) (*window, error) {
 			return nil, fmt.Errorf("generate: parameter %q is %v, its values are %v", p.Name, p.Type, b.Type())
 		}
 	}
-	if f, err = device.Lower(f, g.c.Device.Info()); err != nil {
+	vocab := f.Types()[f.Results[0].Value].Elements()
+	f, err := device.Lower(f, g.c.Device.Info())
+	if err != nil {
 		return nil, err
 	}
 	p, err := g.c.Device.Compile(ctx, f, nil)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	w := &window{Program: p, params: f.Params, vocab: vocab}
-	g.windows[sequence] = w
-	return w, nil
+	return &window{Program: p, params: f.Params, vocab: vocab}, nil
 }
 
-// lastLogits returns the function that gives the logits f32[V] of the token
-// after number last of a sequence.
-func lastLogits(m *plugin.Module, sequence int) (f *ir.Func, vocab int, err error) {
+// outputs returns what a module computes when it is used, for a sequence of the
+// given length, and its values that are the role's outputs.
+func outputs(m *plugin.Module, sequence int) (forward *ir.Func, h, e ir.Value, err error) {
+	fail := func(format string, args ...any) (*ir.Func, ir.Value, ir.Value, error) {
+		return nil, 0, 0, fmt.Errorf(format, args...)
+	}
 	if err := m.Check(); err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	ids := ir.T(ir.I32, 1, sequence)
 	for _, p := range m.Inputs() {
 		switch p.Name {
 		case inputIDs, positionIDs, segmentIDs:
 			if !p.Type.Equal(ids) {
-				return nil, 0, fmt.Errorf("the input %q is %v, must be %v", p.Name, p.Type, ids)
+				return fail("the input %q is %v, must be %v", p.Name, p.Type, ids)
 			}
 		case step.State:
 		default:
-			return nil, 0, fmt.Errorf("the input %q is not one of role causal_lm: %s, %s, %s", p.Name, inputIDs, positionIDs, segmentIDs)
+			return fail("the input %q is not one of role causal_lm: %s, %s, %s", p.Name, inputIDs, positionIDs, segmentIDs)
 		}
 	}
-	forward, err := step.WithoutDropout(m.Evaluation())
-	if err != nil {
-		return nil, 0, err
+	if forward, err = step.WithoutDropout(m.Evaluation()); err != nil {
+		return nil, 0, 0, err
 	}
-	h, e := forward.Result(hidden), forward.Result(outputEmbedding)
-	if h < 0 || e < 0 {
-		return nil, 0, fmt.Errorf("role causal_lm has the outputs %s and %s, one is not there", hidden, outputEmbedding)
+	i, k := forward.Result(hidden), forward.Result(outputEmbedding)
+	if i < 0 || k < 0 {
+		return fail("role causal_lm has the outputs %s and %s, one is not there", hidden, outputEmbedding)
 	}
 	if forward.Param(step.State) >= 0 {
-		return nil, 0, errors.New("the model draws random bits beside dropout, and there is no rule for them here")
+		return fail("the model draws random bits beside dropout, and there is no rule for them here")
+	}
+	h, e = forward.Results[i].Value, forward.Results[k].Value
+	types := forward.Types()
+	if t := types[h]; t.DType != ir.F32 || t.Rank() != 3 || t.Shape[0] != 1 || t.Shape[1] != sequence {
+		return fail("the output %s is %v, must be f32[1,%d,E]", hidden, t, sequence)
+	}
+	if t := types[e]; t.DType != ir.F32 || t.Rank() != 2 {
+		return fail("the output %s is %v, must be f32[V,E]", outputEmbedding, t)
+	}
+	return forward, h, e, nil
+}
+
+// lastLogits returns the function that gives the logits f32[V] of the token
+// after number last of a sequence, and then the keys and values of all, of the
+// types kept.
+func lastLogits(m *plugin.Module, sequence int) (f *ir.Func, kept []ir.Type, err error) {
+	forward, h, e, err := outputs(m, sequence)
+	if err != nil {
+		return nil, nil, err
 	}
 	b := ir.NewBuilder("last_logits")
-	var args []ir.Value
+	var values []ir.Value
 	for _, p := range forward.Params {
-		args = append(args, b.Param(p.Name, p.Type))
+		values = append(values, b.Param(p.Name, p.Type))
 	}
 	at := b.Param(last, ir.T(ir.I32, 1))
-	out := b.Inline(forward, args)
-	if t := b.Type(out[h]); b.Err() == nil && (t.DType != ir.F32 || t.Rank() != 3 || t.Shape[0] != 1 || t.Shape[1] != sequence) {
-		return nil, 0, fmt.Errorf("the output %s is %v, must be f32[1,%d,E]", hidden, t, sequence)
+	for i := range forward.Ops {
+		values = append(values, b.CopyOp(&forward.Ops[i], values)...)
 	}
-	if t := b.Type(out[e]); b.Err() == nil && (t.DType != ir.F32 || t.Rank() != 2) {
-		return nil, 0, fmt.Errorf("the output %s is %v, must be f32[V,E]", outputEmbedding, t)
+	if b.Err() == nil {
+		row := b.Reshape(b.Gather(1, values[h], at), 1, b.Dim(values[h], 2))
+		b.Return(logits, b.Reshape(b.Linear(row, values[e]), b.Dim(values[e], 0)))
 	}
-	vocab = b.Dim(out[e], 0)
-	row := b.Reshape(b.Gather(1, out[h], at), 1, b.Dim(out[h], 2))
-	b.Return(logits, b.Reshape(b.Linear(row, out[e]), vocab))
+	ops, _ := attentions(forward)
+	for _, op := range ops {
+		for _, v := range op.Operands[1:3] {
+			b.Return(fmt.Sprint(keptPrefix, len(kept)), values[v])
+			kept = append(kept, b.Type(values[v]))
+		}
+	}
 	f, err = b.Func()
-	return f, vocab, err
+	return f, kept, err
 }
 
 // Logits returns the logits of the token that follows tokens, of which it sees
@@ -196,6 +241,10 @@ func (g *Generator) Logits(ctx context.Context, tokens []int32) ([]float32, erro
 			return nil, fmt.Errorf("generate: token %d is %d, outside the model's vocabulary 0 to %d", i, id, w.vocab-1)
 		}
 	}
+	if g.kept.follows(tokens) {
+		return g.next(ctx, tokens)
+	}
+	g.forget()
 	args := make([]plugin.Argument, len(w.params))
 	for i, p := range w.params {
 		// What comes after the last token is not seen by it.
@@ -219,24 +268,40 @@ func (g *Generator) Logits(ctx context.Context, tokens []int32) ([]float32, erro
 		}
 		args[i] = plugin.Argument{Data: data}
 	}
+	out, buffers, err := w.run(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return out, g.keep(ctx, w, tokens, out, buffers)
+}
+
+// run runs the program and returns the logits, and the keys and values.
+func (w *window) run(ctx context.Context, args []plugin.Argument) (logits []float32, kept []plugin.Buffer, err error) {
 	run, err := w.Queue(ctx, args)
 	if err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
+		return nil, nil, fmt.Errorf("generate: %w", err)
 	}
-	result := run.Results()[0]
-	defer result.Release()
+	results := run.Results()
+	defer results[0].Release()
+	defer func() {
+		if err != nil {
+			for _, b := range results[1:] {
+				b.Release()
+			}
+		}
+	}()
 	if _, err := run.Wait(ctx); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
+		return nil, nil, fmt.Errorf("generate: %w", err)
 	}
-	data := make([]byte, result.Type().Bytes())
-	if err := result.Download(ctx, data); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
+	data := make([]byte, results[0].Type().Bytes())
+	if err := results[0].Download(ctx, data); err != nil {
+		return nil, nil, fmt.Errorf("generate: %w", err)
 	}
-	out := make([]float32, w.vocab)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	logits = make([]float32, w.vocab)
+	for i := range logits {
+		logits[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
 	}
-	return out, nil
+	return logits, results[1:], nil
 }
 
 // windowStart is the first of n tokens that the model sees. When its context is

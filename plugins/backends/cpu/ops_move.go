@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -100,12 +101,15 @@ func dynamicUpdateSlice(c *compiler, op *ir.Op) error {
 	in, update, start := c.in(op, 0), c.in(op, 1), c.in(op, 2)
 	out := c.out(op)
 	c.emit(func(r *run) error {
-		copy(r.mem[out], r.mem[in])
+		if unsafe.SliceData(r.mem[out]) != unsafe.SliceData(r.mem[in]) {
+			copy(r.mem[out], r.mem[in])
+		}
 		if len(r.mem[update]) == 0 {
 			return nil
 		}
 		return move(r, r.mem[out][size*blockStart(view[int32](r.mem[start]), t.Shape, u.Shape, strides):], r.mem[update])
 	})
+	c.steps[len(c.steps)-1].pairs = map[int]int{out: keepApart(in, update, start)}
 	return nil
 }
 
