@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"host":         func() { os.Exit(host()) },
 		"dying":        func() { plugin.ServeBackend(dying{}) },
+		"no-compiler":  func() { plugin.ServeBackend(noCompiler{}) },
 		"wrong":        func() { plugin.ServeBackend(wrong{}) },
 		"hanging":      func() { time.Sleep(time.Hour) },
 		"other-role":   func() { plugin.ServeObjective(otherRole{}) },
@@ -175,6 +176,20 @@ type dyingExecutable struct{ plugin.Executable }
 func (dyingExecutable) Execute(context.Context, []plugin.Argument) ([]plugin.Buffer, error) {
 	fmt.Fprintln(os.Stderr, "the last words")
 	os.Exit(7)
+	return nil, nil
+}
+
+// noCompiler is a backend that ends when it is to compile something.
+type noCompiler struct{ reference.Backend }
+
+func (n noCompiler) Info() plugin.BackendInfo {
+	i := n.Backend.Info()
+	i.Name = "no-compiler"
+	return i
+}
+
+func (noCompiler) Compile(context.Context, *ir.Func) (plugin.Executable, error) {
+	os.Exit(8)
 	return nil, nil
 }
 

@@ -76,6 +76,37 @@ func (s *session) trainConfig() train.Config {
 	return c
 }
 
+// compile compiles all that a run needs, but for what writes samples, which is
+// small. It compiles nothing where what the run needs at least is more than
+// there is.
+func (s *session) compile(ctx context.Context) (t *train.Trainer, all evaluators, n need, err error) {
+	if t, err = train.Prepare(s.trainConfig()); err != nil {
+		return nil, nil, n, err
+	}
+	defer func() {
+		if err != nil {
+			all.close()
+			t.Close()
+		}
+	}()
+	n = need{least: true, free: available()}
+	if n.plan, err = t.Memory(); err != nil || !n.fits() {
+		return t, nil, n, err
+	}
+	if err = t.Compile(ctx); err != nil {
+		return t, nil, n, err
+	}
+	if all, err = s.evaluators(ctx, 0); err != nil {
+		return t, all, n, err
+	}
+	n.least = false
+	n.plan, err = t.Memory()
+	for _, e := range all {
+		n.plan = n.plan.Beside(e.Memory())
+	}
+	return t, all, n, err
+}
+
 // attempt goes from the last good state to the end of the run, or to the stop.
 func (s *session) attempt(ctx context.Context) (*Result, error) {
 	s.at = 0
@@ -85,16 +116,20 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	r := s.Recipe
 	s.device = s.backend.Device()
 	defer s.device.Close() // the process may be gone
-	t, err := train.New(ctx, s.trainConfig())
+	t, all, need, err := s.compile(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
-	// What is known before any tensor is there.
-	need := t.Memory().Total() + processBytes
-	if err := fits(need, "make train.grain smaller, which divides a step into smaller parts, or train.sequence_length, or the model"); err != nil {
-		return nil, r.Errorf("train.batch_size", "%w", err)
+	defer all.close()
+	if err := need.check(r); err != nil {
+		return nil, err
 	}
+	check, err := s.evaluators(ctx, int64(r.Train.EvalSequences))
+	if err != nil {
+		return nil, err
+	}
+	defer check.close()
 	if s.checkpoint == nil {
 		err = t.Initialize(ctx)
 	} else {
@@ -103,12 +138,7 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	check, err := s.evaluators(ctx, int64(r.Train.EvalSequences))
-	if err != nil {
-		return nil, err
-	}
-	defer check.close()
-	speed, err := s.begun(ctx, t, need)
+	speed, err := s.begun(ctx, t, need.bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +186,7 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 	if result.Step = t.Step(); result.Interrupted {
 		return result, nil
 	}
-	err = s.untilStopped(ctx, func(ctx context.Context) error { return s.finish(ctx, t, result) })
+	err = s.untilStopped(ctx, func(ctx context.Context) error { return s.finish(ctx, t, all, result) })
 	if err != nil && s.stopped() && ctx.Err() == nil {
 		result.Interrupted, err = true, nil
 	}
@@ -164,13 +194,8 @@ func (s *session) attempt(ctx context.Context) (*Result, error) {
 }
 
 // finish says what became of a run that has taken its last step.
-func (s *session) finish(ctx context.Context, t *train.Trainer, result *Result) error {
-	all, err := s.evaluators(ctx, 0)
-	if err != nil {
-		return err
-	}
+func (s *session) finish(ctx context.Context, t *train.Trainer, all evaluators, result *Result) (err error) {
 	if all != nil {
-		defer all.close()
 		if result.Validation, err = s.validate(ctx, t, all); err != nil {
 			return err
 		}

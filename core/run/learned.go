@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -52,7 +53,7 @@ func (s *session) buildAll(ctx context.Context) (err error) {
 			return r.PluginError(l.section, err)
 		}
 		if l.module, err = s.buildFor(ctx, l.role, r.Train.Grain); err != nil {
-			return err
+			return s.tooManyRows(ctx, l, err)
 		}
 		modules = append(modules, l.module)
 	}
@@ -60,6 +61,40 @@ func (s *session) buildAll(ctx context.Context) (err error) {
 		return r.Errorf("train.freeze", "%w", err)
 	}
 	return nil
+}
+
+// bindAll fits the objectives to their modules and the data.
+func (s *session) bindAll(ctx context.Context) (err error) {
+	for _, l := range s.learned {
+		if l.bound, err = s.bind(ctx, l, l.module, s.Recipe.Train.Grain); err != nil {
+			return s.tooManyRows(ctx, l, err)
+		}
+		if err := s.setUpEvaluation(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tooManyRows finds out whether a plugin refuses nothing but the number of rows
+// of a grain, such as one at which a tensor is larger than tensors may be.
+func (s *session) tooManyRows(ctx context.Context, l *learned, refusal error) error {
+	const few = 2
+	if s.Recipe.Train.Grain <= few || mortal(refusal) || ctx.Err() != nil {
+		return refusal
+	}
+	m, err := s.buildFor(ctx, l.role, few)
+	if err == nil && s.data != nil {
+		_, err = s.bind(ctx, l, m, few)
+	}
+	if err != nil {
+		return refusal
+	}
+	cause := refusal
+	if e := (*recipe.Error)(nil); errors.As(refusal, &e) {
+		cause = errors.New(e.Msg)
+	}
+	return s.Recipe.Errorf("train.grain", "%w; with %d rows a grain there is no such limit: make train.grain smaller than %d", cause, few, s.Recipe.Train.Grain)
 }
 
 func (s *session) setUpEvaluation(ctx context.Context, l *learned) (err error) {

@@ -11,7 +11,6 @@ import (
 	"github.com/seedbed/seedbed/abi/wire"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
-	"github.com/seedbed/seedbed/core/train"
 	"github.com/seedbed/seedbed/datasets"
 	"github.com/seedbed/seedbed/datasets/tokens"
 )
@@ -26,6 +25,8 @@ type Prediction struct {
 	Steps       uint64  // of the run
 	StepFLOPs   float64 // of the matrix products and convolutions of a step
 	MemoryBytes int64   // of all processes together
+	Memory      string  // the same in words, which say where it is but a bound
+	TooLarge    string  // what to do where FreeBytes are less; empty where they are not
 	FreeBytes   int64   // of this machine; 0 if not known
 	Device      string  // such as "cpu avx2", empty if not known
 	PeakFLOPS   float64 // of the device; 0 if not known
@@ -66,25 +67,27 @@ func Predict(ctx context.Context, r *recipe.Recipe, start Start) (_ *Prediction,
 	if s.data, err = assume(r, n); err != nil {
 		return nil, err
 	}
-	for _, l := range s.learned {
-		if l.bound, err = s.bind(ctx, l, l.module, r.Train.Grain); err != nil {
-			return nil, err
-		}
+	if err := s.bindAll(ctx); err != nil {
+		return nil, err
 	}
 	s.device = s.backend.Device()
 	defer s.device.Close()
-	t, err := train.New(ctx, s.trainConfig())
+	t, all, need, err := s.compile(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
+	defer all.close()
 	stats, err := s.device.Stats(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &Prediction{
 		Role: strings.Join(roles, ", "), Rows: int64(r.Train.BatchSize), Tokens: int64(r.Train.BatchSize) * rowTokens(r), Grains: int64(r.Train.BatchSize / r.Train.Grain),
-		Steps: uint64(r.Train.Steps), MemoryBytes: t.Memory().Total() + processBytes, FreeBytes: available(), Device: stats.Device, PeakFLOPS: stats.PeakFLOPS,
+		Steps: uint64(r.Train.Steps), MemoryBytes: need.bytes(), Memory: need.String(), FreeBytes: need.free, Device: stats.Device, PeakFLOPS: stats.PeakFLOPS,
+	}
+	if !need.fits() {
+		p.TooLarge = need.hint(r)
 	}
 	for _, x := range s.weights.Trained() {
 		p.Parameters += int64(x.Type.Elements())
@@ -93,6 +96,9 @@ func Predict(ctx context.Context, r *recipe.Recipe, start Start) (_ *Prediction,
 	return p, err
 }
 
+// plannedRows is more than a batch has, and few enough to be counted.
+const plannedRows = 1 << 30
+
 // planned is a dataset of which only the schema is known.
 type planned struct {
 	datasets.Dataset
@@ -100,7 +106,7 @@ type planned struct {
 }
 
 func (p planned) Schema() *arrow.Schema { return p.schema }
-func (p planned) Len() int64            { return 1 }
+func (p planned) Len() int64            { return plannedRows }
 
 // assume returns the data that a recipe promises.
 func assume(r *recipe.Recipe, codes int) (*data, error) {
@@ -136,6 +142,9 @@ func assume(r *recipe.Recipe, codes int) (*data, error) {
 		fields = append(fields, lists("codes", codes))
 	}
 	d.Train = planned{schema: arrow.NewSchema(fields, nil)}
+	if c.ValidationFraction > 0 {
+		d.Validation = d.Train
+	}
 	if !c.Tokens() {
 		return d, nil
 	}
@@ -183,12 +192,12 @@ func (p *Prediction) String() string {
 	if p.Tokens > 0 {
 		batch = fmt.Sprintf("%d sequences, %d tokens", p.Rows, p.Tokens)
 	}
-	memory := "about " + Bytes(p.MemoryBytes)
+	memory := p.Memory
 	if p.FreeBytes > 0 {
 		memory += "; " + Bytes(p.FreeBytes) + " are free here"
-		if p.MemoryBytes > p.FreeBytes {
-			memory += ": too little for this run"
-		}
+	}
+	if p.TooLarge != "" {
+		memory += ", too little for this run: " + p.TooLarge
 	}
 	time := "not known: the backend does not tell its peak"
 	if p.PeakFLOPS > 0 {

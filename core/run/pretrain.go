@@ -215,15 +215,7 @@ func (s *session) setUp(ctx context.Context) error {
 	if err := s.checkData(); err != nil {
 		return err
 	}
-	for _, l := range s.learned {
-		if l.bound, err = s.bind(ctx, l, l.module, r.Train.Grain); err != nil {
-			return err
-		}
-		if err := s.setUpEvaluation(ctx, l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.bindAll(ctx)
 }
 
 // startPlugins starts all processes at once.

@@ -153,6 +153,12 @@ func (e *Evaluator) Run(ctx context.Context, parameter func(name string) plugin.
 	return r, nil
 }
 
+// Memory says what a Run takes beside the parameters.
+func (e *Evaluator) Memory() MemoryPlan {
+	m := e.program.Program.Memory()
+	return MemoryPlan{Scratch: m.Scratch, Results: m.Results, Batches: batchesOf(e.c.Binding.Batch(), e.c.Prefetch+inFlight)}
+}
+
 // Close frees what the evaluator holds on the device.
 func (e *Evaluator) Close() { e.program.Release() }
 

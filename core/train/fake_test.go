@@ -32,15 +32,17 @@ type fakeDevice struct {
 	// failRun is the number of the run that fails, failQueue that of the one
 	// that cannot be queued; -1 for none. hang is the first that never ends.
 	failRun, failQueue, hang int
+	failCompile              string // the name of the function that does not compile
 
-	mu      sync.Mutex
-	queued  []string // names of functions
-	ended   int
-	most    int // of runs queued and not ended at the same time
-	alive   int // buffers
-	last    chan struct{}
-	running sync.WaitGroup
-	failure error
+	mu       sync.Mutex
+	programs int      // compiled and not released
+	queued   []string // names of functions
+	ended    int
+	most     int // of runs queued and not ended at the same time
+	alive    int // buffers
+	last     chan struct{}
+	running  sync.WaitGroup
+	failure  error
 }
 
 var errFake = errors.New("the fake failed")
@@ -105,6 +107,10 @@ func (d *fakeDevice) Stats(context.Context) (plugin.Stats, error) { return plugi
 func (d *fakeDevice) Close() error                                { return nil }
 
 func (d *fakeDevice) Compile(_ context.Context, f *ir.Func, host []string) (device.Program, error) {
+	if f.Name == d.failCompile {
+		return nil, errFake
+	}
+	d.programs++
 	return &fakeProgram{d, f, host}, nil
 }
 
@@ -120,7 +126,7 @@ func (p *fakeProgram) Memory() plugin.Memory {
 		"combine": {Results: 2, Scratch: 100}, "update": {Results: 3, Scratch: 400},
 	}[p.f.Name]
 }
-func (p *fakeProgram) Release() {}
+func (p *fakeProgram) Release() { p.d.programs-- }
 
 type fakeRun struct {
 	results []plugin.Buffer

@@ -2,9 +2,10 @@ package train
 
 import (
 	"math/bits"
-	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/device"
 )
 
 // MemoryPlan counts the bytes that a run takes: all but Batches on the device.
@@ -23,10 +24,31 @@ func (p MemoryPlan) Total() int64 {
 	return p.Parameters + p.Slots + p.Gradients + p.Scratch + p.Results + 2*p.Batches
 }
 
+// Beside is the plan of a run and of what takes memory of its own while the
+// run's state and batches stay: programs share scratch and come one after the
+// other, batches add up.
+func (p MemoryPlan) Beside(q MemoryPlan) MemoryPlan {
+	p.Scratch, p.Results = max(p.Scratch, q.Scratch), max(p.Results, q.Results)
+	p.Batches += q.Batches
+	return p
+}
+
+// batchBytes is what keeping books of a batch takes, whatever is in it.
+const batchBytes = 1 << 10
+
+// batchesOf counts n batches.
+func batchesOf(fields []ir.Param, n int) int64 {
+	sum := int64(batchBytes)
+	for _, f := range fields {
+		sum += int64(f.Type.Bytes())
+	}
+	return sum * int64(n)
+}
+
 // Memory says what the run will take, before anything is there but programs:
-// Initialize and Restore take the first of it.
-func (t *Trainer) Memory() MemoryPlan {
-	var m MemoryPlan
+// Initialize and Restore take the first of it. Before Compile it is the least
+// that the run can take: Results are zero and Scratch is what leastScratch says.
+func (t *Trainer) Memory() (m MemoryPlan, err error) {
 	for i, name := range t.names {
 		n := int64(t.types[name].Bytes())
 		if i < len(t.weights.Tensors()) {
@@ -42,7 +64,6 @@ func (t *Trainer) Memory() MemoryPlan {
 		sets = max(sets, bits.OnesCount(uint(c))+1)
 	}
 	before := int64(0)
-	programs := []*program{t.update}
 	for _, o := range t.objectives {
 		types := o.grad.Types()
 		sums := int64(0)
@@ -51,24 +72,77 @@ func (t *Trainer) Memory() MemoryPlan {
 		}
 		m.Gradients = max(m.Gradients, before+int64(sets)*sums)
 		before += sums
-		programs = append(programs, o.programs()...)
-		for _, f := range o.Binding.Batch() {
-			m.Batches += int64(f.Type.Bytes())
-		}
+		m.Batches += batchesOf(o.Binding.Batch(), t.c.Prefetch+t.c.InFlight*t.c.Grains)
 	}
-	for _, p := range programs {
-		m.Scratch = max(m.Scratch, p.Program.Memory().Scratch)
+	if t.update == nil {
+		for _, o := range t.objectives {
+			n, err := leastScratch(o.grad, t.c.Device.Info())
+			if err != nil {
+				return m, o.wrap(err)
+			}
+			m.Scratch = max(m.Scratch, n)
+		}
+		return m, nil
 	}
 	// Results of first are the sums that are counted; next, combine and update
 	// find room in donated sums and state, or need it beside them.
+	of := func(p *program, results bool) {
+		x := p.Program.Memory()
+		if m.Scratch = max(m.Scratch, x.Scratch); results {
+			m.Results = max(m.Results, x.Results)
+		}
+	}
 	for _, o := range t.objectives {
-		programs = slices.DeleteFunc(programs, func(p *program) bool { return p == o.first })
+		for _, p := range o.programs() {
+			of(p, p != o.first)
+		}
 	}
-	for _, p := range programs {
-		m.Results = max(m.Results, p.Program.Memory().Results)
+	of(t.update, true)
+	return m, nil
+}
+
+// leastScratch is what any device takes to run a function beside its
+// parameters: the largest matrix product or convolution with what is computed
+// for it. What only moves elements about may be read where they were, and
+// counts as its smallest form. Little is known of a device before it compiles,
+// but this tells what is hopeless from what is not.
+func leastScratch(f *ir.Func, info plugin.BackendInfo) (least int64, err error) {
+	if f, err = device.Lower(f, info); err != nil {
+		return 0, err
 	}
-	m.Batches *= int64(t.c.Prefetch + t.c.InFlight*t.c.Grains)
-	return m
+	// A value takes bytes, zero if it is a parameter or a constant, in memory that
+	// may be that of the value from.
+	type held struct {
+		from  ir.Value
+		bytes int64
+	}
+	values := make([]held, len(f.Types()))
+	for i := range f.Ops {
+		op := &f.Ops[i]
+		operands, sum := map[ir.Value]int64{}, int64(0)
+		for _, v := range op.Operands {
+			h := values[v]
+			operands[h.from] = max(operands[h.from], h.bytes)
+		}
+		for _, n := range operands {
+			sum += n
+		}
+		moves := ir.LookupOp(op.Name).Group == "data movement"
+		for k, t := range op.Results {
+			v := op.First + ir.Value(k)
+			if values[v] = (held{v, int64(t.Bytes())}); !moves {
+				continue
+			}
+			values[v].bytes = min(values[v].bytes, sum)
+			if len(op.Operands) == 1 {
+				values[v].from = values[op.Operands[0]].from
+			}
+		}
+		if ir.LookupOp(op.Name).Group == "contraction" {
+			least = max(least, sum+int64(op.Results[0].Bytes()))
+		}
+	}
+	return least, nil
 }
 
 // Gradients are the functions that a step runs for each of its grains, one an

@@ -24,7 +24,9 @@ type objective struct {
 	Objective
 	prefix  string // of its names among those of an update; see step.Objective
 	seed    uint64
-	grad    *ir.Func // of one grain
+	grad    *ir.Func // of one grain, the first of a chain
+	more    *ir.Func // of the others
+	join    *ir.Func // of two chains' sums
 	batches *batches
 
 	first, next, combine *program
@@ -67,16 +69,16 @@ func (c *Config) weights() (*step.Weights, error) {
 }
 
 // link builds the functions of a grain.
-func (o *objective) link(w *step.Weights) (next, combine *ir.Func, err error) {
+func (o *objective) link(w *step.Weights) error {
 	linked, err := step.Link(o.Module, o.Binding.Loss(), o.Binding.Batch())
 	if err != nil {
-		return nil, nil, o.wrap(err)
+		return o.wrap(err)
 	}
-	if o.grad, next, err = step.Grain(w, linked); err != nil {
-		return nil, nil, o.wrap(err)
+	if o.grad, o.more, err = step.Grain(w, linked); err != nil {
+		return o.wrap(err)
 	}
-	combine, err = step.Combine(o.grad)
-	return next, combine, err
+	o.join, err = step.Combine(o.grad)
+	return err
 }
 
 // wrap says which objective an error is of, where there are several.
@@ -88,17 +90,17 @@ func (o *objective) wrap(err error) error {
 }
 
 // compile compiles the functions that the run's cut needs.
-func (o *objective) compile(ctx context.Context, c *Config, next, combine *ir.Func) (err error) {
+func (o *objective) compile(ctx context.Context, c *Config) (err error) {
 	if o.first, err = compile(ctx, c.Device, o.grad, nil); err != nil {
 		return o.wrap(err)
 	}
 	if c.Grains > c.Shards {
-		if o.next, err = compile(ctx, c.Device, next, nil); err != nil {
+		if o.next, err = compile(ctx, c.Device, o.more, nil); err != nil {
 			return o.wrap(err)
 		}
 	}
 	if c.Shards > 1 {
-		if o.combine, err = compile(ctx, c.Device, combine, nil); err != nil {
+		if o.combine, err = compile(ctx, c.Device, o.join, nil); err != nil {
 			return o.wrap(err)
 		}
 	}

@@ -84,8 +84,10 @@ func (t *Trainer) start() {
 
 // stop ends the goroutine, whether runs have ended or not.
 func (t *Trainer) stop() {
-	t.cancel()
-	<-t.ended
+	if t.cancel != nil {
+		t.cancel()
+		<-t.ended
+	}
 }
 
 // pause says that what was not queued from now on to the next run is not for

@@ -63,7 +63,8 @@ type Trainer struct {
 	names      []string // of state: parameters, then buffers, then slots, in order
 	types      map[string]ir.Type
 	host       []string // scalars that the host gets of a step
-	update     *program
+	apply      *ir.Func // what update is compiled of
+	update     *program // nil before Compile
 
 	queued, done uint64 // steps: queued on the device, and returned by Next
 	ready        bool   // the state has values
@@ -72,9 +73,22 @@ type Trainer struct {
 	pipeline
 }
 
-// New compiles the run's programs. Before the first step, Initialize or
-// Restore gives the state its values.
-func New(ctx context.Context, c Config) (t *Trainer, err error) {
+// New prepares a run and compiles its programs.
+func New(ctx context.Context, c Config) (*Trainer, error) {
+	t, err := Prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.Compile(ctx); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Prepare builds the run's functions. Compile comes next; Memory may be asked
+// before it.
+func Prepare(c Config) (t *Trainer, err error) {
 	if c.Shards == 0 {
 		c.Shards = 1
 	}
@@ -101,18 +115,13 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 		return nil, err
 	}
 	var parts []step.Objective
-	type pair struct{ next, combine *ir.Func }
-	var others []pair
 	for _, o := range t.objectives {
-		next, combine, err := o.link(t.weights)
-		if err != nil {
+		if err := o.link(t.weights); err != nil {
 			return nil, err
 		}
-		others = append(others, pair{next, combine})
 		parts = append(parts, step.Objective{Prefix: o.prefix, First: o.grad, Weight: o.Weight})
 	}
-	update, err := step.Update(t.weights, c.Grains, c.Optimizer, parts...)
-	if err != nil {
+	if t.apply, err = step.Update(t.weights, c.Grains, c.Optimizer, parts...); err != nil {
 		return nil, err
 	}
 	t.host = step.HostResults(parts...)
@@ -127,19 +136,22 @@ func New(ctx context.Context, c Config) (t *Trainer, err error) {
 			t.types[name] = p.Type
 		}
 	}
-	t.start()
-	defer func() {
-		if err != nil {
-			t.Close()
-		}
-	}()
-	for i, o := range t.objectives {
-		if err := o.compile(ctx, &c, others[i].next, others[i].combine); err != nil {
-			return nil, err
+	return t, nil
+}
+
+// Compile compiles the run's programs, once. Before the first step, Initialize
+// or Restore gives the state its values.
+func (t *Trainer) Compile(ctx context.Context) (err error) {
+	for _, o := range t.objectives {
+		if err := o.compile(ctx, &t.c); err != nil {
+			return err
 		}
 	}
-	t.update, err = compile(ctx, c.Device, update, t.host)
-	return t, err
+	if t.update, err = compile(ctx, t.c.Device, t.apply, t.host); err != nil {
+		return err
+	}
+	t.start()
+	return nil
 }
 
 // Weights are what the run trains.
@@ -409,8 +421,11 @@ func (t *Trainer) Restore(ctx context.Context, next uint64, data func(name strin
 }
 
 func (t *Trainer) set(ctx context.Context, next uint64, data func(name string, typ ir.Type) ([]byte, error)) error {
-	if t.err != nil {
+	switch {
+	case t.err != nil:
 		return t.usable()
+	case t.update == nil:
+		return errors.New("train: the programs are not compiled yet: Compile comes first")
 	}
 	for t.done < t.queued {
 		if _, err := t.wait(ctx); err != nil {

@@ -401,17 +401,76 @@ func TestRestore(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	for shards, sets := range map[int]int64{1: 1, 2: 2, 3: 2, 4: 3, 6: 3, 8: 4} {
-		c, _ := fakeConfig(t, newFakeDevice(t))
+		d := newFakeDevice(t)
+		c, _ := fakeConfig(t, d)
 		c.Shards, c.Grains = shards, 2*shards
-		x, err := New(t.Context(), c)
+		x, err := Prepare(c)
 		require.NoError(t, err)
-		m := x.Memory()
-		x.Close()
 		// A parameter is 8 bytes, a grain gives three scalars and a gradient.
-		assert.Equal(t, MemoryPlan{
-			Parameters: 8, Slots: 16, Gradients: sets * 20, Scratch: 400, Results: 3, Batches: 8 * int64(2+2*2*shards),
-		}, m, shards)
+		want := MemoryPlan{Parameters: 8, Slots: 16, Gradients: sets * 20, Batches: (8 + batchBytes) * int64(2+2*2*shards)}
+		m, err := x.Memory()
+		require.NoError(t, err)
+		assert.Equal(t, want, m, "before anything is compiled")
+		assert.Zero(t, d.programs)
+		assert.ErrorContains(t, x.Initialize(t.Context()), "Compile comes first")
+		require.NoError(t, x.Compile(t.Context()))
+		want.Scratch, want.Results = 400, 3
+		m, err = x.Memory()
+		require.NoError(t, err)
+		assert.Equal(t, want, m, shards)
 		assert.Equal(t, 8+16+sets*20+400+3+2*m.Batches, m.Total())
+		other := MemoryPlan{Scratch: 500, Results: 2, Batches: 7}
+		want.Scratch, want.Batches = 500, want.Batches+7
+		assert.Equal(t, want, m.Beside(other))
+		x.Close()
+		assert.Zero(t, d.programs)
+	}
+}
+
+// The largest product is what a function takes at least, with what it is made
+// of: not parameters, and not what only looks large.
+func TestLeastScratch(t *testing.T) {
+	f32 := func(shape ...int) ir.Type { return ir.T(ir.F32, shape...) }
+	info := newFakeDevice(t).Info()
+	for name, c := range map[string]struct {
+		want  int
+		build func(b *ir.Builder, x, w ir.Value) ir.Value
+	}{
+		"parameters": {4 * 100 * 7, func(b *ir.Builder, x, w ir.Value) ir.Value { return b.MatMul(x, w) }},
+		"computed":   {4 * (100*5 + 100*7), func(b *ir.Builder, x, w ir.Value) ir.Value { return b.MatMul(b.Exp(x), w) }},
+		"moved": {4 * (100*5 + 100*7), func(b *ir.Builder, x, w ir.Value) ir.Value {
+			return b.MatMul(b.Transpose(b.Reshape(b.Exp(b.Transpose(x, 1, 0)), 5, 100), 1, 0), w)
+		}},
+		"spread out": {4 * (5 + 100*7), func(b *ir.Builder, x, w ir.Value) ir.Value {
+			return b.MatMul(b.BroadcastInDim(b.Exp(b.ReduceSum(x, 0)), []int{100, 5}, []int{1}), w)
+		}},
+		"the largest": {4 * (100*7 + 100*100), func(b *ir.Builder, x, w ir.Value) ir.Value {
+			y := b.MatMul(x, w)
+			return b.MatMul(y, b.Transpose(y, 1, 0))
+		}},
+		"none": {0, func(b *ir.Builder, x, w ir.Value) ir.Value { return b.Exp(x) }},
+	} {
+		b := ir.NewBuilder("f")
+		x, w := b.Param("x", f32(100, 5)), b.Param("w", f32(5, 7))
+		b.Return("y", c.build(b, x, w))
+		f, err := b.Func()
+		require.NoError(t, err, name)
+		got, err := leastScratch(f, info)
+		require.NoError(t, err, name)
+		assert.EqualValues(t, c.want, got, name)
+	}
+}
+
+// Whichever program does not compile, the error says so and nothing is left.
+func TestCompileFails(t *testing.T) {
+	for _, name := range []string{"grain", "next", "combine", "update"} {
+		d := newFakeDevice(t)
+		d.failCompile = name
+		c, _ := fakeConfig(t, d)
+		c.Shards, c.Grains = 2, 4
+		_, err := New(t.Context(), c)
+		assert.ErrorIs(t, err, errFake, name)
+		assert.Zero(t, d.programs, name)
 	}
 }
 

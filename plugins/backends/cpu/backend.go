@@ -188,6 +188,7 @@ func (b *Backend) growArena(n int) (err error) {
 	}
 	if b.arena != nil {
 		b.pages.Put(b.arena)
+		b.pages.Trim() // it is too short for who asks next
 	}
 	b.arena, err = b.pages.Get(n)
 	return err

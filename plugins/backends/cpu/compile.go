@@ -89,7 +89,7 @@ func (b *Backend) compile(f *ir.Func) (*executable, error) {
 			s.kind, s.index = inResult, k
 		}
 		s.last = math.MaxInt
-		e.results = append(e.results, result{t: c.types[r.Value], ref: ref, donor: none})
+		e.results = append(e.results, result{t: c.types[r.Value], ref: ref})
 	}
 	e.stores, e.steps, e.types = c.stores, c.steps, c.types
 	e.plan(c.extra)

@@ -33,9 +33,9 @@ type store struct {
 }
 
 type result struct {
-	t     ir.Type
-	ref   int
-	donor int // parameter whose memory it takes if that is donated, or none
+	t      ir.Type
+	ref    int
+	donors []int // parameters whose memory it can take: the first that is donated and that no other result has
 }
 
 type executable struct {
@@ -63,20 +63,29 @@ func (r *run) f32(ref int) []float32 { return view[float32](r.mem[ref]) }
 // plan places the stores of the arena and finds which parameters can give results their memory.
 func (e *executable) plan(extra int) {
 	e.place()
-	taken := make([]bool, len(e.params))
 	e.memory.Scratch = int64(e.arena + extra)
+	taken := make([]bool, len(e.params))
 	for k := range e.results {
-		s := &e.stores[e.results[k].ref]
-		if s.kind == inResult && s.index == k {
-			e.results[k].donor = e.donor(e.results[k].ref, taken)
+		r := &e.results[k]
+		if s := &e.stores[r.ref]; s.kind == inResult && s.index == k {
+			r.donors = e.donors(r.ref)
 		}
-		if d := e.results[k].donor; d != none {
-			taken[d] = true
-		} else {
-			e.memory.Results += int64(e.results[k].t.Bytes())
+		if r.donor(taken, func(int) bool { return true }) == none {
+			e.memory.Results += int64(r.t.Bytes())
 		}
 	}
 	e.mem = make([][]byte, len(e.stores))
+}
+
+// donor takes one of the donors that are given.
+func (r *result) donor(taken []bool, given func(d int) bool) int {
+	for _, d := range r.donors {
+		if !taken[d] && given(d) {
+			taken[d] = true
+			return d
+		}
+	}
+	return none
 }
 
 // place gives each store of the arena the lowest offset at which it overlaps no other store that lives beside it.
@@ -108,19 +117,19 @@ func (e *executable) place() {
 	}
 }
 
-// donor returns a parameter of the store's size that nothing reads once the store is written.
-func (e *executable) donor(ref int, taken []bool) int {
+// donors returns the parameters of the store's size that nothing reads once the store is written.
+func (e *executable) donors(ref int) (l []int) {
 	s := &e.stores[ref]
 	maker := &e.steps[s.def]
 	for p := range e.params {
 		q := &e.stores[p] // the parameters' stores come first
 		own, paired := maker.pairs[ref]
 		dead := q.last < s.def || q.last == s.def && (maker.inPlace || paired && own == p)
-		if dead && !taken[p] && q.size == s.size && s.size > 0 {
-			return p
+		if dead && q.size == s.size && s.size > 0 {
+			l = append(l, p)
 		}
 	}
-	return none
+	return l
 }
 
 func (e *executable) Memory() plugin.Memory { return e.memory }
@@ -179,8 +188,10 @@ func (e *executable) execute(ctx context.Context, args []plugin.Argument) ([]plu
 			}
 		}
 	}()
-	for k, r := range e.results {
-		if d := r.donor; d != none && args[d].Donate && args[d].Buffer != nil && once(args, d) {
+	taken := make([]bool, len(args))
+	for k := range e.results {
+		r := &e.results[k]
+		if d := r.donor(taken, func(d int) bool { return args[d].Donate && args[d].Buffer != nil && once(args, d) }); d != none {
 			moved[k] = args[d].Buffer.(*buffer)
 			out[k] = &buffer{backend: b, t: r.t, data: given[d]}
 		} else if out[k], err = b.buffer(r.t); err != nil {
