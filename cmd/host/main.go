@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s: %w; see host %[1]s --help", cmd.Name(), err)
 	})
-	root.AddCommand(newPretrain(), newGenerate(), newCheckpoint(), newConformance(), newPlugin(), newDoctor(), newRecipe(), newProfile(), newTokenizer(), newVersion())
+	root.AddCommand(newPretrain(), newEvaluate(), newGenerate(), newCheckpoint(), newConformance(), newPlugin(), newDoctor(), newRecipe(), newProfile(), newTokenizer(), newVersion())
 	return root
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,7 +67,8 @@ var tiny = map[string][]string{
 
 // Each system trains from its recipe through real processes: the same weights
 // from the CPU backend with two threads as from the reference in two halves,
-// the second with one thread of the CPU backend.
+// the second with one thread of the CPU backend; and the checkpoint is as good
+// as the run said.
 func TestEverySystemIsExact(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -100,6 +102,13 @@ func TestEverySystemIsExact(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			want := pretrain(t, name, filepath.Join(folder, "whole"), 4, append([]string{"--threads", "2"}, more...)...)
+			var again struct{ Loss float64 }
+			self, err := os.Executable()
+			require.NoError(t, err)
+			out, err := exec.Command(self, asHost, "evaluate", "--out", filepath.Join(folder, "whole"), "--json").Output()
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(out, &again))
+			assert.Equal(t, want.ValLoss, again.Loss, "measured again from the checkpoint")
 			halves := filepath.Join(folder, "halves")
 			pretrain(t, name, halves, 2, append([]string{"--backend", "reference"}, more...)...)
 			got := pretrain(t, name, halves, 4, append([]string{"--threads", "1", "--resume"}, more...)...)

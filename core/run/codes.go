@@ -17,7 +17,6 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/checkpoint"
 	"github.com/seedbed/seedbed/core/device"
-	"github.com/seedbed/seedbed/core/grad"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/datasets"
@@ -143,9 +142,10 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 	if got, err := role(model.Info(), objective.Info()); err != nil || got != codesRole {
 		return r.Errorf("data.codes", "%s holds a model for %s; codes are those of role %s", c.Path, got, codesRole)
 	}
-	e := &encoder{device: backend.Device(), of: of, checkpoint: c, model: model.Model(), objective: objective.Objective(), rows: 64}
-	defer e.device.Close()
-	if err := e.compile(ctx, s.data); err != nil {
+	e := &encoder{of: of, checkpoint: c}
+	device := backend.Device()
+	defer device.Close() // the process may be gone
+	if err := e.compile(ctx, device, model.Model(), objective.Objective(), s.data); err != nil {
 		return r.Errorf("data.codes", "%s: %w", c.Path, err)
 	}
 	total := s.data.Train.Len()
@@ -174,58 +174,41 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 
 // encoder is a discrete autoencoder that is only used.
 type encoder struct {
-	device     device.Device
 	checkpoint *checkpoint.Checkpoint
 	of         *recipe.Recipe // that the autoencoder was trained by
-	model      plugin.Model
-	objective  plugin.Objective
-
-	rows, each int // images at a time, codes of an image
-	module     *plugin.Module
 	binding    plugin.Binding
-	program    device.Program
-	params     []ir.Param
-	state      map[string]plugin.Buffer
+	applied    *applied
+	each       int // codes of an image
 }
 
 // compile fits the autoencoder to the data and makes the program of codes.
-func (e *encoder) compile(ctx context.Context, d *data) error {
-	for range 2 {
-		var err error
-		dims := map[string]int{"batch": e.rows}
-		if e.module, err = e.model.Build(ctx, plugin.BuildRequest{Config: e.of.Model.Config, Role: codesRole, Dims: dims}); err != nil {
-			return err
-		}
-		if err := e.module.Check(); err != nil {
-			return err
-		}
-		e.binding, err = e.objective.Bind(ctx, plugin.BindRequest{
-			Config: e.of.Objective.Config, Role: codesRole, Dims: dims,
-			Inputs: e.module.Inputs(), Outputs: e.module.Outputs(), Rows: d.Train.Schema(), Properties: d.properties,
-		})
-		if err != nil {
-			return err
-		}
-		f, err := codesOf(e.module, e.rows)
-		if err != nil {
-			return err
-		}
-		e.each = f.Types()[f.Results[0].Value].Shape[1]
-		if most := max(1, device.MaxHostBytes/(4*e.each)); e.rows > most {
-			e.rows = most // again, with as many as come to the host at once
-			continue
-		}
-		if f, err = device.Lower(f, e.device.Info()); err != nil {
-			return err
-		}
-		if e.program, err = e.device.Compile(ctx, f, []string{"codes"}); err != nil {
-			return err
-		}
-		e.params = f.Params
-		e.state, err = upload(ctx, e.device, e.checkpoint, e.module)
+func (e *encoder) compile(ctx context.Context, d device.Device, model plugin.Model, objective plugin.Objective, data *data) error {
+	dims := map[string]int{"batch": applyRows}
+	m, err := model.Build(ctx, plugin.BuildRequest{Config: e.of.Model.Config, Role: codesRole, Dims: dims})
+	if err != nil {
 		return err
 	}
-	return fmt.Errorf("an image has %d codes, too many", e.each)
+	if err := m.Check(); err != nil {
+		return err
+	}
+	e.binding, err = objective.Bind(ctx, plugin.BindRequest{
+		Config: e.of.Objective.Config, Role: codesRole, Dims: dims,
+		Inputs: m.Inputs(), Outputs: m.Outputs(), Rows: data.Train.Schema(), Properties: data.properties,
+	})
+	if err != nil {
+		return err
+	}
+	f, err := codesOf(m, applyRows)
+	if err != nil {
+		return err
+	}
+	e.each = f.Types()[f.Results[0].Value].Shape[1]
+	state, err := upload(ctx, d, e.checkpoint, m)
+	if err != nil {
+		return err
+	}
+	e.applied, err = apply(ctx, d, f, state)
+	return err
 }
 
 // codesOf returns the function that gives the likeliest code (i32[B,N]) of each
@@ -247,11 +230,7 @@ func codesOf(m *plugin.Module, rows int) (*ir.Func, error) {
 	x := b.Argmax(b.Inline(forward, args)[logits], 1)
 	shape := b.Type(x).Shape
 	b.Return("codes", b.Reshape(x, rows, shape[1]*shape[2]))
-	f, err := b.Func()
-	if err != nil {
-		return nil, err
-	}
-	return grad.Prune(f)
+	return b.Func()
 }
 
 // upload puts the tensors of a checkpoint that a module needs on a device.
@@ -287,72 +266,22 @@ func upload(ctx context.Context, d device.Device, c *checkpoint.Checkpoint, m *p
 // encode returns a dataset with the column codes.
 func (e *encoder) encode(ctx context.Context, d datasets.Dataset, done func(rows int64)) (datasets.Dataset, error) {
 	list := arrow.FixedSizeListOfNonNullable(int32(e.each), arrow.PrimitiveTypes.Int32)
-	sum := sha256.Sum256(fmt.Appendf(nil, "codes 1 of %s by %s, %s %s, %s %s", d.Fingerprint(), e.checkpoint.Manifest.WeightsSHA256,
+	sum := sha256.Sum256(fmt.Appendf(nil, "codes 2 of %s by %s, %s %s, %s %s", d.Fingerprint(), e.checkpoint.Manifest.WeightsSHA256,
 		e.of.Model.Plugin, e.of.Model.Config, e.of.Objective.Plugin, e.of.Objective.Config))
 	c := &codes{
 		Dataset: d, list: list, fingerprint: hex.EncodeToString(sum[:]), values: make([]int32, 0, d.Len()*int64(e.each)),
 		schema: arrow.NewSchema(append(d.Schema().Fields(), arrow.Field{Name: "codes", Type: list}), nil),
 	}
-	fields := map[string][]byte{}
-	var buffers [][]byte
-	for _, p := range e.binding.Batch() {
-		fields[p.Name] = make([]byte, p.Type.Bytes())
-		buffers = append(buffers, fields[p.Name])
-	}
-	for from := int64(0); from < d.Len(); from += int64(e.rows) {
-		n := min(int64(e.rows), d.Len()-from)
-		rows := make([]int64, e.rows)
-		for i := range rows {
-			rows[i] = min(from+int64(i), d.Len()-1) // the last one again, to fill the batch
-		}
-		if err := e.fill(ctx, d, rows, from, buffers); err != nil {
-			return nil, err
-		}
-		out, err := e.run(ctx, fields)
+	err := eachBatch(ctx, d, e.binding, e.of.Seed, func(_ arrow.Record, fields map[string][]byte, n int) error {
+		out, err := e.applied.run(ctx, fields)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for i := range n * int64(e.each) {
-			c.values = append(c.values, int32(binary.LittleEndian.Uint32(out[4*i:])))
+		for i := range n * e.each {
+			c.values = append(c.values, int32(binary.LittleEndian.Uint32(out["codes"][4*i:])))
 		}
-		done(n)
-	}
-	return c, nil
-}
-
-// fill makes the batch of some rows.
-func (e *encoder) fill(ctx context.Context, d datasets.Dataset, rows []int64, from int64, buffers [][]byte) error {
-	record, err := d.Read(ctx, rows)
-	if err != nil {
-		return err
-	}
-	defer record.Release()
-	return e.binding.Transform(ctx, record, plugin.Position{Seed: e.of.Seed, Grain: uint64(from) / uint64(e.rows)}, buffers)
-}
-
-// run returns the bytes of the codes of a batch.
-func (e *encoder) run(ctx context.Context, fields map[string][]byte) ([]byte, error) {
-	args := make([]plugin.Argument, len(e.params))
-	for i, p := range e.params {
-		switch b, held := e.state[p.Name]; {
-		case held:
-			args[i].Buffer = b
-		case fields[p.Name] != nil:
-			args[i].Data = fields[p.Name]
-		default: // the state of draws, of which codes have none
-			args[i].Data = make([]byte, p.Type.Bytes())
-		}
-	}
-	run, err := e.program.Queue(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	out, err := run.Wait(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(out) != 1 || len(out[0]) != 4*e.rows*e.each {
-		return nil, errors.New("the backend did not return the codes")
-	}
-	return out[0], nil
+		done(int64(n))
+		return nil
+	})
+	return c, err
 }

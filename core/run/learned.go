@@ -167,19 +167,11 @@ func (s *session) measured(of func(i int, l *learned) (loss float64, metrics []M
 }
 
 func (s *session) validate(ctx context.Context, t *train.Trainer, all evaluators) (*Validation, error) {
-	v := &Validation{Step: t.Step()}
-	results := make([]train.Evaluation, len(all))
-	for i, e := range all {
-		x, err := t.Evaluate(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		results[i], v.Rows = x, x.Rows
-		v.Loss += s.factor(i) * x.Loss
+	v, err := s.evaluate(all, func(e *train.Evaluator) (train.Evaluation, error) { return t.Evaluate(ctx, e) })
+	if err != nil {
+		return nil, err
 	}
-	v.Metrics = s.measured(func(i int, l *learned) (float64, []Metric) {
-		return results[i].Loss, l.evaluated.bound.measure(results[i].Sums, results[i].Weight)
-	})
+	v.Step = t.Step()
 	if s.Recipe.Train.EMADecay > 0 {
 		average := Metric{Name: "ema_loss", Doc: "the loss of the running averages of the parameters"}
 		for i, e := range all {
@@ -191,10 +183,28 @@ func (s *session) validate(ctx context.Context, t *train.Trainer, all evaluators
 		}
 		v.Metrics = append(v.Metrics, average)
 	}
+	s.tell(v)
+	return v, nil
+}
+
+// evaluate joins the evaluations of what is learned.
+func (s *session) evaluate(all evaluators, run func(*train.Evaluator) (train.Evaluation, error)) (*Validation, error) {
+	v := &Validation{}
+	results := make([]train.Evaluation, len(all))
+	for i, e := range all {
+		x, err := run(e)
+		if err != nil {
+			return nil, err
+		}
+		results[i], v.Rows = x, x.Rows
+		v.Loss += s.factor(i) * x.Loss
+	}
+	v.Metrics = s.measured(func(i int, l *learned) (float64, []Metric) {
+		return results[i].Loss, l.evaluated.bound.measure(results[i].Sums, results[i].Weight)
+	})
 	if b := s.baseline(); b != nil && s.learned[0].role == causalLM {
 		v.BitsPerByte = b.BitsPerByte(v.Loss)
 	}
-	s.tell(v)
 	return v, nil
 }
 

@@ -195,14 +195,24 @@ func (w *world) Read(ctx context.Context, rows []int64) (arrow.Record, error) {
 	return b.NewRecord(), nil
 }
 
-// Distinct returns the first n rows whose captions, apart from how they are worded, all say something else: what retrieval is measured on.
-// It is an error if the dataset has fewer.
-func Distinct(d datasets.Dataset, n int) ([]int64, error) {
+// Distinct returns the first n rows whose captions, apart from how they are worded, all say something else, and something that no
+// caption of other datasets says: what retrieval is measured on. It is an error if the dataset has fewer.
+func Distinct(d datasets.Dataset, n int, others ...datasets.Dataset) ([]int64, error) {
 	w, ok := d.(*world)
 	if !ok {
 		return nil, fmt.Errorf("shapes: distinct captions of a dataset that is not of shapes")
 	}
 	seen := map[string]bool{}
+	for _, other := range others {
+		o, ok := other.(*world)
+		if !ok {
+			return nil, fmt.Errorf("shapes: captions unlike those of a dataset that is not of shapes")
+		}
+		for i := int64(0); i < o.config.Rows; i++ {
+			s := newScene(o.config.Seed, o.split, uint64(i), o.config.Alike)
+			seen[s.meaning()] = true
+		}
+	}
 	var rows []int64
 	for i := int64(0); i < w.config.Rows && len(rows) < n; i++ {
 		s := newScene(w.config.Seed, w.split, uint64(i), w.config.Alike)

@@ -65,7 +65,8 @@ func (c *settings) presets() []config.Preset {
 }
 
 // Build returns the module for the dimension "batch". The encoder sees
-// floor(N * (1 - mask_ratio)) of the N patches.
+// floor(N * (1 - mask_ratio)) of the N patches: with a mask_ratio of 0 all of
+// them, for use after training.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
 	var c settings
 	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch")
@@ -86,8 +87,8 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 		return nil, config.Wrong("decoder_hidden_size", "must be a multiple of 4, for positions, is %d", c.decoderWidth)
 	case c.image%c.patch != 0:
 		return nil, config.Wrong("patch_size", "%d does not divide image_size %d", c.patch, c.image)
-	case seen < 1 || seen == patches:
-		return nil, config.Wrong("mask_ratio", "%v leaves %d of %d patches to see; there must be some to see and some to predict", c.ratio, seen, patches)
+	case seen < 1:
+		return nil, config.Wrong("mask_ratio", "%v leaves %d of %d patches to see; there must be some", c.ratio, seen, patches)
 	}
 	whole, err := config.JSON(c.fields()...)
 	if err != nil {
@@ -135,8 +136,11 @@ func (c *settings) decode(n *nn.Net, x ir.Value, side int) {
 	x = n.Linear(x, "decoder.decoder_embed", init, width)
 	b, seen := n.Dim(x, 0), n.Dim(x, 1)-1
 	class, shown := n.Token(x, 0), n.SliceDim(x, 1, 1, seen+1)
-	hole := n.BroadcastTo(n.Reshape(n.Weight("decoder.mask_token", init, 1, 1, width), width), b, patches-seen, width)
-	x = n.Pick(n.Concatenate(1, shown, hole), n.Input("ids_restore"))
+	token := n.Reshape(n.Weight("decoder.mask_token", init, 1, 1, width), width)
+	if patches > seen {
+		shown = n.Concatenate(1, shown, n.BroadcastTo(token, b, patches-seen, width))
+	}
+	x = n.Pick(shown, n.Input("ids_restore"))
 	x = c.place(n, x, side)
 	x = n.Concatenate(1, n.Reshape(class, b, 1, width), x)
 	x = n.Transform(x, nn.Transformer{

@@ -2,6 +2,7 @@ package masked_reconstruction
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -69,8 +70,8 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	if p := b.patch; prediction.Shape[0] != s[0] || p*p*s[1] != prediction.Shape[2] || s[2]%p != 0 || s[3]%p != 0 || (s[2]/p)*(s[3]/p) != b.patches {
 		return nil, fmt.Errorf("the model's prediction %v is not of the square patches of its pixel_values %v", prediction, b.shape)
 	}
-	if b.seen < 1 || b.seen >= b.patches {
-		return nil, fmt.Errorf("the model sees %d of %d patches; there must be some to see and some to predict", b.seen, b.patches)
+	if b.seen < 1 || b.seen > b.patches {
+		return nil, fmt.Errorf("the model sees %d of %d patches", b.seen, b.patches)
 	}
 	if err = b.images.Bind(r.Rows, b.shape); err != nil {
 		return nil, err
@@ -113,8 +114,12 @@ func (b *binding) build(prediction ir.Type, restore ir.Param, normalize bool) (*
 const stream uint32 = 0x6d616500 // "mae"
 
 // Transform shows some patches of each image, every choice as likely as
-// another.
+// another. A model that sees all of them is only evaluated, and its patches are
+// in their own order.
 func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Position, fields [][]byte) error {
+	if b.seen == b.patches && !at.Evaluating() {
+		return errors.New("masked_reconstruction: the model sees all patches, so that none is left to predict: raise its mask_ratio")
+	}
 	n := b.shape.Shape[0]
 	buffers, err := batch.Open(rows, n, b.fields, fields)
 	if err != nil {
@@ -124,6 +129,13 @@ func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Po
 		return fmt.Errorf("masked_reconstruction: %w", err)
 	}
 	for r := range n {
+		if b.seen == b.patches {
+			for i := range b.patches {
+				buffers.PutInt("ids_keep", r*b.seen+i, int32(i))
+				buffers.PutInt("ids_restore", r*b.patches+i, int32(i))
+			}
+			continue
+		}
 		for place, patch := range batch.NewDraws(at, stream, n, r).Choose(b.patches, b.patches) {
 			if place < b.seen {
 				buffers.PutInt("ids_keep", r*b.seen+place, int32(patch))

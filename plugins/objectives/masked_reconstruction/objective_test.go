@@ -67,12 +67,28 @@ func TestTransform(t *testing.T) {
 	}
 }
 
+// A model that sees all patches has them in their order; there is nothing to
+// train.
+func TestWhole(t *testing.T) {
+	pixels := make([]uint8, rows*channels*side*side)
+	b, err := Objective{}.Bind(t.Context(), request(pixels, func(r *plugin.BindRequest) { r.Inputs[0].Type = ir.T(ir.I32, rows, patches) }))
+	require.NoError(t, err)
+	rec := batchtest.Record(t, batchtest.Column{Name: "image", Length: channels * side * side, Values: pixels, Image: [3]int{side, side, channels}})
+	got := batchtest.Make(t, b, rec, plugin.Position{Step: plugin.EvaluationStep})
+	for i := range rows * patches {
+		assert.EqualValues(t, i%patches, got.Ints["ids_keep"][i])
+		assert.EqualValues(t, i%patches, got.Ints["ids_restore"][i])
+	}
+	_, err = batchtest.Transform(b, rec, plugin.Position{})
+	assert.ErrorContains(t, err, "sees all patches")
+}
+
 func TestBindRefuses(t *testing.T) {
 	for want, r := range map[string]plugin.BindRequest{
 		`needs a model of role masked_autoencoder, not "x"`: request([]uint8{}, func(r *plugin.BindRequest) { r.Role = "x" }),
 		`the model has no output "prediction"`:              request([]uint8{}, func(r *plugin.BindRequest) { r.Outputs = nil }),
 		`is not of the square patches of its pixel_values`:  request([]uint8{}, func(r *plugin.BindRequest) { r.Outputs[0].Type = ir.T(ir.F32, rows, 15, 12) }),
-		`the model sees 16 of 16 patches`:                   request([]uint8{}, func(r *plugin.BindRequest) { r.Inputs[0].Type = ir.T(ir.I32, rows, 16) }),
+		`the model sees 17 of 16 patches`:                   request([]uint8{}, func(r *plugin.BindRequest) { r.Inputs[0].Type = ir.T(ir.I32, rows, 17) }),
 		`the model takes no input "pixel_values"`:           request([]uint8{}, func(r *plugin.BindRequest) { r.Inputs = r.Inputs[:2] }),
 		`the dataset has 0 columns "image"`:                 request([]uint8{}, func(r *plugin.BindRequest) { r.Rows = batchtest.Schema() }),
 		`field norm_pix: there is no such field`:            request([]uint8{}, func(r *plugin.BindRequest) { r.Config = json.RawMessage(`{"norm_pix": true}`) }),

@@ -1,0 +1,169 @@
+package run
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/grad"
+	"github.com/seedbed/seedbed/core/initial"
+	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/datasets"
+)
+
+// applyRows is how many rows a model is applied to at a time.
+const applyRows = 64
+
+// applied is a model that is only used: a function of its parameters, its
+// buffers and a batch, on a device.
+type applied struct {
+	device  device.Device
+	program device.Program
+	params  []ir.Param
+	results []ir.Param // names and types
+	state   map[string]plugin.Buffer
+}
+
+// apply compiles a function and holds the tensors that it takes.
+func apply(ctx context.Context, d device.Device, f *ir.Func, state map[string]plugin.Buffer) (*applied, error) {
+	f, err := step.WithoutDropout(f)
+	if err != nil {
+		return nil, err
+	}
+	if f, err = grad.Prune(f); err != nil {
+		return nil, err
+	}
+	if f, err = device.Lower(f, d.Info()); err != nil {
+		return nil, err
+	}
+	a := &applied{device: d, params: f.Params, state: state}
+	types := f.Types()
+	for _, r := range f.Results {
+		a.results = append(a.results, ir.Param{Name: r.Name, Type: types[r.Value]})
+	}
+	a.program, err = d.Compile(ctx, f, nil)
+	return a, err
+}
+
+// run returns the bytes of each result for a batch.
+func (a *applied) run(ctx context.Context, fields map[string][]byte) (map[string][]byte, error) {
+	args := make([]plugin.Argument, len(a.params))
+	for i, p := range a.params {
+		switch b, held := a.state[p.Name]; {
+		case held:
+			args[i].Buffer = b
+		case fields[p.Name] != nil:
+			args[i].Data = fields[p.Name]
+		default: // the state of random draws, which are the same each time
+			args[i].Data = make([]byte, p.Type.Bytes())
+		}
+	}
+	run, err := a.program.Queue(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := run.Wait(ctx); err != nil {
+		return nil, err
+	}
+	buffers := run.Results()
+	if len(buffers) != len(a.results) {
+		return nil, fmt.Errorf("the backend returned %d results of %d", len(buffers), len(a.results))
+	}
+	out := map[string][]byte{}
+	for i, r := range a.results {
+		out[r.Name] = make([]byte, r.Type.Bytes())
+		if err := buffers[i].Download(ctx, out[r.Name]); err != nil {
+			return nil, err
+		}
+		buffers[i].Release()
+	}
+	return out, nil
+}
+
+// outputs is the function of some of a model's outputs.
+func outputs(m *plugin.Module, names []string) (*ir.Func, error) {
+	forward := m.Evaluation()
+	b := ir.NewBuilder("outputs")
+	var args []ir.Value
+	for _, p := range forward.Params {
+		args = append(args, b.Param(p.Name, p.Type))
+	}
+	values := b.Inline(forward, args)
+	for _, name := range names {
+		i := forward.Result(name)
+		if i < 0 {
+			var have []string
+			for _, o := range m.Outputs() {
+				have = append(have, o.Name)
+			}
+			return nil, fmt.Errorf("the model gives no %s; it gives %s", name, strings.Join(have, ", "))
+		}
+		b.Return(name, values[i])
+	}
+	return b.Func()
+}
+
+// first puts a model's first values on a device.
+func first(ctx context.Context, d device.Device, m *plugin.Module, seed uint64) (map[string]plugin.Buffer, error) {
+	state := map[string]plugin.Buffer{}
+	put := func(i int, p plugin.Parameter) error {
+		v, err := initial.Values(p, i, seed)
+		if err != nil {
+			return err
+		}
+		data := make([]byte, 0, 4*len(v))
+		for _, x := range v {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(x))
+		}
+		state[p.Name], err = d.Upload(ctx, p.Type, data)
+		return err
+	}
+	for i, p := range m.Parameters {
+		if err := put(i, p); err != nil {
+			return nil, err
+		}
+	}
+	for _, x := range m.Buffers {
+		if err := put(0, plugin.Parameter{Name: x.Name, Type: x.Type, Init: x.Init}); err != nil {
+			return nil, err
+		}
+	}
+	return state, nil
+}
+
+// eachBatch makes batches of applyRows rows of a dataset in order, as evaluations do,
+// and calls f with each, the rows it is made of and the number of them that
+// count: the last batch is filled up.
+func eachBatch(ctx context.Context, d datasets.Dataset, b plugin.Binding, seed uint64, f func(record arrow.Record, fields map[string][]byte, n int) error) error {
+	fields := map[string][]byte{}
+	var buffers [][]byte
+	for _, p := range b.Batch() {
+		fields[p.Name] = make([]byte, p.Type.Bytes())
+		buffers = append(buffers, fields[p.Name])
+	}
+	for from := int64(0); from < d.Len(); from += applyRows {
+		list := make([]int64, applyRows)
+		for i := range list {
+			list[i] = min(from+int64(i), d.Len()-1)
+		}
+		record, err := d.Read(ctx, list)
+		if err != nil {
+			return err
+		}
+		err = b.Transform(ctx, record, plugin.Position{Seed: seed, Step: plugin.EvaluationStep, Grain: uint64(from) / applyRows}, buffers)
+		if err == nil {
+			err = f(record, fields, int(min(applyRows, d.Len()-from)))
+		}
+		record.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
