@@ -4,6 +4,7 @@
 //	go run ./bench step gpt_small          the project's steps alone
 //	go run ./bench boundary gpt_small      steps in three plugin processes beside steps in one
 //	go run ./bench gemm                    matrix products on one core
+//	go run ./bench learning                what each system learns from real data
 //
 // README.md beside it says what the figures mean. Start reading at peers.go.
 package main

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,6 +99,7 @@ func newLearning() *cobra.Command {
 	f.StringVar(&l.data, "data", filepath.FromSlash("../shared/data"), "folder of the data sets")
 	f.StringVar(&l.results, "results", filepath.FromSlash("docs/results"), "folder of the results; empty for none")
 	f.StringVar(&l.work, "work", "", "folder of the runs (default: one in the user's cache folder)")
+	f.StringVar(&l.host, "host", "", "executable of the host (default: it is built)")
 	f.IntVar(&l.threads, "threads", 0, "threads of the backend (default: one for each processor)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object a row")
 	return c
@@ -122,14 +124,16 @@ func (l *lessons) run(ctx context.Context, chosen []system, asJSON bool) error {
 	if err := os.MkdirAll(l.work, 0o777); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "seedbed-learning")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	l.host = filepath.Join(dir, "host")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", l.host, "./cmd/host").CombinedOutput(); err != nil {
-		return fmt.Errorf("building the host (bench runs in the project's folder): %w\n%s", err, out)
+	if l.host == "" {
+		dir, err := os.MkdirTemp("", "seedbed-learning")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		l.host = filepath.Join(dir, "host")
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", l.host, "./cmd/host").CombinedOutput(); err != nil {
+			return fmt.Errorf("building the host (bench runs in the project's folder): %w\n%s", err, out)
+		}
 	}
 	version, err := exec.CommandContext(ctx, l.host, "version", "--json").Output()
 	if err != nil {
@@ -254,7 +258,7 @@ func (x *lesson) pretrain(name string, data []string, sets ...string) (*run, err
 	if x.threads > 0 {
 		args = append(args, "--threads", strconv.Itoa(x.threads))
 	}
-	out, err := x.command(r.dir, args...)
+	out, err := x.command(r.dir, nil, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +281,7 @@ func (x *lesson) evaluate(r *run, args ...string) (*run, error) {
 	if x.threads > 0 {
 		args = append(args, "--threads", strconv.Itoa(x.threads))
 	}
-	out, err := x.command("", append([]string{"evaluate", "--out", r.dir, "--json"}, args...)...)
+	out, err := x.command("", nil, append([]string{"evaluate", "--out", r.dir, "--json"}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -287,8 +291,9 @@ func (x *lesson) evaluate(r *run, args ...string) (*run, error) {
 
 // command runs the host and returns its last line. What it and its plugins take
 // of the processor is added up in the folder dir, if that is given.
-func (x *lesson) command(dir string, args ...string) ([]byte, error) {
+func (x *lesson) command(dir string, stdin io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(x.ctx, x.host, args...)
+	cmd.Stdin = stdin
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it saves what it has
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
