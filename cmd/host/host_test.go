@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 		"host":         func() { os.Exit(host()) },
 		"dying":        func() { plugin.ServeBackend(dying{}) },
 		"no-compiler":  func() { plugin.ServeBackend(noCompiler{}) },
+		"mortal":       func() { plugin.ServeBackend(mortal{}) },
 		"wrong":        func() { plugin.ServeBackend(wrong{}) },
 		"hanging":      func() { time.Sleep(time.Hour) },
 		"other-role":   func() { plugin.ServeObjective(otherRole{}) },
@@ -191,6 +193,37 @@ func (n noCompiler) Info() plugin.BackendInfo {
 func (noCompiler) Compile(context.Context, *ir.Func) (plugin.Executable, error) {
 	os.Exit(8)
 	return nil, nil
+}
+
+// mortal is a backend whose process dies in its fourth run, of a step after the
+// first, unless one has: then there is the file that mortalEnv names.
+type mortal struct{ reference.Backend }
+
+const mortalEnv = "SEEDBED_TEST_MORTAL"
+
+func (d mortal) Info() plugin.BackendInfo {
+	i := d.Backend.Info()
+	i.Name = "mortal"
+	return i
+}
+
+func (d mortal) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, error) {
+	e, err := d.Backend.Compile(ctx, f)
+	return mortalExecutable{e}, err
+}
+
+type mortalExecutable struct{ plugin.Executable }
+
+var mortalRuns atomic.Int32
+
+func (e mortalExecutable) Execute(ctx context.Context, args []plugin.Argument) ([]plugin.Buffer, error) {
+	if mortalRuns.Add(1) == 4 {
+		if f, err := os.OpenFile(os.Getenv(mortalEnv), os.O_CREATE|os.O_EXCL, 0o666); err == nil {
+			_ = f.Close()
+			os.Exit(9)
+		}
+	}
+	return e.Executable.Execute(ctx, args)
 }
 
 // wrong is a backend whose results are not numbers.

@@ -66,9 +66,10 @@ var tiny = map[string][]string{
 }
 
 // Each system trains from its recipe through real processes: the same weights
-// from the CPU backend with two threads as from the reference in two halves,
-// the second with one thread of the CPU backend; and the checkpoint is as good
-// as the run said.
+// from the CPU backend with two threads as in two halves, the first from the
+// reference in a process that dies in the second step and another, the second
+// with one thread of the CPU backend; and the checkpoint is as good as the run
+// said.
 func TestEverySystemIsExact(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -91,7 +92,9 @@ func TestEverySystemIsExact(t *testing.T) {
 		}
 		self, err := os.Executable()
 		require.NoError(t, err)
-		events := identity{}.run(t, exec.Command(self, append(args, more...)...), nil)
+		cmd := exec.Command(self, append(args, more...)...)
+		cmd.Env = append(os.Environ(), mortalEnv+"="+out+"-died")
+		events := identity{}.run(t, cmd, nil)
 		require.NotEmpty(t, events)
 		done := events[len(events)-1]
 		require.Equal(t, "done", done.Event)
@@ -110,7 +113,10 @@ func TestEverySystemIsExact(t *testing.T) {
 			require.NoError(t, json.Unmarshal(out, &again))
 			assert.Equal(t, want.ValLoss, again.Loss, "measured again from the checkpoint")
 			halves := filepath.Join(folder, "halves")
-			pretrain(t, name, halves, 2, append([]string{"--backend", "reference"}, more...)...)
+			mortal, err := exec.LookPath("mortal")
+			require.NoError(t, err)
+			pretrain(t, name, halves, 2, append([]string{"--backend", mortal}, more...)...)
+			assert.FileExists(t, halves+"-died")
 			got := pretrain(t, name, halves, 4, append([]string{"--threads", "1", "--resume"}, more...)...)
 			assert.Equal(t, want.WeightsSHA256, got.WeightsSHA256)
 			assert.Equal(t, want.ValLoss, got.ValLoss)

@@ -85,7 +85,7 @@ func TestDraws(t *testing.T) {
 }
 
 // A crop sees parts of images, no smaller than is asked for; an evaluation sees
-// them whole, but for the views of SimCLR.
+// them whole, but for views.
 func TestCrops(t *testing.T) {
 	const n, side = 64, 16
 	ramp := make([]uint8, n*side*side)
@@ -93,8 +93,9 @@ func TestCrops(t *testing.T) {
 		ramp[i] = uint8(i % side * 10) // brightness tells the column
 	}
 	column := batchtest.Column{Name: "image", Length: side * side, Values: ramp, Image: [3]int{side, side, 1}}
+	views := false
 	width := func(settings string, at plugin.Position) (least, most float64) {
-		var m batch.Images
+		m := batch.Images{Views: views}
 		require.NoError(t, config.Read([]byte(settings), nil, m.Fields("none", "crop", "crop_flip", "simclr")...))
 		require.NoError(t, m.Bind(batchtest.Schema(column), ir.T(ir.F32, n, 1, side, side)))
 		data := make([]byte, 4*n*side*side)
@@ -121,6 +122,7 @@ func TestCrops(t *testing.T) {
 		assert.InDelta(t, 15, least, 0.1)
 		assert.InDelta(t, 15, most, 0.1)
 	}
-	least, _ = width(`{"augment": "simclr"}`, evaluated)
+	views = true
+	least, _ = width(`{"augment": "crop"}`, evaluated)
 	assert.Less(t, least, 14.0)
 }

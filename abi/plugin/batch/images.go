@@ -18,7 +18,10 @@ import (
 type Images struct {
 	Mean, Deviation float64
 	Augment         string
-	scale           float64 // least part of an image's area that a crop has, 0 for the default
+	// Views says that augmented images are what is learned from, in evaluations
+	// as well; otherwise these see whole images.
+	Views bool
+	scale float64 // least part of an image's area that a crop has, 0 for the default
 
 	column    *vision.ImageColumn
 	name      int // column that says where a row comes from, or -1
@@ -32,8 +35,7 @@ type Images struct {
 // what the objective may do to images, its default first: "none" brings them to
 // the model's size, "crop" takes a random part (Szegedy et al., arXiv
 // 1409.4842), "crop_flip" also flips every other, "simclr" is the augmentation
-// of Chen et al., arXiv 2002.05709, appendix A. Evaluations see whole images,
-// but for "simclr", where views are what is learned from.
+// of Chen et al., arXiv 2002.05709, appendix A.
 func (m *Images) Fields(augments ...string) []config.Field {
 	return []config.Field{
 		config.Float("image_mean", &m.Mean, 0.5, 0, 1),
@@ -99,7 +101,7 @@ func (m *Images) Put(ctx context.Context, rows arrow.Record, at plugin.Position,
 		return errors.New("the buffer of images does not fit the rows")
 	}
 	pipeline := m.pipeline
-	if at.Evaluating() && m.Augment != "simclr" {
+	if at.Evaluating() && !m.Views {
 		pipeline = m.whole
 	}
 	return vision.Each(ctx, n, func(w *vision.Work, r int) error {

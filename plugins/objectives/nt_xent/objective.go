@@ -40,7 +40,7 @@ func (b *binding) Metrics() []plugin.Metric {
 // (f32[B,C,H,W]), output embeddings (f32[2B,D], of length 1, first those of
 // view_a). Rows have a column image (see batch.Images).
 func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error) {
-	b, temperature := &binding{}, 0.0
+	b, temperature := &binding{images: batch.Images{Views: true}}, 0.0
 	fields := append(b.images.Fields("simclr", "crop_flip", "crop", "none"), config.Float("temperature", &temperature, 0.5, 0.001, 100))
 	err := config.Read(r.Config, nil, fields...)
 	if err != nil {
