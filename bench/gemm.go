@@ -29,24 +29,25 @@ func products() []product {
 	}
 	for _, name := range []string{"gpt_small", "gpt2"} {
 		m := models[name]
-		tokens := m.batch * m.seq
+		tokens, headDim := m.batch*m.seq, 64
+		embd := map[string]int{"gpt_small": 384, "gpt2": 768}[name]
 		for _, w := range []struct {
 			name    string
 			in, out int
-		}{{"query, key, value", m.embd, 3 * m.embd}, {"projection", m.embd, m.embd}, {"up", m.embd, 4 * m.embd}, {"down", 4 * m.embd, m.embd}} {
+		}{{"query, key, value", embd, 3 * embd}, {"projection", embd, embd}, {"up", embd, 4 * embd}, {"down", 4 * embd, embd}} {
 			l = append(l,
 				product{name + " " + w.name, tokens, w.out, w.in, "AB"},
 				product{name + " " + w.name + ", input gradient", tokens, w.in, w.out, "ABT"},
 				product{name + " " + w.name + ", weight gradient", w.in, w.out, tokens, "ATB"})
 		}
 		l = append(l,
-			product{name + " scores of a head", m.seq, m.seq, m.headDim, "ABT"},
-			product{name + " values of a head", m.seq, m.headDim, m.seq, "AB"})
+			product{name + " scores of a head", m.seq, m.seq, headDim, "ABT"},
+			product{name + " values of a head", m.seq, headDim, m.seq, "AB"})
 		if name == "gpt_small" { // gpt2's takes long
 			l = append(l,
-				product{name + " logits", 512, m.vocab, m.embd, "ABT"},
-				product{name + " logits, input gradient", 512, m.embd, m.vocab, "AB"},
-				product{name + " logits, weight gradient", m.vocab, m.embd, 512, "ATB"})
+				product{name + " logits", 512, m.rows.vocab, embd, "ABT"},
+				product{name + " logits, input gradient", 512, embd, m.rows.vocab, "AB"},
+				product{name + " logits, weight gradient", m.rows.vocab, embd, 512, "ATB"})
 		}
 	}
 	return append(l, product{"one row", 1, 4096, 1024, "AB"}, product{"four rows", 4, 4096, 1024, "ABT"}, product{"tall", 16384, 64, 64, "AB"})

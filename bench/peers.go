@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,19 +24,22 @@ type peersOptions struct {
 	pairs, steps, warmup int
 	threads              int
 	strongest, json      bool
+	out                  string
 }
 
 func newPeers() *cobra.Command {
 	o := peersOptions{}
 	c := &cobra.Command{
-		Use:   "peers MODEL...",
+		Use:   "peers [MODEL...]",
 		Short: "Run training steps of PyTorch and of the project in turn and print their ratio",
-		Long: "Installs PyTorch and transformers from PyPI into a virtual environment in the user's cache folder (once), then runs the peer's\n" +
+		Long: "Installs PyTorch, torchvision and transformers from PyPI into a virtual environment in the user's cache folder (once), then runs the peer's\n" +
 			"script and the project in turn, each in processes of its own, and prints the ratio of their step times. A ratio above 1 means\n" +
-			"that the project is faster.",
-		Example: "  go run ./bench peers gpt_small\n  go run ./bench peers gpt_small gpt2 --pairs 7 --strongest --json",
-		Args:    cobra.MinimumNArgs(1),
+			"that the project is faster. Without MODEL it is all: " + strings.Join(slices.Sorted(maps.Keys(models)), ", ") + ".",
+		Example: "  go run ./bench peers gpt_small\n  go run ./bench peers gpt_small gpt2 --pairs 7 --strongest --out docs/performance/peers.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = slices.Sorted(maps.Keys(models))
+			}
 			for _, name := range args {
 				if _, err := findModel(name); err != nil {
 					return err
@@ -44,7 +48,8 @@ func newPeers() *cobra.Command {
 			if o.pairs < 1 || o.steps < 1 {
 				return fmt.Errorf("%d pairs of %d steps: at least one of each", o.pairs, o.steps)
 			}
-			return runPeers(cmd.Context(), args, o)
+			_, err := runPeers(cmd.Context(), args, o)
+			return err
 		},
 	}
 	f := c.Flags()
@@ -56,6 +61,7 @@ func newPeers() *cobra.Command {
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads of each side")
 	f.BoolVar(&o.strongest, "strongest", false, "also PyTorch with its MKL let onto the widest vectors (needs cc), eager and compiled")
 	f.BoolVar(&o.json, "json", false, "print one JSON object a comparison")
+	f.StringVar(&o.out, "out", "", "file of comparisons, in which these take the place of those of the same model and peer; a plot is drawn beside it")
 	return c
 }
 
@@ -86,27 +92,26 @@ type variant struct {
 	env  []string
 }
 
-func runPeers(ctx context.Context, names []string, o peersOptions) error {
+func runPeers(ctx context.Context, names []string, o peersOptions) (all []*comparison, err error) {
 	script := filepath.Join(o.scripts, "torch_train.py")
 	if _, err := os.Stat(script); err != nil {
-		return fmt.Errorf("the peers' script: %w; name its folder by --peers", err)
+		return nil, fmt.Errorf("the peers' script: %w; name its folder by --peers", err)
 	}
 	python := o.python
 	if python == "" {
-		var err error
 		if python, err = environment(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	variants := []variant{{name: "PyTorch as installed"}}
+	variants := []variant{{name: asInstalled}}
 	if o.strongest {
 		preload, remove, err := mklPreload(ctx, o.scripts)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer remove()
 		env := []string{"LD_PRELOAD=" + preload}
@@ -117,18 +122,18 @@ func runPeers(ctx context.Context, names []string, o peersOptions) error {
 	for _, name := range names {
 		m := models[name]
 		for _, v := range variants {
-			c := comparison{Model: name, Peer: v.name, CPU: processorName(), Threads: o.threads}
+			c := &comparison{Model: name, Peer: v.name, CPU: processorName(), Threads: o.threads}
 			var peerSteps, steps, peaks []float64
 			var flops float64
 			for range o.pairs {
 				args := slices.Concat([]string{script, name, "--batch", strconv.Itoa(m.batch), "--seq", strconv.Itoa(m.seq)}, common, v.args)
 				peer, peerBytes, err := runSide(ctx, python, args, v.env)
 				if err != nil {
-					return fmt.Errorf("%s: %s: %w", name, v.name, err)
+					return nil, fmt.Errorf("%s: %s: %w", name, v.name, err)
 				}
 				own, bytes, err := runSide(ctx, self, slices.Concat([]string{"step", name}, common), nil)
 				if err != nil {
-					return fmt.Errorf("%s: the project: %w", name, err)
+					return nil, fmt.Errorf("%s: the project: %w", name, err)
 				}
 				c.Torch, flops = peer.Torch, own.FLOPs
 				c.Ratios = append(c.Ratios, peer.Median/own.Median)
@@ -138,12 +143,20 @@ func runPeers(ctx context.Context, names []string, o peersOptions) error {
 			c.Ratio, c.PeerStep, c.Step, c.PeakFLOPS = median(c.Ratios), median(peerSteps), median(steps), slices.Max(peaks)
 			c.PeerShare, c.Share = flops/c.PeerStep/c.PeakFLOPS, flops/c.Step/c.PeakFLOPS
 			if err := c.print(o.json); err != nil {
-				return err
+				return nil, err
+			}
+			all = append(all, c)
+			if o.out != "" { // one by one: a long run that is ended has written what it had
+				if err := mergeComparisons(o.out, c); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
-	return nil
+	return all, nil
 }
+
+const asInstalled = "PyTorch as installed"
 
 func (c *comparison) print(asJSON bool) error {
 	if asJSON {
@@ -201,11 +214,11 @@ func environment(ctx context.Context) (string, error) {
 	if runtime.GOOS == "windows" {
 		python = filepath.Join(dir, "Scripts", "python.exe")
 	}
-	if exec.CommandContext(ctx, python, "-c", "import torch, transformers").Run() == nil {
+	if exec.CommandContext(ctx, python, "-c", "import tokenizers, torch, torchvision, transformers").Run() == nil {
 		return python, nil
 	}
-	fmt.Fprintf(os.Stderr, "bench: installing PyTorch and transformers into %s\n", dir)
-	for _, c := range [][]string{{"python3", "-m", "venv", dir}, {python, "-m", "pip", "install", "--quiet", "torch", "transformers"}} {
+	fmt.Fprintf(os.Stderr, "bench: installing PyTorch, torchvision and transformers into %s\n", dir)
+	for _, c := range [][]string{{"python3", "-m", "venv", dir}, {python, "-m", "pip", "install", "--quiet", "torch", "torchvision", "transformers"}} {
 		cmd := exec.CommandContext(ctx, c[0], c[1:]...)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -13,19 +11,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/seedbed/seedbed/abi/cost"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/plugins"
-	"github.com/seedbed/seedbed/core/schedule"
-	"github.com/seedbed/seedbed/core/step"
+	"github.com/seedbed/seedbed/core/profile"
 	"github.com/seedbed/seedbed/core/train"
 	"github.com/seedbed/seedbed/plugins/backends/cpu"
-	"github.com/seedbed/seedbed/plugins/models/gpt"
-	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
 	"github.com/spf13/cobra"
 )
 
@@ -52,6 +44,7 @@ type stepOptions struct {
 	threads, steps, warmup int
 	inProcess              bool
 	profile                string
+	ops, types             bool
 }
 
 func newStep() *cobra.Command {
@@ -74,6 +67,8 @@ func newStep() *cobra.Command {
 	c.Flags().IntVar(&o.steps, "steps", 5, "steps to time")
 	c.Flags().IntVar(&o.warmup, "warmup", 2, "steps before them")
 	c.Flags().BoolVar(&o.inProcess, "in-process", false, "run the plugins' code in this process, without any boundary")
+	c.Flags().BoolVar(&o.ops, "ops", false, "print where the time goes, op by op, on standard error")
+	c.Flags().BoolVar(&o.types, "types", false, "with --ops: tell ops of different types apart")
 	c.Flags().StringVar(&o.profile, "profile", "", "file for a profile of the timed steps, for go tool pprof; implies --in-process")
 	return c
 }
@@ -90,9 +85,9 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 	start := time.Now()
 	var x *parties
 	if o.inProcess {
-		x, err = inProcess(o.threads)
+		x, err = m.inProcess(o.threads)
 	} else {
-		x, err = inProcesses(ctx, o.threads)
+		x, err = inProcesses(ctx, name, o.threads)
 	}
 	if err != nil {
 		return nil, err
@@ -112,14 +107,17 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		return nil, err
 	}
 	out := &measured{Model: name, Threads: o.threads, FLOPs: float64(flops.Contractions), Compiled: compiled, Start: time.Since(start).Seconds()}
-	// Steps stay queued behind the last that is timed, as in the middle of a run.
-	total := o.warmup + o.steps
+	// Steps stay queued behind the last that is timed, as in the middle of a run; a record, though, is of whole steps.
+	total, queued := o.warmup+o.steps, queuedBehind
+	if o.ops {
+		queued = 0
+	}
 	var last time.Time
 	var before, backendBefore float64
 	for i := range total {
 		if i == o.warmup {
 			if o.profile != "" {
-				stop, err := profile(o.profile)
+				stop, err := processorProfile(o.profile)
 				if err != nil {
 					return nil, err
 				}
@@ -128,7 +126,11 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 			before, backendBefore = processorTime()+threadsTime(x.objectivePID), threadsTime(x.backendPID)
 			last = time.Now()
 		}
-		metrics, err := t.Next(ctx, uint64(total+queuedBehind))
+		until := total + queued
+		if o.ops && i < o.warmup {
+			until = o.warmup
+		}
+		metrics, err := t.Next(ctx, uint64(until))
 		if err != nil {
 			return nil, err
 		}
@@ -138,6 +140,11 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 			out.Idle += metrics.Idle.Seconds() / float64(o.steps)
 		}
 		out.Loss = metrics.Loss
+		if o.ops && (i == 0 || i == o.warmup-1) { // in its first step a backend finds out what each op counts
+			if _, err := x.device.Profile(ctx, true); err != nil {
+				return nil, err
+			}
+		}
 	}
 	used := (processorTime() + threadsTime(x.objectivePID) - before) / float64(o.steps)
 	if o.inProcess {
@@ -150,14 +157,27 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		return nil, err
 	}
 	out.Peak = stats.PeakFLOPS
+	if o.ops {
+		p, err := x.device.Profile(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		report, err := profile.New(stats, p, o.steps, o.types)
+		if err != nil {
+			return nil, err
+		}
+		if err := report.Write(os.Stderr); err != nil {
+			return nil, err
+		}
+	}
 	out.Median, out.Min = median(out.Steps), slices.Min(out.Steps)
 	return out, nil
 }
 
 const queuedBehind = 8 // more than are ever in flight
 
-// profile writes one of the processor's time until stop is called.
-func profile(path string) (stop func(), err error) {
+// processorProfile writes one of the processor's time until stop is called.
+func processorProfile(path string) (stop func(), err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, err
@@ -180,16 +200,16 @@ type parties struct {
 }
 
 // inProcess puts the plugins' code into this process.
-func inProcess(threads int) (*parties, error) {
+func (m model) inProcess(threads int) (*parties, error) {
 	backend, err := cpu.New(cpu.Options{Threads: threads})
 	if err != nil {
 		return nil, err
 	}
-	return &parties{model: gpt.Model, objective: causal_lm.Objective{}, device: device.Local(backend), close: func() { backend.Close() }}, nil
+	return &parties{model: m.model, objective: m.objective, device: device.Local(backend), close: func() { backend.Close() }}, nil
 }
 
 // inProcesses starts three plugins, which are this executable again.
-func inProcesses(ctx context.Context, threads int) (*parties, error) {
+func inProcesses(ctx context.Context, name string, threads int) (*parties, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -200,7 +220,7 @@ func inProcesses(ctx context.Context, threads int) (*parties, error) {
 	}
 	x := &parties{newFields: memory.NewFields, close: func() { memory.Close() }}
 	start := func(kind plugins.Kind) (*plugins.Plugin, error) {
-		p, err := plugins.Start(ctx, plugins.Spec{Command: []string{self, "serve", string(kind), "--threads", strconv.Itoa(threads)}, Kind: kind}, plugins.Options{Memory: memory})
+		p, err := plugins.Start(ctx, plugins.Spec{Command: []string{self, "serve", string(kind), name, "--threads", strconv.Itoa(threads)}, Kind: kind}, plugins.Options{Memory: memory})
 		if err != nil {
 			x.close()
 			return nil, err
@@ -227,13 +247,17 @@ func inProcesses(ctx context.Context, threads int) (*parties, error) {
 func newServe() *cobra.Command {
 	threads := 0
 	c := &cobra.Command{
-		Use: "serve KIND", Short: "Serve a plugin; step starts this by itself", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "serve KIND MODEL", Short: "Serve a plugin of a model; step starts this by itself", Hidden: true, Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
+			m, err := findModel(args[1])
+			if err != nil {
+				return err
+			}
 			switch plugins.Kind(args[0]) {
 			case plugins.KindModel:
-				plugin.ServeModel(gpt.Model)
+				plugin.ServeModel(m.model)
 			case plugins.KindObjective:
-				plugin.ServeObjective(causal_lm.Objective{})
+				plugin.ServeObjective(m.objective)
 			case plugins.KindBackend:
 				b, err := cpu.New(cpu.Options{Threads: threads})
 				if err != nil {
@@ -248,53 +272,6 @@ func newServe() *cobra.Command {
 	}
 	c.Flags().IntVar(&threads, "threads", 0, "workers of the backend")
 	return c
-}
-
-// trainer makes a run.
-func (m model) trainer(ctx context.Context, x *parties) (*train.Trainer, error) {
-	dims := map[string]int{"batch": m.batch, "sequence": m.seq}
-	module, err := x.model.Build(ctx, plugin.BuildRequest{Config: json.RawMessage(m.config), Role: "causal_lm", Dims: dims})
-	if err != nil {
-		return nil, err
-	}
-	rows := randomRows{vocab: m.vocab, length: m.seq + 1}
-	binding, err := x.objective.Bind(ctx, plugin.BindRequest{
-		Config: json.RawMessage(`{"document_boundaries": false}`), Role: "causal_lm", Dims: dims,
-		Inputs: module.Inputs(), Outputs: module.Outputs(), Rows: rows.Schema(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return train.New(ctx, train.Config{
-		Module: module, Binding: binding, Rows: rows, Seed: 1, GrainRows: m.batch, Grains: 1, Device: x.device, NewFields: x.newFields,
-		Optimizer: step.Optimizer{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.1},
-		Schedule:  schedule.Schedule{Name: "constant", Peak: 1e-4, Steps: 1 << 20},
-	})
-}
-
-// randomRows are rows of random tokens; row i is always the same.
-type randomRows struct{ vocab, length int }
-
-func (r randomRows) Schema() *arrow.Schema {
-	return arrow.NewSchema([]arrow.Field{{Name: "tokens", Type: arrow.FixedSizeListOf(int32(r.length), arrow.PrimitiveTypes.Int32)}}, nil)
-}
-func (randomRows) Len() int64          { return 1 << 20 }
-func (randomRows) Fingerprint() string { return "random" }
-func (randomRows) Close() error        { return nil }
-
-func (r randomRows) Read(_ context.Context, rows []int64) (arrow.Record, error) {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, r.Schema())
-	defer b.Release()
-	list := b.Field(0).(*array.FixedSizeListBuilder)
-	values := list.ValueBuilder().(*array.Int32Builder)
-	for _, row := range rows {
-		list.Append(true)
-		random := rand.New(rand.NewPCG(uint64(row), 0))
-		for range r.length {
-			values.Append(int32(random.IntN(r.vocab)))
-		}
-	}
-	return b.NewRecord(), nil
 }
 
 func median(x []float64) float64 {

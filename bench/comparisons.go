@@ -1,0 +1,84 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// readComparisons reads a file of comparisons, of which there is none yet if it does not exist.
+func readComparisons(path string) (list []*comparison, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, c := range list {
+		if c == nil || c.Model == "" || c.Peer == "" || len(c.Ratios) == 0 || !(slices.Min(c.Ratios) > 0) {
+			return nil, fmt.Errorf("%s: a comparison without model, peer or ratios", path)
+		}
+	}
+	return list, nil
+}
+
+// mergeComparisons puts c into the file, in the place of that of the same model and peer, and draws the plot beside it.
+func mergeComparisons(path string, c *comparison) error {
+	list, err := readComparisons(path)
+	if err != nil {
+		return err
+	}
+	list = append(slices.DeleteFunc(list, func(o *comparison) bool { return o.Model == c.Model && o.Peer == c.Peer }), c)
+	slices.SortFunc(list, func(a, b *comparison) int {
+		return cmp.Or(strings.Compare(a.Model, b.Model), strings.Compare(a.Peer, b.Peer))
+	})
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.WriteFile(strings.TrimSuffix(path, filepath.Ext(path))+".svg", []byte(plot(list)), 0o666)
+}
+
+// plot draws a bar for each comparison, as long as the median ratio, with a line from the least to the most.
+func plot(list []*comparison) string {
+	const left, width, bar, gap, top = 400, 420, 16, 8, 60
+	most := 1.5
+	for _, c := range list {
+		most = max(most, slices.Max(c.Ratios)*1.05)
+	}
+	x := func(ratio float64) float64 { return left + width*ratio/most }
+	height := top + len(list)*(bar+gap) + 30
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", left+width+60, height)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/><text x="10" y="20" font-size="15">Training steps: the peer's time over the project's (longer is faster)</text>`+"\n")
+	if len(list) > 0 {
+		fmt.Fprintf(&b, `<text x="10" y="40" fill="#555">%s, %d threads, fp32; lines from the least to the most of all pairs</text>`+"\n", html.EscapeString(list[0].CPU), list[0].Threads)
+	}
+	for i, c := range list {
+		y := top + i*(bar+gap)
+		color := "#3572b0"
+		if c.Ratio < 1 {
+			color = "#b05535"
+		}
+		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s, %s</text>`, left-8, y+bar-4, html.EscapeString(c.Model), html.EscapeString(c.Peer))
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, left, y, x(c.Ratio)-left, bar, color)
+		fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="black"/>`, x(slices.Min(c.Ratios)), x(slices.Max(c.Ratios)), y+bar/2, y+bar/2)
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%.2f</text>`+"\n", x(slices.Max(c.Ratios))+5, y+bar-4, c.Ratio)
+	}
+	fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#999" stroke-dasharray="3 3"/><text x="%.1f" y="%d" text-anchor="middle" fill="#555">1: equal</text>`+"\n</svg>\n",
+		x(1), x(1), top-6, height-24, x(1), height-8)
+	return b.String()
+}
