@@ -108,7 +108,7 @@ func TestCodesAreIdentical(t *testing.T) {
 		return codes
 	}
 	want := draw(device.Local(reference.Backend{}), 5, []uint32{2}, 4, 5, 6)
-	for _, path := range []string{"portable", "avx2", "avx512"} {
+	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			d := device.Local(newCPU(t, path, 2))
 			assert.Equal(t, want, draw(d, 5, []uint32{2}, 4, 5, 6))

@@ -64,7 +64,7 @@ func TestEvaluation(t *testing.T) {
 	assert.Less(t, after.Loss, want.Loss)
 	assert.Equal(t, after, evaluate(x, c))
 
-	for _, path := range []string{"portable", "avx2", "avx512"} {
+	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			c := config("0.3", newQueueDevice(t, newCPU(t, path, 2)))
 			x := start(c)

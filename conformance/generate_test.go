@@ -73,7 +73,7 @@ func TestGenerationIsIdentical(t *testing.T) {
 			want := collect(t, generator(t, device.Local(reference.Backend{}), config, 40), prompt, o)
 			assert.Len(t, want, o.MaxTokens)
 			assert.Equal(t, want, collect(t, generator(t, newQueueDevice(t, reference.Backend{}), config, 40), prompt, o))
-			for _, path := range []string{"portable", "avx2", "avx512"} {
+			for _, path := range paths {
 				t.Run(path, func(t *testing.T) {
 					g := generator(t, device.Local(newCPU(t, path, 2)), config, 40)
 					assert.Equal(t, want, collect(t, g, prompt, o))

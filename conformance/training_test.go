@@ -258,7 +258,7 @@ func trainsIdentically(t *testing.T, system func(t *testing.T) train.Config) {
 	assert.Equal(t, losses[2:], run(again, 2))
 	assert.Equal(t, want, state(again))
 
-	for _, path := range []string{"portable", "avx2", "avx512"} {
+	for _, path := range paths {
 		for threads := 1; threads <= 3; threads++ {
 			t.Run(fmt.Sprintf("cpu %s, %d threads", path, threads), func(t *testing.T) {
 				x := start(2, newCPU(t, path, threads))
@@ -269,11 +269,14 @@ func trainsIdentically(t *testing.T, system func(t *testing.T) train.Config) {
 	}
 }
 
+// paths are those of the cpu backend.
+var paths = []string{"portable", "avx2", "avx512", "neon"}
+
 // newCPU returns a cpu backend, or skips where the machine cannot run path.
 func newCPU(t *testing.T, path string, threads int) plugin.Backend {
 	t.Setenv("SEEDBED_CPU", path)
 	b, err := cpu.New(cpu.Options{Threads: threads, Path: path})
-	if err != nil && (path == "avx2" || path == "avx512") {
+	if err != nil && path != "portable" {
 		t.Skipf("not on this machine: %v", err)
 	}
 	require.NoError(t, err)

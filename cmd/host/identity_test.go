@@ -140,6 +140,7 @@ func TestIdentity(t *testing.T) {
 		"portable": true,
 		"avx2":     cpu.X86.HasAVX2 && cpu.X86.HasFMA,
 		"avx512":   cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL,
+		"neon":     runtime.GOARCH == "arm64",
 	}
 	five := []string{"--set", "train.in_flight=5", "--set", "train.prefetch=7", "--set", "train.eval_every=0", "--set", "checkpoint.every=0"}
 	for name, c := range map[string]struct {
@@ -156,6 +157,7 @@ func TestIdentity(t *testing.T) {
 		"avx2, 1 thread, in messages": {"avx2", []string{"--threads", "1", "--data-plane", "grpc"}},
 		"avx2, 2 threads, in memory":  {"avx2", []string{"--threads", "2", "--data-plane", "memory"}},
 		"avx512, 2 threads":           {"avx512", []string{"--threads", "2"}},
+		"neon, 2 threads":             {"neon", []string{"--threads", "2"}},
 		"3 threads, seed by a flag":   {"", []string{"--threads", "3", "--seed", "7"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 type Options struct {
 	// Threads is the number of workers; 0 means one for each processor that the process may use.
 	Threads int
-	// Path is the instruction set: portable, avx2 or avx512; empty means the best that the machine has. The environment
+	// Path is the instruction set: portable, avx2, avx512 or neon; empty means the best that the machine has. The environment
 	// variable SEEDBED_CPU, where set, wins.
 	Path string
 }
@@ -98,7 +98,7 @@ func choosePath(name string) (isa.Path, error) {
 		}
 		return p, nil
 	}
-	return isa.Portable, fmt.Errorf("cpu: path %q is unknown; use portable, avx2 or avx512, or leave it empty for %s", name, best)
+	return isa.Portable, fmt.Errorf("cpu: path %q is unknown; use %s, or leave it empty for %s", name, isa.List(), best)
 }
 
 // Info lists the dtypes and ops that the backend runs.

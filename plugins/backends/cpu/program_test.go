@@ -157,7 +157,7 @@ func TestDonatedMemoryBecomesResults(t *testing.T) {
 func TestErrors(t *testing.T) {
 	t.Setenv(isa.EnvVar, "")
 	_, err := New(Options{Path: "sse"})
-	assert.ErrorContains(t, err, "portable, avx2 or avx512")
+	assert.ErrorContains(t, err, "portable, avx2, avx512 or neon")
 	_, err = New(Options{Threads: -1})
 	assert.ErrorContains(t, err, "threads")
 	t.Setenv(isa.EnvVar, "portable")

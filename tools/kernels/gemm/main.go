@@ -1,4 +1,4 @@
-// Command gemm writes the assembly of the cpu backend's gemm package: for AVX2 and for AVX-512 the micro-kernels, the
+// Command gemm writes the assembly of the cpu backend's gemm package: for AVX2, AVX-512 and NEON the micro-kernels, the
 // loops that pack operands, and the one that streams a matrix past a vector.
 package main
 
@@ -14,7 +14,7 @@ func main() { amd64.Main("gemm", generate) }
 
 // generate returns the files by name.
 func generate() (map[string][]byte, error) {
-	files := map[string][]byte{}
+	files := neonFiles()
 	for _, v := range variants {
 		file, err := program(v)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestChoose(t *testing.T) {
-	old := func(p Path) bool { return p != AVX512 }
+	old := func(p Path) bool { return p < AVX512 }
 	for name, c := range map[string]struct {
 		env       string
 		supported func(Path) bool
@@ -21,7 +21,7 @@ func TestChoose(t *testing.T) {
 		"a lesser path is obeyed": {env: "portable", supported: old, want: Portable},
 		"the best by name":        {env: "avx2", supported: old, want: AVX2},
 		"lacking":                 {env: "avx512", supported: old, err: `"avx512" needs instructions that this machine lacks; unset it to use avx2`},
-		"unknown":                 {env: "AVX2", supported: old, err: `"AVX2" is no kernel path; use portable, avx2 or avx512, or unset it to use avx2`},
+		"unknown":                 {env: "AVX2", supported: old, err: `"AVX2" is no kernel path; use portable, avx2, avx512 or neon, or unset it to use avx2`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := choose(c.env, c.supported)
@@ -51,6 +51,7 @@ func TestSupported(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		assert.False(t, AVX2.Supported())
 	}
+	assert.Equal(t, runtime.GOARCH == "arm64", NEON.Supported())
 	if AVX512.Supported() {
 		assert.True(t, AVX2.Supported())
 	}

@@ -3,6 +3,7 @@ package isa
 import (
 	"fmt"
 	"os"
+	"runtime"
 )
 
 // EnvVar is the environment variable that forces a path.
@@ -16,9 +17,10 @@ const (
 	Portable Path = iota // plain Go, every machine
 	AVX2                 // x86-64 with AVX2, FMA and BMI2
 	AVX512               // AVX2 and AVX-512 F, VL, DQ, BW
+	NEON                 // arm64, every machine
 )
 
-var names = [...]string{Portable: "portable", AVX2: "avx2", AVX512: "avx512"}
+var names = [...]string{Portable: "portable", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}
 
 func (p Path) String() string {
 	if int(p) < len(names) {
@@ -27,8 +29,11 @@ func (p Path) String() string {
 	return fmt.Sprintf("Path(%d)", uint8(p))
 }
 
-// Paths returns every path, slowest first.
-func Paths() []Path { return []Path{Portable, AVX2, AVX512} }
+// Paths returns every path; of those that a machine supports, slower ones come first.
+func Paths() []Path { return []Path{Portable, AVX2, AVX512, NEON} }
+
+// List names every path, for messages.
+func List() string { return "portable, avx2, avx512 or neon" }
 
 // Supported says whether this processor and operating system can run p.
 func (p Path) Supported() bool {
@@ -39,6 +44,8 @@ func (p Path) Supported() bool {
 		return hasAVX2()
 	case AVX512:
 		return hasAVX2() && hasAVX512()
+	case NEON:
+		return runtime.GOARCH == "arm64"
 	}
 	return false
 }
@@ -68,7 +75,7 @@ func choose(name string, supported func(Path) bool) (Path, error) {
 		return p, nil
 	}
 	if name != "" {
-		return Portable, fmt.Errorf("%q is no kernel path; use portable, avx2 or avx512, or unset it to use %s", name, best)
+		return Portable, fmt.Errorf("%q is no kernel path; use %s, or unset it to use %s", name, List(), best)
 	}
 	return best, nil
 }
