@@ -49,11 +49,11 @@ func mergeComparisons(path string, c *comparison) error {
 	if err := os.WriteFile(path, append(text, '\n'), 0o666); err != nil {
 		return err
 	}
-	return os.WriteFile(strings.TrimSuffix(path, filepath.Ext(path))+".svg", []byte(plot(list)), 0o666)
+	return os.WriteFile(strings.TrimSuffix(path, filepath.Ext(path))+".svg", []byte(ratiosPlot(list)), 0o666)
 }
 
-// plot draws a bar for each comparison, as long as the median ratio, with a line from the least to the most.
-func plot(list []*comparison) string {
+// ratiosPlot draws a bar for each comparison, as long as the median ratio, with a line from the least to the most.
+func ratiosPlot(list []*comparison) string {
 	const left, width, bar, gap, top = 400, 420, 16, 8, 60
 	most := 1.5
 	for _, c := range list {
