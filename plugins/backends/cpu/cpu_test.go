@@ -258,6 +258,9 @@ func convolutions(t *testing.T, d ir.DType, add func(special float64, f *ir.Func
 	conv(ints(2, 9, 8, 5), ints(1, 1, 5, 3), 1, square(1, 2, 0))
 	conv(ints(1, 12, 11, 6), ints(5, 3, 2, 9), 3, ir.Window{Stride: ints(2, 1), Low: ints(4, -1), High: ints(-2, 5), BaseDilation: ints(1, 2), Dilation: ints(2, 1)})
 	conv(ints(3, 7, 4), ints(3, 1, 4), 4, ir.Window{Stride: ints(1), Low: ints(1), High: ints(1), BaseDilation: ints(3), Dilation: ints(1)})
+	// As the input's gradients of strided convolutions: chunks of rule 5 that end within a tap, and outputs that meet no tap.
+	conv(ints(2, 4, 5, 130), ints(3, 3, 130, 5), 1, ir.Window{Stride: ints(1, 1), Low: ints(1, 1), High: ints(2, 1), BaseDilation: ints(2, 2), Dilation: ints(1, 1)})
+	conv(ints(2, 3, 4, 600), ints(1, 2, 300, 6), 2, ir.Window{Stride: ints(1, 1), Low: ints(0, 0), High: ints(1, 2), BaseDilation: ints(2, 3), Dilation: ints(1, 1)})
 	conv(ints(1, 3, 4, 5, 2), ints(2, 3, 2, 2, 3), 1, ir.NewWindow(2, 3, 2))
 	conv(ints(2, 3, 3, 4), ints(5, 5, 4, 3), 1, square(5, 1, 0)) // no output
 	conv(ints(0, 5, 5, 4), ints(3, 3, 4, 3), 1, square(3, 1, 1))

@@ -248,6 +248,7 @@ func (g *chainBuilder) emit(root *ir.Op) {
 			if p := c.fusion.putOff[v]; p != nil && p.Name == "broadcast_in_dim" {
 				l.each, l.period, _ = c.repeats(p)
 				l.ref = c.value(p.Operands[0])
+				l = g.widened(l)
 			} else {
 				l.ref = c.value(v)
 			}
@@ -330,6 +331,29 @@ func (g *chainBuilder) emit(root *ir.Op) {
 	if outputs == 1 && to != rootOut {
 		c.steps[len(c.steps)-1].pairs = map[int]int{rootOut: donor}
 	}
+}
+
+// widened repeats a short row that is broadcast over others until it fills a segment, so that segments are no shorter than those of
+// other operands.
+func (g *chainBuilder) widened(l leaf) leaf {
+	period := l.period
+	width := segment / max(period, 1) * period
+	if g.dot != nil || l.each > 1 || period < 2 || width == period || width > g.ch.size {
+		return l
+	}
+	c, from := g.c, l.ref
+	used := c.used
+	c.used = []int{from}
+	to := c.temp(4 * width)
+	c.emit(func(r *run) error {
+		dst, src := r.f32(to), r.f32(from)
+		for i := 0; i < width; i += period {
+			copy(dst[i:], src[:period])
+		}
+		return nil
+	})
+	c.used = append(used, to)
+	return leaf{ref: to, each: 1, period: width}
 }
 
 // keepApart returns ref unless it is one of the others.

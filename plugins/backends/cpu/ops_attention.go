@@ -13,6 +13,8 @@ import (
 // rule 5 (backward) of one head a worker. Keys that no query of a block sees are skipped: they add +0 to a chain that ends in
 // "+0 + p". That holds for finite data alone; heads where it could show are computed whole.
 
+const fewQueries = 4 // as when a model generates: keys and values are read once, which packing them would double
+
 const queryBlock = 96 // queries whose scores are computed together, in the cache: a multiple of the kernels' rows
 
 // attention is what forward and backward know of the operands.
@@ -196,16 +198,20 @@ func scaledDotProductAttention(c *compiler, op *ir.Op) error {
 func (a *attention) forward(r *run, worker, b, head int, scores []float32, y tensor4, tops, sums []float32) error {
 	w, kv := &r.b.heads[worker], head/a.r
 	q, k, v := r.f32(a.q.ref), r.f32(a.k.ref), r.f32(a.v.ref)
-	keys, err := w.pack(r, worker, 0, a.d, a.t, from(k, a.k.at(b, 0, kv)), 1, a.k.position)
-	if err != nil {
-		return err
-	}
-	values, err := w.pack(r, worker, 1, a.t, a.e, from(v, a.v.at(b, 0, kv)), a.v.position, 1)
-	if err != nil {
-		return err
+	keys := gemm.Operand{Data: from(k, a.k.at(b, 0, kv)), RowStride: 1, ColStride: a.k.position}
+	values := gemm.Operand{Data: from(v, a.v.at(b, 0, kv)), RowStride: a.v.position, ColStride: 1}
+	var packedKeys, packedValues *gemm.PackedB
+	if a.s > fewQueries {
+		var err error
+		if packedKeys, err = w.pack(r, worker, 0, a.d, a.t, keys.Data, keys.RowStride, keys.ColStride); err != nil {
+			return err
+		}
+		if packedValues, err = w.pack(r, worker, 1, a.t, a.e, values.Data, values.RowStride, values.ColStride); err != nil {
+			return err
+		}
 	}
 	a.sight(r, b, &w.sight)
-	skip := tame(v, a.v.at(b, 0, kv), a.t, a.v.position, a.e)
+	skip := a.causal && tame(v, a.v.at(b, 0, kv), a.t, a.v.position, a.e)
 	var sum [queryBlock]float32
 	for q0 := 0; q0 < a.s; q0 += queryBlock {
 		rows := min(queryBlock, a.s-q0)
@@ -214,7 +220,7 @@ func (a *attention) forward(r *run, worker, b, head int, scores []float32, y ten
 			n = a.seen(q0 + rows - 1)
 		}
 		err := r.b.gemm.RunOn(worker, &gemm.Problem{
-			M: rows, N: n, K: a.d, C: scores, CRow: n, PackedB: keys,
+			M: rows, N: n, K: a.d, C: scores, CRow: n, B: keys, PackedB: packedKeys,
 			A: gemm.Operand{Data: from(q, a.q.at(b, q0, head)), RowStride: a.q.position, ColStride: 1},
 		})
 		if err != nil {
@@ -229,7 +235,7 @@ func (a *attention) forward(r *run, worker, b, head int, scores []float32, y ten
 		}
 		out := r.f32(y.ref)
 		err = r.b.gemm.RunOn(worker, &gemm.Problem{
-			M: rows, N: a.e, K: n, C: from(out, y.at(b, q0, head)), CRow: y.position, PackedB: values,
+			M: rows, N: a.e, K: n, C: from(out, y.at(b, q0, head)), CRow: y.position, B: values, PackedB: packedValues,
 			A: gemm.Operand{Data: scores, RowStride: n, ColStride: 1},
 		})
 		if err != nil {

@@ -106,6 +106,24 @@ func convolution(c *compiler, op *ir.Op) error {
 	width := channels / groups
 	block := min(max(patchElements/max(depth, 1), 1), p.rows)
 	a, b := c.in(op, 0), c.in(op, 1)
+	if list := p.phases(); list != nil {
+		deepest := 1
+		for _, f := range list {
+			deepest = max(deepest, f.deepest)
+		}
+		block := min(max(patchElements/deepest, 1), max(p.rows, 1))
+		rows, sums, weights := c.temp(4*block*deepest), c.temp(4*block*width), c.temp(4*deepest*width)
+		result := c.out(op)
+		c.emit(func(r *run) error {
+			for g := range groups {
+				if err := p.phased(r, list, block, r.f32(rows), r.f32(sums), r.f32(weights), r.f32(a), r.f32(b), r.f32(result), channels, g, width); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return nil
+	}
 	var rows int
 	if !p.whole {
 		rows = c.temp(4 * block * depth)
