@@ -58,3 +58,8 @@ func TestGate(t *testing.T) {
 	failed := errors.New("no peer")
 	assert.ErrorIs(t, runGate(committed, func(*comparison) (*comparison, error) { return nil, failed }), failed)
 }
+
+func TestSlope(t *testing.T) {
+	assert.InDelta(t, 2, slope([]int{1, 2, 4, 8}, []float64{3, 12, 48, 192}), 1e-12)
+	assert.InDelta(t, -0.5, slope([]int{1, 4, 16}, []float64{8, 4, 2}), 1e-12)
+}

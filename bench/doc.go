@@ -4,6 +4,7 @@
 //	go run ./bench gate                    are the ratios as good as those that were committed?
 //	go run ./bench generate gpt2           tokens a second, transformers and the project in turn
 //	go run ./bench tokenizer FILE...       training and encoding, Hugging Face tokenizers and the project in turn
+//	go run ./bench scaling                 how the cost of a step grows with each size
 //	go run ./bench step gpt_small          the project's steps alone
 //	go run ./bench boundary gpt_small      steps in three plugin processes beside steps in one
 //	go run ./bench gemm                    matrix products on one core

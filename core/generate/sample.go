@@ -1,10 +1,8 @@
 package generate
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/seedbed/seedbed/abi/numerics"
 )
@@ -82,16 +80,15 @@ func (s Sampling) choose(logits []float32, uniform float32) (int32, error) {
 
 // shares returns the tokens that TopK and TopP leave, likeliest first.
 func (s Sampling) shares(logits []float32, largest float32) []weighted {
-	tokens := make([]weighted, len(logits))
-	for i, v := range logits {
-		x := (float64(v) - float64(largest)) / s.Temperature
-		tokens[i] = weighted{int32(i), v, float64(numerics.Exp(numerics.F32FromF64(x)))}
+	ids := likeliestFirst(logits)
+	if s.TopK > 0 && s.TopK < len(ids) {
+		ids = ids[:s.TopK]
 	}
-	slices.SortFunc(tokens, func(a, b weighted) int {
-		return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
-	})
-	if s.TopK > 0 && s.TopK < len(tokens) {
-		tokens = tokens[:s.TopK]
+	tokens := make([]weighted, len(ids))
+	for i, id := range ids {
+		v := logits[id]
+		x := (float64(v) - float64(largest)) / s.Temperature
+		tokens[i] = weighted{id, v, float64(numerics.Exp(numerics.F32FromF64(x)))}
 	}
 	if s.TopP == 0 || s.TopP == 1 {
 		return tokens
@@ -107,4 +104,39 @@ func (s Sampling) shares(logits []float32, largest float32) []weighted {
 		}
 	}
 	return tokens
+}
+
+// likeliestFirst returns the ids by logit, the lowest first among equals: a radix sort, since there are tens of thousands for each token
+// that is generated.
+func likeliestFirst(logits []float32) []int32 {
+	const bits, digits = 11, 3
+	keys := make([]uint32, len(logits))
+	var counts [digits][1 << bits]int32
+	for i, v := range logits {
+		k := math.Float32bits(v + 0) // -0 is as likely as +0
+		if k>>31 == 0 {
+			k = ^k & (1<<31 - 1)
+		}
+		keys[i] = k
+		for d := range digits {
+			counts[d][k>>(bits*d)&(1<<bits-1)]++
+		}
+	}
+	from, to := make([]int32, len(logits)), make([]int32, len(logits))
+	for i := range from {
+		from[i] = int32(i)
+	}
+	for d := range digits {
+		at := int32(0)
+		for i, n := range counts[d] {
+			counts[d][i], at = at, at+n
+		}
+		for _, id := range from {
+			c := &counts[d][keys[id]>>(bits*d)&(1<<bits-1)]
+			to[*c] = id
+			*c++
+		}
+		from, to = to, from
+	}
+	return from
 }

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"testing"
@@ -160,4 +161,19 @@ func TestWindowStart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Ids come by logit, and by number among equals, whatever the bits.
+func TestLikeliestFirst(t *testing.T) {
+	negative := float32(math.Copysign(0, -1))
+	assert.Equal(t, []int32{4, 1, 5, 2, 3, 6, 0, 7}, likeliestFirst([]float32{-2, 3, 0, negative, 1e38, 1e-45, -1e-45, float32(math.Inf(-1))}))
+	rapid.Check(t, func(t *rapid.T) {
+		logits := rapid.SliceOf(rapid.OneOf(rapid.Float32(), rapid.SampledFrom([]float32{0, negative, 1, -1}))).Draw(t, "logits")
+		want := make([]int32, len(logits))
+		for i := range want {
+			want[i] = int32(i)
+		}
+		slices.SortStableFunc(want, func(a, b int32) int { return cmp.Compare(logits[b], logits[a]) })
+		require.Equal(t, want, likeliestFirst(logits))
+	})
 }
