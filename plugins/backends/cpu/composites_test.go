@@ -73,8 +73,8 @@ func runs(r *rand.Rand, t ir.Type) []byte {
 }
 
 func TestAttentionIsItsDecomposition(t *testing.T) {
-	checkComposite(t, 30, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
-		batch, g, r := d.n("batch", 0, 2), d.n("groups", 1, 2), d.n("heads a group", 1, 3)
+	checkComposite(t, 40, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+		batch, g, r := d.n("batch", 0, 3), d.n("groups", 1, 2), d.n("heads a group", 1, 3)
 		s := d.pick("queries", 0, 1, 2, 5, 9, 33, 100)
 		keys := d.pick("keys", s, s, s, 0, 1, 7, 40, 101)
 		if d.n("long", 0, 9) == 0 {
@@ -92,17 +92,25 @@ func TestAttentionIsItsDecomposition(t *testing.T) {
 		if d.n("odd statistics", 0, 4) == 0 {
 			stats = []ir.Value{x("top", batch, g, r, s), x("total", batch, g, r, s)}
 		}
-		out := b.Op("scaled_dot_product_attention", append(in, segments...), attrs...)
+		name := "scaled_dot_product_attention"
+		if d.n("biased", 0, 2) == 0 {
+			name = "biased_attention"
+			in = append(in, x("bias", d.pick("biases", 1, batch), g*r, s, keys))
+		}
+		out := b.Op(name, append(in, segments...), attrs...)
 		b.Return("y", out[0])
 		b.Return("max", out[1])
 		b.Return("sum", out[2])
 		if stats == nil {
 			stats = out[1:]
 		}
-		grads := b.Op("scaled_dot_product_attention_grad", append([]ir.Value{dy, in[0], in[1], in[2], out[0], stats[0], stats[1]}, segments...), attrs...)
+		grads := b.Op(name+"_grad", append(append([]ir.Value{dy}, in...), append([]ir.Value{out[0], stats[0], stats[1]}, segments...)...), attrs...)
 		b.Return("dq", grads[0])
 		b.Return("dk", grads[1])
 		b.Return("dv", grads[2])
+		if len(grads) == 4 {
+			b.Return("dbias", grads[3])
+		}
 		return map[string]func(*rand.Rand, ir.Type) []byte{"qs": runs, "ks": runs}
 	})
 }

@@ -23,7 +23,16 @@ type attention struct {
 	causal                     bool
 	scale                      float32
 	q, k, v                    tensor4
-	querySegments, keySegments int // refs, or none
+	querySegments, keySegments int      // refs, or none
+	bias                       *tensor4 // [B,H,S,T], or [1,H,S,T] with a stride of 0; nil for none
+}
+
+// biasOf returns the bias of a query's scores, or nil.
+func (a *attention) biasOf(r *run, b, head, query int) []float32 {
+	if a.bias == nil {
+		return nil
+	}
+	return r.f32(a.bias.ref)[a.bias.at(b, head, query):][:a.t]
 }
 
 // tensor4 is where an operand of rank 4 lies; its last dimension is dense.
@@ -126,13 +135,16 @@ func tame(x []float32, at, rows, stride, n int) bool {
 	return total < 1e18
 }
 
-// exponentials turns row, dots of a query with its first len(row) keys, into exp(scale * dot - top) for those that it sees and +0
-// for the others. Without top it takes the maximum and returns it.
-func (s *sight) exponentials(row []float32, query int, scale float32, top *float32) float32 {
+// exponentials turns row, dots of a query with its first len(row) keys, into exp(scale * dot + bias - top) for those that it sees and +0
+// for the others; bias may be nil. Without top it takes the maximum and returns it.
+func (s *sight) exponentials(row []float32, query int, scale float32, bias []float32, top *float32) float32 {
 	max := float32(math.Inf(-1))
 	s.each(query, func(from, to int) {
 		x := row[from:to]
 		vec.MulScalar(x, x, scale)
+		if bias != nil {
+			vec.Add(x, x, bias[from:to])
+		}
 		if top == nil {
 			max = numerics.Max(max, vec.MaxOf(x))
 		}
@@ -183,6 +195,29 @@ func scaledDotProductAttention(c *compiler, op *ir.Op) error {
 		return unknown(d)
 	}
 	a := c.attention(op, 0, 3)
+	return c.attend(op, a)
+}
+
+func biasedAttention(c *compiler, op *ir.Op) error {
+	if d := op.Results[0].DType; d != ir.F32 {
+		return unknown(d)
+	}
+	a := c.attention(op, 0, 4)
+	a.bias = c.bias(op, 3)
+	return c.attend(op, a)
+}
+
+// bias returns operand i, which is one for all sequences or one for each.
+func (c *compiler) bias(op *ir.Op, i int) *tensor4 {
+	s := c.types[op.Operands[i]].Strides()
+	x := tensor4{ref: c.in(op, i), batch: s[0], position: s[1], head: s[2]} // "position" is the head's, "head" the query's: see biasOf
+	if c.types[op.Operands[i]].Shape[0] == 1 {
+		x.batch = 0
+	}
+	return &x
+}
+
+func (c *compiler) attend(op *ir.Op, a attention) error {
 	scores := c.temp(4 * queryBlock * a.t * c.b.pool.Workers())
 	out := c.outs(op)
 	y := dense4(out[0], op.Results[0])
@@ -229,7 +264,7 @@ func (a *attention) forward(r *run, worker, b, head int, scores []float32, y ten
 		stats := (b*a.h+head)*a.s + q0
 		for i := range rows {
 			row := scores[i*n : (i+1)*n]
-			tops[stats+i] = w.sight.exponentials(row, q0+i, a.scale, nil)
+			tops[stats+i] = w.sight.exponentials(row, q0+i, a.scale, a.biasOf(r, b, head, q0+i), nil)
 			sum[i] = vec.Sum(row[:min(n, a.seen(q0+i))])
 			sums[stats+i] = sum[i]
 		}
@@ -257,14 +292,55 @@ func scaledDotProductAttentionGrad(c *compiler, op *ir.Op) error {
 		return unknown(d)
 	}
 	dy, y, tops, sums := c.tensor4(op, 0), c.tensor4(op, 4), c.in(op, 5), c.in(op, 6)
-	a := c.attention(op, 1, 7)
+	return c.attendGrad(op, dy, y, tops, sums, c.attention(op, 1, 7), none)
+}
+
+func biasedAttentionGrad(c *compiler, op *ir.Op) error {
+	if d := op.Results[0].DType; d != ir.F32 {
+		return unknown(d)
+	}
+	dy, y, tops, sums := c.tensor4(op, 0), c.tensor4(op, 5), c.in(op, 6), c.in(op, 7)
+	a := c.attention(op, 1, 8)
+	a.bias = c.bias(op, 4)
+	n := a.h * a.s * a.t
+	scores := c.temp(4 * a.batch * n)
+	if err := c.attendGrad(op, dy, y, tops, sums, a, scores); err != nil {
+		return err
+	}
+	c.used = []int{scores}
+	out := c.temp(4 * n)
+	c.refs[op.Result(3)] = out
+	c.emit(func(r *run) error {
+		x, sum := r.f32(scores), r.f32(out)
+		return r.split(n, grain, func(lo, hi int) {
+			// By rule 7: a sequence is a lane, from +0.
+			for b := range a.batch {
+				vec.AddScalar(x[b*n+lo:b*n+hi], x[b*n+lo:b*n+hi], 0)
+			}
+			for w := 16; w > 0; w /= 2 {
+				for b := 0; b < w && b+w < a.batch; b++ {
+					vec.Add(x[b*n+lo:b*n+hi], x[b*n+lo:b*n+hi], x[(b+w)*n+lo:(b+w)*n+hi])
+				}
+			}
+			copy(sum[lo:hi], x[lo:hi])
+		})
+	})
+	return nil
+}
+
+// attendGrad lowers the gradient but for that of a bias; scores, if not none, gets the cotangents [B,H,S,T] of the scores before the scale.
+func (c *compiler) attendGrad(op *ir.Op, dy, y tensor4, tops, sums int, a attention, scores int) error {
 	workers := c.b.pool.Workers()
 	chunk := min(numerics.ChunkK, a.r*a.s)
 	size := chunk * (2*a.t + a.d + a.e)
 	scratch := c.temp(4 * size * workers)
-	out := c.outs(op)
+	out := make([]int, 3)
+	for i := range out {
+		out[i] = c.temp(op.Results[i].Bytes())
+		c.refs[op.Result(i)] = out[i]
+	}
 	g := attentionGrad{
-		attention: a, dy: dy, y: y, tops: tops, sums: sums, chunk: chunk,
+		attention: a, dy: dy, y: y, tops: tops, sums: sums, scores: scores, chunk: chunk,
 		dq: dense4(out[0], op.Results[0]), dk: dense4(out[1], op.Results[1]), dv: dense4(out[2], op.Results[2]),
 	}
 	c.emit(func(r *run) error {
@@ -279,6 +355,7 @@ type attentionGrad struct {
 	attention
 	dy, y, dq, dk, dv tensor4
 	tops, sums        int // refs
+	scores            int // ref, or none: the scores' cotangents, for a bias
 	chunk             int // queries whose probabilities are kept at a time
 }
 
@@ -400,11 +477,15 @@ func (a *attentionGrad) scoresGrad(r *run, worker, b, head, s, rows, n int, p, d
 			clear(ds[i*a.t+m : i*a.t+read])
 		}
 		p, ds := p[i*a.t:][:m], ds[i*a.t:][:m]
-		r.b.heads[worker].sight.exponentials(p, s+i, a.scale, &r.f32(a.tops)[stats+i])
+		r.b.heads[worker].sight.exponentials(p, s+i, a.scale, a.biasOf(r, b, head, s+i), &r.f32(a.tops)[stats+i])
 		vec.DivScalar(p, p, nonzero(r.f32(a.sums)[stats+i]))
 		inner := vec.SumProducts(from(dy, a.dy.at(b, s+i, head))[:a.e], from(y, a.y.at(b, s+i, head))[:a.e])
 		vec.SubScalar(ds, ds, inner)
 		vec.Mul(ds, p, ds)
+		if a.scores != none {
+			row := r.f32(a.scores)[(stats+i)*a.t:][:a.t]
+			clear(row[copy(row, ds):])
+		}
 		vec.MulScalar(ds, ds, a.scale)
 	}
 	return nil

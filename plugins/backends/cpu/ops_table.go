@@ -43,6 +43,8 @@ func init() {
 
 		"scaled_dot_product_attention":      scaledDotProductAttention,
 		"scaled_dot_product_attention_grad": scaledDotProductAttentionGrad,
+		"biased_attention":                  biasedAttention,
+		"biased_attention_grad":             biasedAttentionGrad,
 		"linear_cross_entropy":              linearCrossEntropy,
 		"linear_cross_entropy_grad":         linearCrossEntropyGrad,
 
@@ -72,12 +74,16 @@ func keeps(op *ir.Op) bool {
 	return lowerings[op.Name] != nil && !tooLong(op) && (!ir.LookupOp(op.Name).IsComposite() || !op.Results[0].DType.IsHalf())
 }
 
-// tooLong says that a composite sums over more rows than its lowering can, so that its decomposition runs.
+// tooLong says that a composite sums over more rows than its lowering can, or otherwise, so that its decomposition runs.
 func tooLong(op *ir.Op) bool {
 	switch op.Name {
 	case "scaled_dot_product_attention_grad":
 		q, k := op.Results[0].Shape, op.Results[1].Shape
 		return q[1]*(q[2]/k[2]) > maxQueries
+	case "biased_attention_grad":
+		// A bias is summed over sequences as lanes; where there is no sum, a zero's sign would tell which keys were skipped.
+		q, k := op.Results[0].Shape, op.Results[1].Shape
+		return q[1]*(q[2]/k[2]) > maxQueries || op.Results[3].Shape[0] != 1 || q[0] < 2 || q[0] > 32
 	case "linear_cross_entropy_grad":
 		return op.Results[1].Shape[0] > maxQueries
 	}
