@@ -18,7 +18,7 @@ import (
 
 func TestObjectives(t *testing.T) {
 	for _, o := range []plugin.Objective{
-		causal_lm.Objective{}, classification.Objective{}, contrastive.Objective{}, discrete_vae.Objective{}, masked_lm.Objective{}, masked_lm.NextSentence, masked_lm.SentencePairs,
+		causal_lm.Objective{}, classification.Objective{}, classification.Text{}, contrastive.Objective{}, discrete_vae.Objective{}, masked_lm.Objective{}, masked_lm.NextSentence, masked_lm.SentencePairs,
 		masked_reconstruction.Objective{}, nt_xent.Objective{}, prefix_lm.Objective{}, span_corruption.Objective{}, token_prior.Objective{},
 	} {
 		t.Run(o.Info().Name, func(t *testing.T) { RunObjective(t, o, Options{Profile: "core"}) })

@@ -80,6 +80,7 @@ var builtins = []builtin{
 	objective(prefix_lm.Objective{}),
 	objective(masked_lm.SentencePairs),
 	objective(span_corruption.Objective{}),
+	objective(classification.Text{}),
 	objective(token_prior.Objective{}),
 }
 

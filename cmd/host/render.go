@@ -93,6 +93,8 @@ func (t *textRenderer) event(e run.Event) {
 			}
 			t.now("data: %s%s", what, share)
 		}
+	case *run.Initialized:
+		t.line("model: %v", e)
 	case *run.Ready:
 		t.line("data: %s", described(e.Data))
 		device := ""
@@ -264,6 +266,8 @@ func (l *jsonRenderer) event(e run.Event) {
 	switch e := e.(type) {
 	case *run.Preparing:
 		v = object{"event": "data", "stage": e.Stage, "done": e.Done, "total": e.Total}
+	case *run.Initialized:
+		v = object{"event": "init", "path": e.Path, "taken": e.Taken, "anew": append([]string{}, e.Anew...), "unused": append([]string{}, e.Unused...)}
 	case *run.Ready:
 		v = object{"event": "start", "out": e.Out, "step": e.First, "steps": e.Steps, "parameters": e.Parameters, "batch_rows": e.BatchRows, "batch_tokens": e.BatchTokens,
 			"train_rows": e.Data.TrainRows, "validation_rows": e.Data.ValidationRows, "skipped": e.Data.Skipped,

@@ -45,6 +45,7 @@ var roles = map[string]facts{
 		outputs: map[string]string{"hidden": "batch target *", "output_embedding": "vocab *"},
 		rows:    []string{"hidden"}, sight: []sight{{"hidden", "decoder_input_ids", 0}},
 	},
+	"text_classifier":    {outputs: map[string]string{"logits": "batch *", "features": "batch *"}, rows: []string{"logits", "features"}},
 	"image_classifier":   {outputs: map[string]string{"logits": "batch *", "features": "batch *"}, rows: []string{"logits", "features"}},
 	"masked_autoencoder": {outputs: map[string]string{"prediction": "batch * *", "features": "batch *"}, rows: []string{"prediction", "features"}},
 	"dual_encoder": {

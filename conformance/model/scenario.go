@@ -77,6 +77,8 @@ var builtin = map[string][]Scenario{
 		Role: "masked_lm+next_sentence", Dims: texts, Vocab: 11, Configs: raw(smallBERT), Impossible: raw(`{"max_position_embeddings": 4}`, `{"type_vocab_size": 0}`),
 	}, {
 		Role: "next_sentence", Dims: texts, Vocab: 11, Configs: raw(smallBERT), Impossible: raw(`{"max_position_embeddings": 4}`, `{"hidden_act": "step"}`),
+	}, {
+		Role: "text_classifier", Dims: texts, Vocab: 11, Configs: raw(smallBERT), Impossible: raw(`{"max_position_embeddings": 4}`, `{"num_labels": 0}`),
 	}},
 	"t5": {{
 		Role: "seq2seq_lm", Vocab: 11,
@@ -96,10 +98,10 @@ var builtin = map[string][]Scenario{
 	}},
 	"mae": {{
 		Role: "masked_autoencoder", Dims: rows,
-		Configs: raw(
-			`{"image_size": 12, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 6, "decoder_hidden_size": 4, "decoder_num_attention_heads": 1, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5}`,
-			`{"image_size": 6, "patch_size": 3, "hidden_size": 4, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 6, "decoder_hidden_size": 8, "decoder_num_attention_heads": 4, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5, "mask_ratio": 0.5, "position_embeddings": "none"}`),
+		Configs:    smallMAE,
 		Impossible: raw(`{"num_attention_heads": 7}`, `{"decoder_num_attention_heads": 7}`, `{"hidden_size": 6, "num_attention_heads": 2}`, `{"patch_size": 15}`, `{"mask_ratio": 0}`, `{"mask_ratio": 0.9, "patch_size": 112}`),
+	}, {
+		Role: "image_classifier", Dims: rows, Configs: smallMAE, Impossible: raw(`{"num_attention_heads": 7}`, `{"patch_size": 15}`, `{"num_labels": 0}`),
 	}},
 	"clip": {{
 		Role: "dual_encoder", Dims: []map[string]int{{"batch": 3, "sequence": 5}, {"batch": 2, "sequence": 2}, {"batch": 1, "sequence": 7}}, Vocab: 9,
@@ -136,6 +138,9 @@ const (
 )
 
 var (
+	smallMAE = raw(
+		`{"image_size": 12, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 6, "decoder_hidden_size": 4, "decoder_num_attention_heads": 1, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5}`,
+		`{"image_size": 6, "patch_size": 3, "hidden_size": 4, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 6, "decoder_hidden_size": 8, "decoder_num_attention_heads": 4, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5, "mask_ratio": 0.5, "position_embeddings": "none"}`)
 	smallDVAE      = raw(`{"image_size": 8, "codes": 5, "width": 6, "num_channels": 1}`, `{"image_size": 4, "codes": 2, "width": 3}`)
 	impossibleDVAE = raw(`{"image_size": 6}`, `{"codes": 1}`, `{"width": 0}`)
 )

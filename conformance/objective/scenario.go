@@ -132,6 +132,7 @@ var roles = map[string]func() []Scenario{
 	"masked_lm+next_sentence": nextSentence,
 	"next_sentence":           sentencePairs,
 	"seq2seq_lm":              seq2seqLM,
+	"text_classifier":         textClassifier,
 	"image_classifier":        imageClassifier,
 	"masked_autoencoder":      maskedAutoencoder,
 	"dual_encoder":            dualEncoder,

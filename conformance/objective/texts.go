@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -181,4 +183,54 @@ func tokenPrior() []Scenario {
 		},
 		Same: []Same{{Name: "all logits of a token shifted alike", Outputs: []string{"text_logits", "image_logits"}, Change: Shifted(2)}},
 	}}
+}
+
+func textClassifier() []Scenario {
+	const length, classes = sequence - 2, 6
+	labels := func(d *Draws, n int) []int32 {
+		l := make([]int32, n)
+		for i := range l {
+			l[i] = int32(d.N(classes))
+		}
+		return l
+	}
+	rowsOf := func(d *Draws, n int, pair bool, label []int32) arrow.Record {
+		columns := map[string][]int32{"tokens": tokens(d, n*length)}
+		if pair {
+			columns["tokens_b"] = tokens(d, n*length)
+		}
+		r := Lists(n, columns)
+		defer r.Release()
+		b := array.NewInt32Builder(memory.DefaultAllocator)
+		defer b.Release()
+		b.AppendValues(label, nil)
+		l := b.NewArray()
+		defer l.Release()
+		fields := append(r.Schema().Fields(), arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32})
+		return array.NewRecord(arrow.NewSchema(fields, nil), append(r.Columns(), l), int64(n))
+	}
+	scenario := func(name string, pair bool) Scenario {
+		with := func(label int32) func(d *Draws) arrow.Record {
+			return func(d *Draws) arrow.Record {
+				l := labels(d, rows)
+				l[d.N(rows)] = label
+				return rowsOf(d, rows, pair, l)
+			}
+		}
+		request := plugin.BindRequest{
+			Role: "text_classifier", Dims: map[string]int{"batch": rows, "sequence": sequence},
+			Outputs:    []ir.Param{{Name: "features", Type: ir.T(ir.F32, rows, width)}, {Name: "logits", Type: ir.T(ir.F32, rows, classes)}},
+			Properties: map[string]string{"end_of_text": "0", "sep": "0", "pad": "1", "vocab_size": fmt.Sprint(vocab)},
+		}
+		for _, in := range []string{"input_ids", "position_ids", "segment_ids", "token_type_ids"} {
+			request.Inputs = append(request.Inputs, ir.Param{Name: in, Type: ids()})
+		}
+		return Scenario{
+			Name: name, Grain: rows, Rows: func(d *Draws, n int) arrow.Record { return rowsOf(d, n, pair, labels(d, n)) },
+			Bad:     map[string]func(d *Draws) arrow.Record{"a label below the classes": with(-1), "a label above the classes": with(classes)},
+			Request: request,
+			Same:    []Same{{Name: "all logits of a text shifted alike", Outputs: []string{"logits"}, Change: Shifted(1)}},
+		}
+	}
+	return []Scenario{scenario("texts and labels", false), scenario("pairs of texts and labels", true)}
 }

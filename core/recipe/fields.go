@@ -80,6 +80,17 @@ var fields = []field{
 	{path: "model.config", kind: config, def: defaultModelConfig,
 		ptr: func(r *Recipe) any { return &r.Model.Config },
 		doc: "Configuration of the model, which the plugin defines. The default is that of the default plugin; where model.plugin is given and model.config is not, it is {}, the plugin's own defaults."},
+	{path: "model.init", kind: text, def: "",
+		ptr: func(r *Recipe) any { return &r.Model.Init },
+		doc: "What its tensors begin as, by their names: a run's folder, a checkpoint, a folder as of Hugging Face or a safetensors file. Those that are not there begin anew. Empty means all do."},
+	{path: "model.rename", kind: texts, nonEmpty: true, check: badRename, def: []string{},
+		ptr:    func(r *Recipe) any { return &r.Model.Rename },
+		usedIf: hasInit, unused: noInit,
+		doc: "Changes of the names of model.init's tensors, such as \"gamma=weight\", wherever the first text stands in a name, or \"^encoder.=resnet.\", where a name begins with it. They are done in order."},
+	{path: "model.fresh", kind: texts, nonEmpty: true, check: badPattern, def: []string{},
+		ptr:    func(r *Recipe) any { return &r.Model.Fresh },
+		usedIf: hasInit, unused: noInit,
+		doc: "Patterns, such as \"classifier.*\", of tensors that begin anew although model.init has some of their names."},
 
 	{path: "objective.plugin", kind: text, nonEmpty: true, def: "causal_lm",
 		ptr: func(r *Recipe) any { return &r.Objective.Plugin },
@@ -193,7 +204,7 @@ var fields = []field{
 	{path: "data.tokenizer", kind: text, def: "",
 		ptr:    func(r *Recipe) any { return &r.Data.Tokenizer },
 		usedIf: hasTokens, unused: noTokens,
-		doc: "Path of a tokenizer.json with a special token <|endoftext|>, </s> or [SEP]. Empty means to train one."},
+		doc: "Path of a tokenizer.json with a special token <|endoftext|>, </s> or [SEP], or of a folder that has one: a checkpoint, a run. Empty means to train one."},
 	{path: "data.tokenizer_model", kind: words, choices: []string{"bpe", "wordpiece", "unigram"}, def: "bpe",
 		ptr:    func(r *Recipe) any { return &r.Data.TokenizerModel },
 		usedIf: func(r *Recipe) bool { return hasTokens(r) && r.Data.Tokenizer == "" }, unused: "no tokenizer is trained",
@@ -310,6 +321,17 @@ var sampleFormats = []string{"folder", "zip", "tar", "idx", "csv", "tsv", "parqu
 // kinds is the usedIf of fields that some kinds of data have.
 func kinds(list ...string) func(*Recipe) bool {
 	return func(r *Recipe) bool { return slices.Contains(list, r.Data.Kind) }
+}
+
+func hasInit(r *Recipe) bool { return r.Model.Init != "" }
+
+const noInit = "all tensors begin anew without model.init"
+
+func badRename(rule string) string {
+	if from, _, ok := strings.Cut(rule, "="); !ok || from == "" {
+		return "is not of the form old=new"
+	}
+	return ""
 }
 
 func hasTokens(r *Recipe) bool { return r.Data.Tokens() }

@@ -12,7 +12,7 @@ import (
 // The zero value is not valid: begin with Default or Parse.
 type Recipe struct {
 	Seed       uint64
-	Model      Plugin
+	Model      Model
 	Objective  Objective
 	Backend    Backend
 	Data       Data
@@ -25,12 +25,15 @@ type Recipe struct {
 	name  string
 }
 
-// Plugin names a plugin and holds its configuration.
-type Plugin struct {
+// Model names the model, holds its configuration and says what it begins with.
+type Model struct {
 	Plugin string
 	// Config is a JSON object in canonical form: keys sorted, no white space,
 	// the shortest decimal numbers. Only the plugin knows what it means.
 	Config json.RawMessage
+	Init   string   // a file or folder of tensors, or empty
+	Rename []string // of tensors of Init: "old=new", in order
+	Fresh  []string // patterns of tensors that do not begin as those of Init
 }
 
 // Objective is the objective of a run, or the first of several.
@@ -44,7 +47,7 @@ type Objective struct {
 // Weighted is one of several objectives.
 type Weighted struct {
 	Plugin string
-	Config json.RawMessage // as Plugin.Config
+	Config json.RawMessage // as Model.Config
 	Weight float64
 }
 

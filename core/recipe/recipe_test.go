@@ -194,7 +194,7 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 			assert.Error(t, err, "Parse: %s", shorten(text))
 		} else if err != nil {
 			// Only what holds between fields may be wrong.
-			assert.Regexp(t, `must divide|leave it out|nothing to validate|must name files|is no format`, err.Error(), "Parse: %s", shorten(text))
+			assert.Regexp(t, `must divide|leave it out|nothing to validate|must name files|is no format|not of the form`, err.Error(), "Parse: %s", shorten(text))
 		}
 	}
 	assert.Greater(t, len(cases), 200)

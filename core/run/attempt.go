@@ -66,6 +66,7 @@ func (s *session) trainConfig() train.Config {
 		Rows: s.data.Train, Freeze: r.Train.Freeze,
 		Optimizer: optimizer(r), Schedule: rates(r), Seed: r.Seed,
 		GrainRows: r.Train.Grain, Grains: r.Train.BatchSize / r.Train.Grain, Shards: r.Train.Shards,
+		First:  s.first.read,
 		Device: s.device, Prefetch: r.Train.Prefetch, InFlight: r.Train.InFlight, NewFields: s.memory.NewFields,
 	}
 	first := s.learned[0]

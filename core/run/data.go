@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/seedbed/seedbed/abi/wire"
@@ -74,12 +76,16 @@ func prepare(ctx context.Context, r *recipe.Recipe, progress func(tokens.Progres
 
 func prepareText(ctx context.Context, r *recipe.Recipe, progress func(tokens.Progress)) (*data, error) {
 	d := r.Data
+	tokenizer, err := tokenizerFileOf(r)
+	if err != nil {
+		return nil, err
+	}
 	corpus, err := tokens.Prepare(ctx, tokens.Config{
 		Paths: d.Paths,
 		Options: text.Options{
 			Format: d.Format, TextField: d.TextField, Document: d.Document, Include: d.Include, SkipBinary: d.SkipBinary,
 		},
-		Tokenizer:          d.Tokenizer,
+		Tokenizer:          tokenizer,
 		Model:              d.TokenizerModel,
 		VocabSize:          d.VocabSize,
 		TrainBytes:         d.TrainBytes,
@@ -148,6 +154,9 @@ func (d *data) addCaptions(ctx context.Context, r *recipe.Recipe, progress func(
 	c := r.Data
 	var err error
 	if c.Tokenizer != "" {
+		if c.Tokenizer, err = tokenizerFileOf(r); err != nil {
+			return err
+		}
 		d.tokenizer, err = tokens.ReadTokenizer(c.Tokenizer, c.VocabSize)
 	} else {
 		progress(tokens.Progress{Stage: "train"})
@@ -183,6 +192,24 @@ func (d *data) addCaptions(ctx context.Context, r *recipe.Recipe, progress func(
 		d.properties[name] = value
 	}
 	return nil
+}
+
+// tokenizerFileOf is the file of the tokenizer that a recipe names, by itself or
+// by the checkpoint or run that has it; empty if one is trained.
+func tokenizerFileOf(r *recipe.Recipe) (string, error) {
+	path := r.Data.Tokenizer
+	if info, err := os.Stat(path); path == "" || err != nil || !info.IsDir() {
+		return path, nil // reading it says what is wrong
+	}
+	file := filepath.Join(path, tokenizerFile)
+	if _, err := os.Stat(file); err == nil {
+		return file, nil // of a checkpoint, or as of Hugging Face
+	}
+	c, _, err := openTrained(path)
+	if err != nil {
+		return "", r.Errorf("data.tokenizer", "%w", err)
+	}
+	return filepath.Join(c.Path, tokenizerFile), nil
 }
 
 // tokenProperties are the properties of tokens.

@@ -7,8 +7,8 @@ import (
 	"github.com/seedbed/seedbed/datasets/tokens"
 )
 
-// Event is something that a run tells while it goes on: a *Preparing, *Ready,
-// *Step, *Validation, *Saved, *Restarted or *Warning.
+// Event is something that a run tells while it goes on: an *Initialized,
+// *Preparing, *Ready, *Step, *Validation, *Saved, *Restarted or *Warning.
 type Event interface{ event() }
 
 // Preparing tells how far the data is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,11 @@ func Predict(ctx context.Context, r *recipe.Recipe, start Start) (_ *Prediction,
 	}
 	if err := s.buildAll(ctx); err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(r.Model.Init); err == nil {
+		if s.first, err = openFirstValues(r, s.weights.Tensors()); err != nil {
+			return nil, err
+		}
 	}
 	n := 1 // codes of an image: as many as the model takes
 	var roles []string
@@ -120,7 +126,9 @@ func assume(r *recipe.Recipe, codes int) (*data, error) {
 	case recipe.Text:
 		fields = append(fields, lists("tokens", r.Train.SequenceLength+1))
 	case recipe.Samples:
-		fields = append(fields, arrow.Field{Name: "image", Type: arrow.BinaryTypes.Binary})
+		if c.Image != "" || len(c.Text) == 0 { // a table may have texts alone
+			fields = append(fields, arrow.Field{Name: "image", Type: arrow.BinaryTypes.Binary})
+		}
 		if c.Label != "none" {
 			fields = append(fields, arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32})
 		}
@@ -149,7 +157,11 @@ func assume(r *recipe.Recipe, codes int) (*data, error) {
 		return d, nil
 	}
 	if c.Tokenizer != "" {
-		t, err := tokens.ReadTokenizer(c.Tokenizer, c.VocabSize)
+		path, err := tokenizerFileOf(r)
+		if err != nil {
+			return nil, err
+		}
+		t, err := tokens.ReadTokenizer(path, c.VocabSize)
 		if err != nil {
 			return nil, r.Errorf("data.tokenizer", "%w", err)
 		}

@@ -102,6 +102,7 @@ type session struct {
 
 	data    *data
 	weights *step.Weights
+	first   *firstValues // nil where all begin anew, or go on
 
 	at       uint64             // steps taken in the attempt under way
 	reported uint64             // steps that were told of
@@ -160,6 +161,7 @@ func (s *session) untouched() *Result {
 }
 
 func (s *session) close() {
+	s.first.close()
 	if s.data != nil {
 		_ = s.data.close() // it was only read
 	}
@@ -193,6 +195,12 @@ func (s *session) setUp(ctx context.Context) error {
 	}
 	if err := s.refuseState(); err != nil {
 		return err
+	}
+	if r.Model.Init != "" && s.checkpoint == nil {
+		if s.first, err = openFirstValues(r, s.weights.Tensors()); err != nil {
+			return err
+		}
+		s.tell(&s.first.told)
 	}
 	progress := func(p tokens.Progress) {
 		if p.Warning != "" {

@@ -14,6 +14,7 @@ var roleDims = map[string][]string{
 	"masked_lm":          {"sequence"},
 	"next_sentence":      {"sequence"},
 	"seq2seq_lm":         {"sequence", "target"},
+	"text_classifier":    {"sequence"},
 	"image_classifier":   {},
 	"masked_autoencoder": {},
 	"dual_encoder":       {"sequence"},

@@ -31,7 +31,10 @@ type Config struct {
 	// in this order.
 	More []Objective
 	// Freeze are patterns of parameters that stay as they begin; see step.Join.
-	Freeze    []string
+	Freeze []string
+	// First returns what a parameter or buffer begins as, f32; nil bytes for its
+	// own first values, as all have if First is nil.
+	First     func(name string) ([]byte, error)
 	Rows      datasets.Dataset
 	Optimizer step.Optimizer
 	Schedule  schedule.Schedule
@@ -407,6 +410,11 @@ func (t *Trainer) Initialize(ctx context.Context) error {
 		draw, ok := first[name]
 		if !ok {
 			return make([]byte, typ.Bytes()), nil
+		}
+		if t.c.First != nil {
+			if data, err := t.c.First(strings.TrimPrefix(name, step.SlotName(step.EMASlot, ""))); data != nil || err != nil {
+				return data, err
+			}
 		}
 		values, err := draw()
 		return bytesOf(values), err

@@ -110,6 +110,9 @@ func (n *Net) Input(name string) ir.Value {
 	return v
 }
 
+// Has tells whether there is an input.
+func (n *Net) Has(name string) bool { _, ok := n.inputs[name]; return ok }
+
 // Weight returns the parameter called name, f32 of the given shape. Weight
 // decay spares those of rank 0 and 1. The same name may be used again with the
 // same shape: the parameter is shared.

@@ -22,6 +22,8 @@ const (
 	pretraining = "masked_lm+next_sentence"
 	// nextSentence is that head alone.
 	nextSentence = "next_sentence"
+	// classifier has a head for classes of texts.
+	classifier = "text_classifier"
 )
 
 // Info says who the plugin is.
@@ -30,15 +32,15 @@ func (model) Info() plugin.Info {
 		Name:    "bert",
 		Version: "0.1.0",
 		Doc:     "Bidirectional transformer encoders: BERT.",
-		Roles:   []string{maskedLM, pretraining, nextSentence},
+		Roles:   []string{maskedLM, pretraining, nextSentence, classifier},
 	}
 }
 
 // settings are a whole configuration, under Hugging Face's names.
 type settings struct {
-	vocab, width, layers, heads, inner, positions, types int
-	activation                                           string
-	epsilon, scale, dropout                              float64
+	vocab, width, layers, heads, inner, positions, types, labels int
+	activation                                                   string
+	epsilon, scale, dropout                                      float64
 }
 
 func (c *settings) fields() []config.Field {
@@ -50,6 +52,7 @@ func (c *settings) fields() []config.Field {
 		config.Int("intermediate_size", &c.inner, 3072, 1, 1<<19),
 		config.Int("max_position_embeddings", &c.positions, 512, 1, 1<<20),
 		config.Int("type_vocab_size", &c.types, 2, 1, 1<<10),
+		config.Int("num_labels", &c.labels, 2, 1, 1<<20), // of text_classifier
 		config.Word("hidden_act", &c.activation, "gelu", "gelu_tanh", "relu", "silu"),
 		config.Float("layer_norm_eps", &c.epsilon, 1e-12, 1e-12, 1),
 		config.Float("initializer_range", &c.scale, 0.02, 0, 1),
@@ -91,8 +94,12 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 		n.Epsilon = c.epsilon
 		x := c.encode(n)
 		if r.Role != maskedLM {
-			pooled := n.Reshape(n.SliceDim(x, 1, 0, 1), dims[0], c.width)
-			pooled = n.Unary("tanh", c.linear(n, pooled, "bert.pooler.dense", c.width))
+			pooled := n.Unary("tanh", c.linear(n, n.Token(x, 0), "bert.pooler.dense", c.width))
+			if r.Role == classifier {
+				n.Return("logits", c.linear(n, n.Drop(pooled, c.dropout), "classifier", c.labels))
+				n.Return("features", pooled)
+				return
+			}
 			n.Return("next_sentence_logits", c.linear(n, pooled, "cls.seq_relationship", 2))
 		}
 		if r.Role == nextSentence {

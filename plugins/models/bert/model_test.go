@@ -19,6 +19,7 @@ func TestPresetsHaveThePublishedSizes(t *testing.T) {
 	}{
 		{"bert-base-uncased", "masked_lm", 109_514_298}, {"bert-base-uncased", "masked_lm+next_sentence", 110_106_428},
 		{"bert-large-uncased", "masked_lm", 335_174_458}, {"bert-large-uncased", "masked_lm+next_sentence", 336_226_108},
+		{"bert-base-uncased", "text_classifier", 109_483_778}, // BertForSequenceClassification's
 	} {
 		m := nntest.Build(t, bert.Model, c.role, `{"preset": "`+c.preset+`"}`, dims)
 		assert.Equal(t, c.want, nntest.Elements(m), "%s, %s", c.preset, c.role)
@@ -34,6 +35,17 @@ func TestModule(t *testing.T) {
 	assert.Equal(t, want, nntest.Types(nntest.Build(t, bert.Model, "masked_lm", small+`}`, dims)))
 	want["next_sentence_logits"], want["state"] = "f32[2,2]", "u32[4]"
 	assert.Equal(t, want, nntest.Types(nntest.Build(t, bert.Model, "masked_lm+next_sentence", small+`, "hidden_dropout_prob": 0.1}`, dims)))
+}
+
+// A classifier is the pretrained encoder with another head.
+func TestClassifier(t *testing.T) {
+	small := `{"vocab_size": 19, "max_position_embeddings": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 20, "num_labels": 5}`
+	m := nntest.Build(t, bert.Model, "text_classifier", small, dims)
+	assert.Equal(t, map[string]string{
+		"input_ids": "i32[2,8]", "position_ids": "i32[2,8]", "segment_ids": "i32[2,8]", "token_type_ids": "i32[2,8]", "logits": "f32[2,5]", "features": "f32[2,16]",
+	}, nntest.Types(m))
+	pretrained := nntest.Build(t, bert.Model, "masked_lm+next_sentence", small, dims)
+	assert.Equal(t, []string{"classifier.bias", "classifier.weight"}, nntest.Anew(m, pretrained))
 }
 
 func TestRefuses(t *testing.T) {

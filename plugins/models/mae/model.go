@@ -14,17 +14,23 @@ var Model plugin.Model = model{}
 
 type model struct{}
 
-const role = "masked_autoencoder"
+// The roles.
+const (
+	autoencoder = "masked_autoencoder"
+	// classifier is its encoder, which sees all patches, and a head.
+	classifier = "image_classifier"
+)
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "mae", Version: "0.1.0", Doc: "Masked autoencoders of images: MAE.", Roles: []string{role}}
+	return plugin.Info{Name: "mae", Version: "0.1.0", Doc: "Masked autoencoders of images: MAE.", Roles: []string{autoencoder, classifier}}
 }
 
 // settings are a whole configuration, under Hugging Face's names.
 type settings struct {
 	image, patch, channels, width, layers, heads, inner     int
 	decoderWidth, decoderLayers, decoderHeads, decoderInner int
+	labels                                                  int
 	activation, positions                                   string
 	epsilon, scale, ratio                                   float64
 }
@@ -42,6 +48,7 @@ func (c *settings) fields() []config.Field {
 		config.Int("decoder_num_hidden_layers", &c.decoderLayers, 8, 1, 1<<10),
 		config.Int("decoder_num_attention_heads", &c.decoderHeads, 16, 1, 1<<10),
 		config.Int("decoder_intermediate_size", &c.decoderInner, 2048, 1, 1<<19),
+		config.Int("num_labels", &c.labels, 1000, 1, 1<<20), // of image_classifier
 		config.Word("hidden_act", &c.activation, "gelu", "gelu_tanh", "quick_gelu", "relu", "silu"),
 		// The tables of positions, which are not trained.
 		config.Word("position_embeddings", &c.positions, "sincos", "none"),
@@ -99,7 +106,13 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 		{Name: "ids_restore", Type: ir.T(ir.I32, dims[0], patches)},
 		{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)},
 	}
-	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+	if r.Role == classifier {
+		return nn.Module(r.Role, whole, inputs[2:], func(n *nn.Net) {
+			n.Epsilon = c.epsilon
+			n.Return("logits", n.Linear(n.Token(c.encode(n, side), 0), "classifier", nn.Normal(c.scale), c.labels))
+		})
+	}
+	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
 		c.decode(n, c.encode(n, side), side)
 	})
@@ -114,11 +127,15 @@ func (c *settings) place(n *nn.Net, x ir.Value, side int) ir.Value {
 	return n.AddLast(x, n.Constant(ir.T(ir.F32, side*side, width), positions(side, width)))
 }
 
-// encode returns the class token and the visible patches [B,1+seen,E].
+// encode returns the class token and the visible patches [B,1+seen,E]: those of
+// ids_keep, or all where there is no such input.
 func (c *settings) encode(n *nn.Net, side int) ir.Value {
 	init := nn.Normal(c.scale)
 	x := n.PatchEmbedding(n.Input("pixel_values"), "vit.embeddings.patch_embeddings.projection", init, c.patch, c.width, true)
-	x = n.Pick(c.place(n, x, side), n.Input("ids_keep"))
+	x = c.place(n, x, side)
+	if n.Has("ids_keep") {
+		x = n.Pick(x, n.Input("ids_keep"))
+	}
 	x = n.Prepend(n.Weight("vit.embeddings.cls_token", init, 1, 1, c.width), x)
 	x = n.Transform(x, nn.Transformer{
 		Prefix: "vit.layers.", Names: nn.ViTNames, Layers: c.layers, Heads: c.heads, Inner: c.inner,

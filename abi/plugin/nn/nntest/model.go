@@ -3,6 +3,7 @@ package nntest
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -67,4 +68,17 @@ func Refuses(t *testing.T, m plugin.Model, role string, dims map[string]int, con
 	more["other"] = 1
 	_, err = m.Build(t.Context(), plugin.BuildRequest{Role: role, Dims: more})
 	assert.ErrorContains(t, err, `unknown dimensions ["other"]`)
+}
+
+// Anew lists the parameters of a module that another does not have just so: what
+// begins anew when the one begins as the other.
+func Anew(m, from *plugin.Module) (names []string) {
+	for _, p := range m.Parameters {
+		if !slices.ContainsFunc(from.Parameters, func(q plugin.Parameter) bool {
+			return p.Name == q.Name && p.Type.Equal(q.Type) && p.Init == q.Init && p.NoDecay == q.NoDecay
+		}) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
