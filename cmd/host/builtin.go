@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/plugin/config"
 	"github.com/seedbed/seedbed/core/plugins"
-	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/run"
 	"github.com/seedbed/seedbed/plugins/backends/cpu"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
@@ -161,7 +161,7 @@ func find(kind plugins.Kind, name string) (plugins.Spec, error) {
 	}
 	slices.Sort(names)
 	hint := "there are " + strings.Join(slices.Compact(names), ", ")
-	if near := recipe.Nearest(name, names); near != "" {
+	if near := config.Nearest(name, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return plugins.Spec{}, usagef("there is no %s plugin %q: %s; host plugin list shows all, and a path with a slash names an executable", kind, name, hint)

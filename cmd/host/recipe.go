@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/seedbed/seedbed/abi/plugin/config"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/run"
 	"github.com/seedbed/seedbed/examples/recipes"
@@ -92,7 +93,7 @@ func readRecipe(stdin io.Reader, a, sets []string) (*recipe.Recipe, error) {
 			for _, r := range recipes.All() {
 				names = append(names, r.Name)
 			}
-			if near := recipe.Nearest(name, names); near != "" {
+			if near := config.Nearest(name, names); near != "" {
 				err = fmt.Errorf("%w; did you mean %s?", err, near)
 			} else {
 				err = fmt.Errorf("%w; host recipe list shows those that are built in", err)

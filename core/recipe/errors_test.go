@@ -294,10 +294,3 @@ func TestDeepestConfigRoundTrips(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"steps", "batch_size", "lr"}
-	for word, want := range map[string]string{"stpes": "steps", "STEPS": "steps", "batchsize": "batch_size", "rl": "lr", "zzz": "", "": "", "x": "", strings.Repeat("s", 100): ""} {
-		assert.Equal(t, want, Nearest(word, names), word)
-	}
-}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	pluginconfig "github.com/seedbed/seedbed/abi/plugin/config"
 )
 
 // Parse reads a recipe. name is what errors call the text, such as its path.
@@ -109,7 +111,7 @@ func (d *decoder) section(n *node, path string) {
 
 // unknown tells of a key that is not in the table, with the nearest that is.
 func (d *decoder) unknown(k key, path, sub string, names []string) {
-	if near := Nearest(k.name, names); near != "" {
+	if near := pluginconfig.Nearest(k.name, names); near != "" {
 		d.errs.add(k.at, sub, "unknown key; did you mean %s?", child(path, near))
 		return
 	}
@@ -244,7 +246,7 @@ func (d *decoder) objective(at string, n *node) Weighted {
 	for i, k := range n.keys {
 		if slices.Contains(names, k.name) {
 			sub.field(fieldAt("objective."+k.name), n.items[i], k.at)
-		} else if near := Nearest(k.name, names); near != "" {
+		} else if near := pluginconfig.Nearest(k.name, names); near != "" {
 			d.errs.add(k.at, child(at, k.name), "unknown key; did you mean %s?", child(at, near))
 		} else {
 			d.errs.add(k.at, child(at, k.name), "unknown key; valid keys are %s", strings.Join(names, ", "))
@@ -289,7 +291,7 @@ func (d *decoder) word(f *field, n *node) {
 			return
 		}
 	}
-	if near := Nearest(n.text, f.choices); near != "" {
+	if near := pluginconfig.Nearest(n.text, f.choices); near != "" {
 		d.errs.add(n.at, f.path, "must be %s, not %s; did you mean %s?", f.valid(), n.describe(), near)
 		return
 	}

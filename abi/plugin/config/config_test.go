@@ -100,3 +100,15 @@ func FuzzRead(f *testing.F) {
 		require.Equal(t, s, again)
 	})
 }
+
+func TestNearest(t *testing.T) {
+	names := []string{"steps", "batch_size", "lr", "n_head", "n_embd", "log_every", "eval_every", "log_file"}
+	for word, want := range map[string]string{
+		"stpes": "steps", "STEPS": "steps", "batchsize": "batch_size", "rl": "lr", "n_hed": "n_head",
+		"batch": "batch_size", "head": "n_head", "Embd": "n_embd", "eval": "eval_every",
+		"every": "", "log": "", "zzz": "", "": "", "x": "", strings.Repeat("s", 100): "",
+	} {
+		assert.Equal(t, want, Nearest(word, names), word)
+	}
+	assert.EqualError(t, Unknown("zzz", names[:2]), "config field zzz: there is no such field; there are steps, batch_size")
+}

@@ -86,7 +86,7 @@ func Read(raw json.RawMessage, presets []Preset, fields ...Field) error {
 	}
 	for _, name := range o.order {
 		if !slices.Contains(known, name) {
-			return Wrong(Clip(name), "there is no such field; the nearest is %q", Nearest(name, known))
+			return Unknown(name, known)
 		}
 	}
 	if len(presets) > 0 {
@@ -137,6 +137,14 @@ func JSON(fields ...Field) (json.RawMessage, error) {
 // Wrong is the error that a field is wrong.
 func Wrong(field, format string, args ...any) error {
 	return &plugin.ConfigError{Field: field, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Unknown is the error that there is no field of that name among those known.
+func Unknown(field string, known []string) error {
+	if near := Nearest(field, known); near != "" {
+		return Wrong(Clip(field), "there is no such field; the nearest is %q", near)
+	}
+	return Wrong(Clip(field), "there is no such field; there are %s", strings.Join(known, ", "))
 }
 
 func oneOf(name, v string, words []string) error {

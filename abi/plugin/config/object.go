@@ -75,32 +75,3 @@ func Clip(s string) string {
 	}
 	return s
 }
-
-// Nearest returns the word with the smallest edit distance (Levenshtein 1966)
-// to s, the first of several.
-func Nearest(s string, words []string) string {
-	s = s[:min(len(s), 64)]
-	best, least := "", -1
-	for _, w := range words {
-		row := make([]int, len(w)+1)
-		for j := range row {
-			row[j] = j
-		}
-		for i := range len(s) {
-			diagonal := row[0]
-			row[0] = i + 1
-			for j := range len(w) {
-				change := diagonal
-				if s[i] != w[j] {
-					change++
-				}
-				diagonal = row[j+1]
-				row[j+1] = min(change, row[j]+1, diagonal+1)
-			}
-		}
-		if d := row[len(w)]; least < 0 || d < least {
-			best, least = w, d
-		}
-	}
-	return best
-}

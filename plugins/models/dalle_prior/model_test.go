@@ -18,9 +18,9 @@ func TestModule(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	nntest.Refuses(t, Model, role, dims, map[string]string{
-		"field n_head: 7 heads do not divide n_embd 512":                `{"n_head": 7}`,
-		`field text: there is no such field; the nearest is "text_len"`: `{"text": 6}`,
-		"field resid_pdrop: must be at least 0 and below 1, is 1":       `{"resid_pdrop": 1}`,
-		"field text_len: must be a whole number of at most 64 bits, ":   `{"text_len": "x"}`,
+		"field n_head: 7 heads do not divide n_embd 512":                             `{"n_head": 7}`,
+		`field text: there is no such field; there are text_vocab, codes, text_len,`: `{"text": 6}`,
+		"field resid_pdrop: must be at least 0 and below 1, is 1":                    `{"resid_pdrop": 1}`,
+		"field text_len: must be a whole number of at most 64 bits, ":                `{"text_len": "x"}`,
 	})
 }

@@ -110,11 +110,10 @@ func parseConfig(raw json.RawMessage) (config, error) {
 	}
 	for _, name := range order {
 		if !slices.Contains(known, name) {
-			near := aliases[name]
-			if near == "" {
-				near = pluginconfig.Nearest(name, known)
+			if near, ok := aliases[name]; ok {
+				return config{}, wrong(name, "there is no such field; the nearest is %q", near)
 			}
-			return config{}, wrong(pluginconfig.Clip(name), "there is no such field; the nearest is %q", near)
+			return config{}, pluginconfig.Unknown(name, known)
 		}
 		if bytes.Equal(given[name], []byte("null")) {
 			delete(given, name)

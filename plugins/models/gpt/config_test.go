@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/plugin"
-	pluginconfig "github.com/seedbed/seedbed/abi/plugin/config"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -55,13 +54,6 @@ func TestFieldsAreThoseWritten(t *testing.T) {
 	for alias, name := range aliases {
 		assert.Contains(t, names, name, alias)
 		assert.NotContains(t, names, alias)
-	}
-}
-
-func TestNearest(t *testing.T) {
-	words := []string{"preset", "n_head", "n_embd", "bias"}
-	for s, want := range map[string]string{"head": "n_head", "n_hed": "n_head", "embd": "n_embd", "": "bias", "biased": "bias", "presets": "preset"} {
-		assert.Equal(t, want, pluginconfig.Nearest(s, words), s)
 	}
 }
 
