@@ -111,7 +111,7 @@ func (c *compiler) lower(op *ir.Op) error {
 		return fmt.Errorf("the cpu backend does not know the op")
 	}
 	switch {
-	case !c.read(op) || c.putOff(op):
+	case !c.read(op) || c.putOff(op) || c.putOffMask(op):
 		return nil
 	case fusable(op, c.types):
 		c.chain(op)

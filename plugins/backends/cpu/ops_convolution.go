@@ -1,8 +1,13 @@
 package cpu
 
 import (
+	"cmp"
+	"math/bits"
+
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/gemm"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
 // Convolutions as matrix products: the elements under each window become a row, padding as +0 (rule 6). The rows exist a block at a
@@ -179,52 +184,83 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 	p := planPatches(ir.WindowOf(op.Attrs), lhs, out.Shape[:n], ct.Shape[1:n+1], groups)
 	channels := ct.Shape[n+1]
 	width := channels / groups
-	// All rows of some taps at a time: the sum runs over the rows.
-	block := min(max(4*patchElements/max(p.rows*p.ci, 1), 1), p.taps)
 	a, b := c.in(op, 0), c.in(op, 1)
-	var rows int
-	if !p.whole {
-		rows = c.temp(4 * p.rows * block * p.ci)
+	if p.whole {
+		result := c.out(op)
+		c.emit(func(r *run) error {
+			x, dy, dw := r.f32(a), r.f32(b), r.f32(result)
+			for g := range groups {
+				q := gemm.Problem{M: p.ci, N: width, K: p.rows, CRow: channels}
+				if len(dw) > 0 {
+					q.C = dw[g*width:]
+				}
+				if p.rows > 0 && len(dw) > 0 {
+					q.A = gemm.Operand{Data: x[g*p.ci:], RowStride: 1, ColStride: p.channels}
+					q.B = gemm.Operand{Data: dy[g*width:], RowStride: channels, ColStride: 1}
+				}
+				if err := r.b.gemm.Run(&q); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return nil
 	}
+	// The sum runs over the rows, a block at a time: chunks of rule 5, from which a super-chunk's sum is made in place. Those of several
+	// super-chunks form the tree of rule 9.
+	depth := p.taps * p.ci
+	block := min(max(patchElements/max(depth, 1)/numerics.ChunkK, 1)*numerics.ChunkK, numerics.SuperChunkK)
+	supers := max((p.rows+numerics.SuperChunkK-1)/numerics.SuperChunkK, 1)
+	rows := c.temp(4 * min(block, p.rows) * depth)
+	sums := c.temp(4 * bits.Len(uint(supers)) * depth * width)
 	result := c.out(op)
-	var packed *gemm.PackedB
 	c.emit(func(r *run) error {
-		x, dy, dw := r.f32(a), r.f32(b), r.f32(result)
+		x, dy, dw, partial := r.f32(a), r.f32(b), r.f32(result), r.f32(sums)
 		if len(dw) == 0 {
 			return nil
 		}
+		var free [][]float32
+		for i := range bits.Len(uint(supers)) {
+			free = append(free, partial[i*depth*width:][:depth*width])
+		}
 		for g := range groups {
-			q := gemm.Problem{M: p.ci, N: width, K: p.rows, CRow: channels, C: dw[g*width:]}
-			if p.rows > 0 {
-				q.B = gemm.Operand{Data: dy[g*width:], RowStride: channels, ColStride: 1}
+			var failed error
+			tree := numerics.NewTreeAcc(func(left, right []float32) []float32 {
+				err := r.split(len(left), grain, func(lo, hi int) { vec.AddInto(left[lo:hi], right[lo:hi]) })
+				failed = cmp.Or(failed, err)
+				free = append(free, right)
+				return left
+			})
+			for k := 0; k < p.rows || k == 0; k += numerics.SuperChunkK {
+				sum := free[len(free)-1]
+				free = free[:len(free)-1]
+				if p.rows == 0 {
+					clear(sum)
+				}
+				end := min(k+numerics.SuperChunkK, p.rows)
+				for lo := k; lo < end; lo += block {
+					hi := min(lo+block, end)
+					if err := p.gather(r, r.f32(rows), x, lo, hi, 0, p.taps, g*p.ci); err != nil {
+						return err
+					}
+					err := r.b.gemm.Run(&gemm.Problem{
+						M: depth, N: width, K: hi - lo, C: sum, CRow: width, Accumulate: lo > k,
+						A: gemm.Operand{Data: r.f32(rows), RowStride: 1, ColStride: depth},
+						B: gemm.Operand{Data: dy[lo*channels+g*width:], RowStride: channels, ColStride: 1},
+					})
+					if err != nil {
+						return err
+					}
+				}
+				tree.Push(sum)
 			}
-			if p.whole {
-				if p.rows > 0 {
-					q.A = gemm.Operand{Data: x[g*p.ci:], RowStride: 1, ColStride: p.channels}
-				}
-				if err := r.b.gemm.Run(&q); err != nil {
-					return err
-				}
-				continue
+			sum, _ := tree.Result()
+			if failed != nil {
+				return failed
 			}
-			if block < p.taps {
-				var err error
-				if packed, err = r.b.gemm.PackB(p.rows, width, q.B, packed); err != nil {
-					return err
-				}
-				q.PackedB = packed
-			}
-			for lo := 0; lo < p.taps; lo += block {
-				hi := min(lo+block, p.taps)
-				q.M = (hi - lo) * p.ci
-				q.A = gemm.Operand{Data: r.f32(rows), RowStride: 1, ColStride: q.M}
-				if err := p.gather(r, q.A.Data, x, 0, p.rows, lo, hi, g*p.ci); err != nil {
-					return err
-				}
-				q.C = dw[lo*p.ci*channels+g*width:]
-				if err := r.b.gemm.Run(&q); err != nil {
-					return err
-				}
+			free = append(free, sum)
+			for i := range depth {
+				copy(dw[i*channels+g*width:][:width], sum[i*width:])
 			}
 		}
 		return nil
