@@ -4,5 +4,6 @@
 // what is done with them here has an order and random bits of its own.
 //
 // It imports abi and core/{device,grad,step}. Start reading at generate.go for
-// text and at codes.go for images; sample.go chooses a token.
+// text and at codes.go for images; keep.go goes on from keys and values of
+// earlier tokens, sample.go chooses a token.
 package generate
