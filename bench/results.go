@@ -52,9 +52,11 @@ func (f *figure) goal() string {
 // writeTable writes README.md from the rows that are in a folder.
 func writeTable(dir string) error {
 	var rows []row
+	var missing []string
 	for _, s := range systems {
 		text, err := os.ReadFile(filepath.Join(dir, s.name+".json"))
 		if os.IsNotExist(err) {
+			missing = append(missing, s.name)
 			continue
 		}
 		var r row
@@ -87,6 +89,9 @@ processor time of all processes together, on the machine named.
 			fmt.Fprintf(&b, "| %s | %s | %s | **%s** | %s | %s | %s |\n", name, learns, f.Name, f.number(f.Value), f.beside(), f.goal(), reached)
 			name, learns = "", ""
 		}
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(&b, "\nNot measured: %s.\n", strings.Join(missing, ", "))
 	}
 	b.WriteString("\n| system | steps | processor minutes | weights_sha256 | host | machine |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
