@@ -70,7 +70,8 @@ func (x *lesson) bert() error {
 	if err := x.add(figure{Name: "nats a hidden token"}, r, "masked_lm_loss", map[string]string{"unigram counts": "unigram_loss"}); err != nil {
 		return err
 	}
-	pairs := figure{Name: "pairs told right", Higher: true, Percent: true, Baselines: map[string]float64{"chance": 0.5}}
+	// Always saying the same is right about a little more than half.
+	pairs := figure{Name: "pairs told right", Higher: true, Percent: true, Goal: 0.6, Baselines: map[string]float64{"chance": 0.5}}
 	if err := x.add(pairs, r, "next_sentence_accuracy", nil); err != nil {
 		return err
 	}
