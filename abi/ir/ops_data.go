@@ -1,6 +1,9 @@
 package ir
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Data movement: ops that place elements without computing on them.
 
@@ -235,8 +238,15 @@ func init() {
 				return []Type{t}
 			},
 			grad: func(g *Gradient) []Value {
-				zeros := g.B.Zeros(g.B.Type(g.In[0]))
-				return []Value{g.B.Scatter("add", g.Op.Attrs.Int("axis"), zeros, g.In[1], g.Ct[0]), NoValue}
+				ax, t := g.Op.Attrs.Int("axis"), g.B.Type(g.In[0])
+				// scatter drops what gather clamps.
+				it := g.B.Type(g.In[1]).DType
+				largest := t.Shape[ax] - 1
+				if it == U8 {
+					largest = min(largest, math.MaxUint8)
+				}
+				at := g.B.Clamp(g.B.Const(it, 0), g.In[1], g.B.Const(it, float64(max(largest, 0))))
+				return []Value{g.B.Scatter("add", ax, g.B.Zeros(t), at, g.Ct[0]), NoValue}
 			},
 		},
 		&OpDef{

@@ -80,7 +80,7 @@ func normals(w [4]uint32) (z [4]float32) {
 }
 
 // Uniform maps random bits to [0, 1): (bits >> 8) * 2^-24, exact (rule 14).
-func Uniform(bits uint32) float32 { return float32(bits>>8) * 0x1p-24 }
+func Uniform(bits uint32) float32 { return float32(float32(bits>>8) * 0x1p-24) }
 
 // Bernoulli reports bits < threshold (rule 14).
 func Bernoulli(bits, threshold uint32) bool { return bits < threshold }

@@ -98,7 +98,7 @@ func (w *Work) Affine(m [6]float64) {
 func (w *Work) Rotate(degrees float64) {
 	turn := degrees / 180
 	sin, cos := numerics.SinPi64(turn), numerics.CosPi64(turn)
-	x, y := float64(w.Width)/2, float64(w.Height)/2
+	x, y := float64(float64(w.Width)/2), float64(float64(w.Height)/2)
 	w.Affine([6]float64{
 		cos, -sin, x - float64(cos*x) + float64(sin*y),
 		sin, cos, y - float64(sin*x) - float64(cos*y),

@@ -49,7 +49,7 @@ const precision = 32 - 8 - 2
 func (c *coefficients) set(n, m int, f Filter) {
 	scale := float64(n) / float64(m)
 	wide := max(scale, 1)
-	support := f.support() * wide
+	support := float64(f.support() * wide)
 	c.width = int(math.Ceil(support))*2 + 1
 	c.from, c.count, c.k, c.real = grow(c.from, m), grow(c.count, m), grow(c.k, m*c.width), grow(c.real, c.width)
 	step := 1 / wide

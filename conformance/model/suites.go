@@ -290,7 +290,7 @@ func (b *build) arguments() ([]reference.Tensor, error) {
 		}
 		s := numerics.Stream{Seed: b.seed, Stream: 1<<20 + uint32(i)}
 		for k := range v {
-			v[k] += 0.2 * (s.UniformAt(uint64(k)) - 0.5)
+			v[k] += float32(0.2 * float32(s.UniformAt(uint64(k))-0.5))
 		}
 		args = append(args, reference.Tensor{Type: p.Type, F32: v})
 	}
@@ -453,7 +453,7 @@ func (b *build) flat(loss *ir.Func, args []reference.Tensor, name string) error 
 	moved := slices.Clone(args)
 	moved[at] = reference.Tensor{Type: args[at].Type, F32: slices.Clone(args[at].F32)}
 	for i := range moved[at].F32 {
-		moved[at].F32[i] += 1 + 0.3*float32(i%7)
+		moved[at].F32[i] += 1 + float32(0.3*float32(i%7))
 	}
 	var outs [2]map[string]reference.Tensor
 	var sums [2]float64
@@ -631,7 +631,7 @@ func evaluation(_ context.Context, b *build) error {
 			v := slices.Clone(seen[plugin.BufferPrefix+x.Name].F32)
 			s := numerics.Stream{Seed: b.seed, Stream: 3<<20 + uint32(i)}
 			for k := range v {
-				v[k] *= 1 + noise*s.UniformAt(uint64(k))
+				v[k] *= 1 + float32(noise*s.UniformAt(uint64(k)))
 			}
 			all = append(all, reference.Tensor{Type: x.Type, F32: v})
 		}

@@ -112,7 +112,9 @@ func models() (l []*Mutant) {
 	var builds atomic.Int64
 	module("not the same every time", "a constant counts the builds", func(m *plugin.Module) {
 		n := float64(builds.Add(1))
-		m.Forward = rewritten(m.Forward, nil, func(b *ir.Builder, out map[string]ir.Value) { out["hidden"] = b.Scale(out["hidden"], 1+n/1024) })
+		m.Forward = rewritten(m.Forward, nil, func(b *ir.Builder, out map[string]ir.Value) {
+			out["hidden"] = b.Scale(out["hidden"], 1+float64(n/1024))
+		})
 	})
 	module("not the same every time", "weight decay depends on the build", func(m *plugin.Module) {
 		m.Parameters = slices.Clone(m.Parameters)

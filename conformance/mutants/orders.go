@@ -238,7 +238,7 @@ func orders() (l []*Mutant) {
 		"in float64": func(l, r []float32) float32 {
 			s := 0.0
 			for k := range l {
-				s += float64(l[k]) * float64(r[k])
+				s += float64(float64(l[k]) * float64(r[k]))
 			}
 			return float32(s)
 		},

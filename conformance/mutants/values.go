@@ -212,7 +212,7 @@ func lastPlaces() (l []*Mutant) {
 		inOp("double rounding", "fma", "in float64, then to float32", fault{after: func(_ *ir.Op, in, out []tensor) {
 			for i := range out[0].len() {
 				if out[0].DType == ir.F32 {
-					p := float64(in[0].f32(i)) * float64(in[1].f32(i))
+					p := float64(float64(in[0].f32(i)) * float64(in[1].f32(i)))
 					s := p + float64(in[2].f32(i))
 					out[0].setF32(i, float32(s))
 				}

@@ -678,7 +678,7 @@ func gradient(ctx context.Context, b *bound, d *Draws) error {
 		}
 		for i := range exact {
 			// A thousand roundings of the largest element.
-			if e := math.Abs(float64(single[i]) - exact[i]); !(e <= 1e-4*largest+1e-30) {
+			if e := math.Abs(float64(single[i]) - exact[i]); !(e <= float64(1e-4*largest)+1e-30) {
 				return fmt.Errorf("the gradient of %s[%d] is %g in float32, %g in float64", name, i, single[i], exact[i])
 			}
 		}
@@ -769,7 +769,7 @@ func free(ctx context.Context, b *bound, d *Draws) error {
 		for _, at := range places {
 			isFree[at] = true
 			for k := range elements {
-				moved[at*elements+k] = float32(100*d.Uniform() - 50)
+				moved[at*elements+k] = float32(float64(100*d.Uniform()) - 50)
 				if ct[at*elements+k] != 0 {
 					return fmt.Errorf("%s: the gradient there is %g at place %d", inv.Name, ct[at*elements+k], at)
 				}

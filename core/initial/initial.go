@@ -37,7 +37,7 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 		s.FillNormal(out, 0)
 		mean := numerics.F32FromF64(p.Init.Mean)
 		for i, z := range out {
-			out[i] = z * scale
+			out[i] = float32(z * scale)
 			if mean != 0 {
 				out[i] += mean
 			}

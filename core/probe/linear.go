@@ -155,7 +155,7 @@ func (c *classifier) learn(x []float64, label int) {
 		if k == label {
 			d--
 		}
-		d /= batchSize
+		d = float64(d / batchSize)
 		g := c.row(c.g, k)
 		for i, v := range x {
 			g[i] += float64(d * v)

@@ -179,7 +179,7 @@ func (s *session) validate(ctx context.Context, t *train.Trainer, all evaluators
 			if err != nil {
 				return nil, err
 			}
-			average.Value += s.factor(i) * x.Loss
+			average.Value += float64(s.factor(i) * x.Loss)
 		}
 		v.Metrics = append(v.Metrics, average)
 	}
@@ -197,7 +197,7 @@ func (s *session) evaluate(all evaluators, run func(*train.Evaluator) (train.Eva
 			return nil, err
 		}
 		results[i], v.Rows = x, x.Rows
-		v.Loss += s.factor(i) * x.Loss
+		v.Loss += float64(s.factor(i) * x.Loss)
 	}
 	v.Metrics = s.measured(func(i int, l *learned) (float64, []Metric) {
 		return results[i].Loss, l.evaluated.bound.measure(results[i].Sums, results[i].Weight)

@@ -181,7 +181,7 @@ func (t *Trainer) metrics(f flight, data [][]byte) (Metrics, error) {
 			return m, o.wrap(fmt.Errorf("the batch has weight %v: nothing in it counts", weight))
 		}
 		part := Part{Loss: loss / weight, Weight: weight, Sums: map[string]float64{}}
-		m.Loss += o.Weight * part.Loss
+		m.Loss += float64(o.Weight * part.Loss)
 		for _, r := range o.grad.Results {
 			if name := step.SumName(r.Name); name != r.Name && r.Name != step.Loss && r.Name != step.Weight {
 				part.Sums[r.Name] = take(o.prefix + name)

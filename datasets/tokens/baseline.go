@@ -93,7 +93,7 @@ func newBaseline(ctx context.Context, train, validation *stream, workers int) (*
 	}
 	for b, n := range valid {
 		if n > 0 {
-			result.UnigramLoss -= float64(n) / targets * math.Log(unigram(int32(b))) //nolint:forbidigo // for people; no tensor depends on it
+			result.UnigramLoss -= float64(float64(n) / targets * math.Log(unigram(int32(b)))) //nolint:forbidigo // for people; no tensor depends on it
 		}
 	}
 	ordered := make([]uint64, len(pairs)) // so that the sum does not depend on the order of a map
@@ -104,8 +104,8 @@ func newBaseline(ctx context.Context, train, validation *stream, workers int) (*
 		loss := 0.0
 		for i, pair := range ordered {
 			a, b := int32(pair>>32), int32(uint32(pair))
-			p := (float64(pairCounts[i]) + m*unigram(b)) / (float64(counts[a]) + m)
-			loss -= float64(validPairs[i]) / targets * math.Log(p) //nolint:forbidigo // for people; no tensor depends on it
+			p := (float64(pairCounts[i]) + float64(m*unigram(b))) / (float64(counts[a]) + m)
+			loss -= float64(float64(validPairs[i]) / targets * math.Log(p)) //nolint:forbidigo // for people; no tensor depends on it
 		}
 		if loss < result.BigramLoss {
 			result.BigramLoss, result.BigramPrior = loss, m

@@ -147,5 +147,5 @@ func (b *binding) Transform(ctx context.Context, rows arrow.Record, at plugin.Po
 
 func (b *binding) temperature(step uint64) float64 {
 	done := min(1, float64(step)/float64(b.steps))
-	return b.last + float64((b.first-b.last)*(1+numerics.CosPi64(done)))/2
+	return b.last + float64((b.first-b.last)*(1+numerics.CosPi64(done))/2)
 }

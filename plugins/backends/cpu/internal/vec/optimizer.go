@@ -27,7 +27,7 @@ func AdamW(p, g, m, v []float32, s AdamWStep) {
 		return
 	}
 	for i := range p {
-		d := g[i] / s.Weight * s.Clip
+		d := float32(g[i] / s.Weight * s.Clip)
 		m[i] = numerics.FMA(s.OneMinusBeta1, d-m[i], m[i])
 		v[i] = numerics.FMA(s.OneMinusBeta2, d*d, s.Beta2*v[i])
 		decayed := numerics.FMA(-s.Decay, p[i], p[i])
