@@ -22,7 +22,7 @@ import (
 func TestModels(t *testing.T) {
 	for _, m := range []plugin.Model{bert.Model, clip.Model, dalle_prior.Model, dvae.Model, gpt.Model, mae.Model, resnet.Model, t5.Model, vit.Model} {
 		t.Run(m.Info().Name, func(t *testing.T) {
-			RunModel(t, m, Options{Profile: "core"})
+			assert.NotEmpty(t, RunModel(t, m, Options{Profile: "core"}).Receipt)
 			scenarios, err := model.ByName(m.Info().Name)
 			require.NoError(t, err)
 			var roles []string

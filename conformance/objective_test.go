@@ -3,6 +3,8 @@ package conformance
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
 	"github.com/seedbed/seedbed/plugins/objectives/classification"
@@ -21,6 +23,6 @@ func TestObjectives(t *testing.T) {
 		causal_lm.Objective{}, classification.Objective{}, classification.Text{}, contrastive.Objective{}, discrete_vae.Objective{}, masked_lm.Objective{}, masked_lm.NextSentence, masked_lm.SentencePairs,
 		masked_reconstruction.Objective{}, nt_xent.Objective{}, prefix_lm.Objective{}, span_corruption.Objective{}, token_prior.Objective{},
 	} {
-		t.Run(o.Info().Name, func(t *testing.T) { RunObjective(t, o, Options{Profile: "core"}) })
+		t.Run(o.Info().Name, func(t *testing.T) { assert.NotEmpty(t, RunObjective(t, o, Options{Profile: "core"}).Receipt) })
 	}
 }

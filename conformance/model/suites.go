@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type build struct {
 	dims     map[string]int
 	seed     uint64
 	*plugin.Module
+	// told goes into the receipt: what must not depend on the machine.
+	told []byte
 }
 
 var checks = []struct {
@@ -52,7 +55,9 @@ func Units(m plugin.Model, scenarios []Scenario, seed uint64, seeds int) []suite
 	for i := range scenarios {
 		s := &scenarios[i]
 		for _, c := range checks {
-			units = append(units, suite.Unit{Suite: c.name, Name: s.Role, Cases: len(s.Configs) * len(s.Dims), Run: func(ctx context.Context, r *suite.Recorder) {
+			// Functions and initial values are the same on every machine.
+			receipt := c.name == "deterministic" || c.name == "initial values"
+			units = append(units, suite.Unit{Suite: c.name, Name: s.Role, Cases: len(s.Configs) * len(s.Dims), Receipt: receipt, Run: func(ctx context.Context, r *suite.Recorder) {
 				for k, config := range s.Configs {
 					for d, dims := range s.Dims {
 						n := 1
@@ -64,9 +69,8 @@ func Units(m plugin.Model, scenarios []Scenario, seed uint64, seeds int) []suite
 							if !r.Want(name) || ctx.Err() != nil {
 								continue
 							}
-							err := suite.Guard(func() error {
-								b := &build{model: m, scenario: s, config: config, dims: dims, seed: seed + uint64(j)}
-								var err error
+							b := &build{model: m, scenario: s, config: config, dims: dims, seed: seed + uint64(j)}
+							err := suite.Guard(func() (err error) {
 								if b.Module, err = m.Build(ctx, b.request()); err != nil {
 									return fmt.Errorf("it does not build: %w", err)
 								}
@@ -75,7 +79,7 @@ func Units(m plugin.Model, scenarios []Scenario, seed uint64, seeds int) []suite
 							if err != nil {
 								err = fmt.Errorf("configuration %s, dimensions %v: %w", config, dims, err)
 							}
-							r.Case(name, nil, err)
+							r.Case(name, b.told, err)
 						}
 					}
 				}
@@ -207,6 +211,10 @@ func deterministic(ctx context.Context, b *build) error {
 			return err
 		}
 	}
+	b.told = append([]byte(b.Forward.String()), b.Config...)
+	if b.Evaluate != nil {
+		b.told = append(b.told, b.Evaluate.String()...)
+	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(b.Config, &object); err != nil || object == nil {
 		return fmt.Errorf("its whole configuration is not a JSON object: %s", b.Config)
@@ -232,6 +240,9 @@ func initialValues(_ context.Context, b *build) error {
 		again, err := initial.Values(p, i, b.seed)
 		if err != nil || !slices.Equal(v, again) {
 			return fmt.Errorf("parameter %q does not begin the same twice", p.Name)
+		}
+		for _, x := range v {
+			b.told = binary.LittleEndian.AppendUint32(b.told, math.Float32bits(x))
 		}
 		n, mean, square := float64(len(v)), 0.0, 0.0
 		for _, x := range v {

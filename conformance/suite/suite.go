@@ -268,7 +268,11 @@ func collect(rep *report.Report, units []Unit, recorders []*Recorder, o *Options
 	case covered == 0:
 		rep.NoReceipt = "no case of these suites adds to one"
 	case rep.NoReceipt == "":
-		rep.Receipt = fmt.Sprintf("seedbed receipt 1 profile=%s seed=%d cases=%d sha256:%s", rep.Profile, rep.Seed, covered, hex.EncodeToString(receipt.Sum(nil)))
+		whose := "" // all backends have one, an objective and a model one of its own
+		if rep.Kind != "backend" {
+			whose = fmt.Sprintf("%s=%q ", rep.Kind, rep.Target)
+		}
+		rep.Receipt = fmt.Sprintf("seedbed receipt 1 %sprofile=%s seed=%d cases=%d sha256:%s", whose, rep.Profile, rep.Seed, covered, hex.EncodeToString(receipt.Sum(nil)))
 	}
 }
 
