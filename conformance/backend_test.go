@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -76,3 +77,17 @@ type claimless struct{ reference.Backend }
 func (claimless) Info() plugin.BackendInfo {
 	return plugin.BackendInfo{Info: plugin.Info{Name: "claimless"}}
 }
+
+// A backend that cannot be closed fails; the report tells of the rest too.
+func TestABackendThatDoesNotEndFails(t *testing.T) {
+	rep, err := Backend(t.Context(), backend.InProcess(func(int) (plugin.Backend, error) { return endless{}, nil }), Options{Only: "^ops/add/f32/"})
+	require.NoError(t, err)
+	assert.False(t, rep.Passed())
+	assert.Equal(t, rep.Total().Cases, rep.Total().Passed)
+	require.Len(t, rep.Failures, 1)
+	assert.Contains(t, rep.Failures[0].Message, "it is busy")
+}
+
+type endless struct{ reference.Backend }
+
+func (endless) Close() error { return errors.New("it is busy") }

@@ -77,8 +77,8 @@ func Backend(ctx context.Context, t backend.Target, o Options) (*report.Report, 
 		units = slices.DeleteFunc(slices.Clone(units), func(u suite.Unit) bool { return !u.Receipt })
 	}
 	err = suite.Run(ctx, rep, units, so)
-	if closed := s.Close(); err == nil {
-		err = closed
+	if closed := s.Close(); closed != nil { // a failure of the target, not a reason to say nothing of the others
+		rep.Failures = append(rep.Failures, report.Failure{Suite: "end", Case: "end", Message: "it does not end as it should: " + closed.Error()})
 	}
 	holdToReceipt(rep)
 	return rep, err
