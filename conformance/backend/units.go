@@ -40,7 +40,7 @@ type Profile struct {
 	Training int
 }
 
-// Profiles are smoke (half a minute), core (five minutes, for each change),
+// Profiles are smoke (seconds), core (for each change: a minute on two cores),
 // full (nightly) and exact (what full adds to the receipt, and nothing else).
 // The cases of a smaller one are among those of a larger one.
 var Profiles = []Profile{
