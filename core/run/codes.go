@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -80,7 +81,10 @@ func openTrained(path string) (*checkpoint.Checkpoint, *recipe.Recipe, error) {
 	c, err := checkpoint.Open(path)
 	if err != nil {
 		var latest error
-		if c, _, latest = checkpoint.Latest(path); latest != nil {
+		switch c, _, latest = checkpoint.Latest(path); {
+		case latest != nil && errors.Is(err, fs.ErrNotExist): // nor is it one itself
+			return nil, nil, latest
+		case latest != nil:
 			return nil, nil, errors.Join(err, latest)
 		}
 	}

@@ -56,6 +56,9 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	if b.shape, err = batch.Input(r.Inputs, "pixel_values"); err != nil {
 		return nil, err
 	}
+	if err = b.images.Bind(r.Rows, b.shape); err != nil {
+		return nil, err
+	}
 	targets, err := b.bind(r)
 	switch n := b.shape.Shape[0]; {
 	case err != nil:
@@ -64,9 +67,6 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 		return nil, fmt.Errorf("the model's pixel_values are %v and its logits %v: their batches differ", b.shape, targets.Type)
 	case n < 2 && b.mixup+b.cutmix > 0:
 		return nil, config.Wrong("mixup_alpha", "and cutmix_alpha mix images of a grain, which has but one")
-	}
-	if err = b.images.Bind(r.Rows, b.shape); err != nil {
-		return nil, err
 	}
 	b.fields, err = batch.Fields(r.Inputs, map[string]ir.Type{"pixel_values": b.shape}, targets)
 	return b, err
