@@ -29,17 +29,21 @@ var faults = []struct {
 	{"stopped", syscall.SIGSTOP, plugins.ErrHung},
 }
 
-// moments are when it befalls it. Each returns the error of the next call.
-var moments = []struct {
+// moment is when it befalls it: run returns the error of the next call.
+type moment struct {
 	name string
 	run  func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error
-}{
-	{"idle", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
+}
+
+var moments = []moment{idle, withProgram, withBuffer, queueing, afterRun}
+
+var (
+	idle = moment{"idle", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
 		strike()
 		_, err := once(ctx, d, d.Info(), c)
 		return err
-	}},
-	{"with a program", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
+	}}
+	withProgram = moment{"with a program", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
 		p, err := compile(ctx, d, d.Info(), c.Func)
 		if err != nil {
 			return err
@@ -47,16 +51,16 @@ var moments = []struct {
 		strike()
 		_, err = p.run(ctx, hostArguments(c))
 		return err
-	}},
-	{"with a buffer", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
+	}}
+	withBuffer = moment{"with a buffer", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
 		b, err := d.Upload(ctx, c.Func.Params[0].Type, c.Args[0])
 		if err != nil {
 			return err
 		}
 		strike()
 		return b.Download(ctx, make([]byte, len(c.Args[0])))
-	}},
-	{"between queueing and waiting", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
+	}}
+	queueing = moment{"between queueing and waiting", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
 		p, err := compile(ctx, d, d.Info(), c.Func)
 		if err != nil {
 			return err
@@ -79,23 +83,28 @@ var moments = []struct {
 			}
 		}
 		return nil
-	}},
-	{"after a run", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
+	}}
+	afterRun = moment{"after a run", func(ctx context.Context, d device.Device, c *cases.Case, strike func()) error {
 		if _, err := once(ctx, d, d.Info(), c); err != nil {
 			return err
 		}
 		strike()
 		_, err := d.Upload(ctx, c.Func.Params[0].Type, c.Args[0])
 		return err
-	}},
-}
+	}}
+)
 
 // addFaults adds the faults of a plugin's process: after each, the host says
 // rightly what happened, and the next process computes as if nothing had been.
-// Profiles with training have those of starting too.
+// Profiles with training have those of starting too, and those with more of it,
+// which have time to wait, those of the connection and of memory.
 func (s *Suites) addFaults(spec plugins.Spec, training int) {
 	if training > 0 {
 		s.addStartFaults(spec)
+	}
+	if training > 1 {
+		s.addWireFaults(spec)
+		s.addMemoryFaults(spec)
 	}
 	for _, f := range faults {
 		n := len(moments)

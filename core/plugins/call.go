@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -80,6 +83,10 @@ func (p *Plugin) explain(ctx context.Context, name string, err error) error {
 	if !ok {
 		return fmt.Errorf("plugin %s: %w", p.info.Name, err)
 	}
+	if lost { // nothing says what the process still does, so that it does no more
+		p.condemn(ErrLost, fmt.Sprintf("%s, during %s, and the plugin was ended", s.Message(), name))
+		return p.final(name)
+	}
 	switch s.Code() {
 	case codes.Canceled, codes.DeadlineExceeded:
 		if ctx.Err() != nil {
@@ -93,9 +100,20 @@ func (p *Plugin) explain(ctx context.Context, name string, err error) error {
 		}
 		return errors.New(s.Message())
 	case codes.Internal:
+		if unreadable(s.Message()) {
+			return fmt.Errorf("plugin %s: %s: its answer cannot be read: %s", p.info.Name, name, s.Message())
+		}
 		return errors.New(s.Message())
 	}
 	return fmt.Errorf("plugin %s: %s: %v: %s", p.info.Name, name, s.Code(), s.Message())
+}
+
+// unreadable reports whether an error was found by this side in what a plugin
+// sent, rather than told by it: gRPC gives both the same code.
+func unreadable(msg string) bool {
+	return msg == io.ErrUnexpectedEOF.Error() || slices.ContainsFunc([]string{"grpc: ", "cardinality violation", "stream terminated by ", "malformed "}, func(s string) bool {
+		return strings.HasPrefix(msg, s)
+	})
 }
 
 // errCut says that a stream ended where an answer was due.

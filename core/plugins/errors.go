@@ -17,6 +17,7 @@ var (
 	ErrStartTimeout  = errors.New("the plugin was not ready in time")
 	ErrKind          = errors.New("it is another plugin than was asked for")
 	ErrDied          = errors.New("the plugin's process ended")
+	ErrLost          = errors.New("the connection to the plugin was lost")
 	ErrHung          = errors.New("the plugin did not answer in time")
 )
 

@@ -26,6 +26,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/abi/record"
 	"github.com/seedbed/seedbed/abi/rpc"
 	"github.com/seedbed/seedbed/abi/wire"
 )
@@ -126,12 +127,13 @@ func TestLiesOfBackends(t *testing.T) {
 		})
 	}
 	for says, lie := range map[string]func(*abiv1.CompileResponse){
-		"it compiled program 00ff, not":      func(m *abiv1.CompileResponse) { m.ProgramSha256 = []byte{0, 255} },
-		"it compiled program , not":          func(m *abiv1.CompileResponse) { m.ProgramSha256 = nil },
-		"an executable takes 2^63 bytes":     func(m *abiv1.CompileResponse) { m.ScratchBytes = 1 << 63 },
-		"unknown field 999":                  func(m *abiv1.CompileResponse) { unknown(m) },
-		"received message larger than max":   func(m *abiv1.CompileResponse) { m.ProgramSha256 = make([]byte, wire.MaxMessageBytes+1) },
-		"it compiled program 00000000000000": func(m *abiv1.CompileResponse) { m.ProgramSha256 = make([]byte, 1<<20) },
+		"it compiled program 00ff, not":                                 func(m *abiv1.CompileResponse) { m.ProgramSha256 = []byte{0, 255} },
+		"it compiled program , not":                                     func(m *abiv1.CompileResponse) { m.ProgramSha256 = nil },
+		"an executable takes 9223372036854775808 bytes, more than 2^60": func(m *abiv1.CompileResponse) { m.ScratchBytes = 1 << 63 },
+		"an executable takes 1152921504606846977 bytes, more than 2^60": func(m *abiv1.CompileResponse) { m.ResultBytes = 1<<60 + 1 },
+		"unknown field 999":                                             func(m *abiv1.CompileResponse) { unknown(m) },
+		"received message larger than max":                              func(m *abiv1.CompileResponse) { m.ProgramSha256 = make([]byte, wire.MaxMessageBytes+1) },
+		"it compiled program 00000000000000":                            func(m *abiv1.CompileResponse) { m.ProgramSha256 = make([]byte, 1<<20) },
 	} {
 		t.Run("Compile: "+says, func(t *testing.T) {
 			_, err := (&liar{compile: lie}).device(t).Compile(ctx, function(t, "f", 3), nil)
@@ -143,7 +145,7 @@ func TestLiesOfBackends(t *testing.T) {
 		"it received 18446744073709551615 bytes of 12": func(s abiv1.Backend_UploadServer) error {
 			return s.SendAndClose(&abiv1.UploadResponse{Bytes: math.MaxUint64})
 		},
-		"Upload: Internal": func(abiv1.Backend_UploadServer) error { return nil }, // no answer
+		"Upload: its answer cannot be read": func(abiv1.Backend_UploadServer) error { return nil }, // no answer
 	} {
 		t.Run("Upload: "+says, func(t *testing.T) {
 			_, err := (&liar{upload: upload}).device(t).Upload(ctx, typ, make([]byte, typ.Bytes()))
@@ -364,17 +366,104 @@ func TestLiesAtTheStart(t *testing.T) {
 	}
 }
 
+// transformed is what an honest objective answers to a request, inline and in
+// the slot that was offered.
+func transformed(t testing.TB) (b *binding, m *abiv1.TransformRequest, inline, slot *abiv1.TransformResponse, dst func() [][]byte) {
+	b = &binding{fields: []ir.Param{{Name: "a", Type: ir.T(ir.I32, 2)}, {Name: "b", Type: ir.T(ir.F32, 3)}}}
+	dst = func() [][]byte { return [][]byte{make([]byte, 8), make([]byte, 12)} }
+	stream, err := record.EncodeTensors(b.fields, dst())
+	require.NoError(t, err)
+	m = &abiv1.TransformRequest{Step: 4, Part: 1, Into: &abiv1.Slot{Segment: 1, Slot: 3, Offsets: []uint64{0, 64}, Lengths: []uint64{8, 12}}}
+	inline = &abiv1.TransformResponse{Step: 4, Part: 1, Batch: &abiv1.TransformResponse_ArrowBatch{ArrowBatch: stream}}
+	slot = &abiv1.TransformResponse{Step: 4, Part: 1, Batch: &abiv1.TransformResponse_Slot{Slot: proto.Clone(m.Into).(*abiv1.Slot)}}
+	return b, m, inline, slot, dst
+}
+
+// What objectives answer when they are asked for a batch.
+func TestLiesAboutBatches(t *testing.T) {
+	b, m, inline, slot, dst := transformed(t)
+	require.NoError(t, b.answer(m, inline, dst()))
+	require.NoError(t, b.answer(m, slot, dst()))
+	refused := func(says string, m *abiv1.TransformRequest, out *abiv1.TransformResponse) {
+		t.Helper()
+		err := b.answer(m, out, dst())
+		require.Error(t, err, says)
+		assert.ErrorContains(t, err, says)
+		assert.Less(t, len(err.Error()), 2000, says)
+	}
+	for says, lie := range map[string]func(out *abiv1.TransformResponse, s *abiv1.Slot){
+		"the batch is of step 5, part 1":               func(out *abiv1.TransformResponse, _ *abiv1.Slot) { out.Step = 5 },
+		"the batch is of step 4, part 18446744073709":  func(out *abiv1.TransformResponse, _ *abiv1.Slot) { out.Part = math.MaxUint64 },
+		"the batch is missing":                         func(out *abiv1.TransformResponse, _ *abiv1.Slot) { out.Batch = nil },
+		"the batch is in another slot than the one":    func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Segment = 2 },
+		"is in another slot than the one offered":      func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Slot = math.MaxUint32 },
+		"batch is in another slot than the one offer":  func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Offsets[1] = 8 },
+		"in another slot than the one offered":         func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Offsets[0] = 1 << 63 },
+		"another slot than the one offered":            func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Lengths[0] = math.MaxUint64 },
+		"the batch is in another slot":                 func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Lengths = s.Lengths[:1] },
+		"the batch is in another slot than the one of": func(_ *abiv1.TransformResponse, s *abiv1.Slot) { s.Offsets = make([]uint64, 1<<16) },
+	} {
+		out := proto.Clone(slot).(*abiv1.TransformResponse)
+		lie(out, out.GetSlot())
+		refused(says, m, out)
+	}
+	refused("in a slot that was not offered", &abiv1.TransformRequest{Step: 4, Part: 1}, slot)
+
+	stream := inline.GetArrowBatch()
+	with := func(stream []byte) *abiv1.TransformResponse {
+		return &abiv1.TransformResponse{Step: 4, Part: 1, Batch: &abiv1.TransformResponse_ArrowBatch{ArrowBatch: stream}}
+	}
+	for n := range stream {
+		if n != len(stream)-8 { // the mark of the end may be left out
+			refused("", m, with(stream[:n]))
+		}
+	}
+	refused("", m, with(append(slices.Clone(stream), 0)))
+	refused("", m, with(append(slices.Clone(stream), stream...)))
+	refused("", m, with([]byte("Content-Type: text/html")))
+	i32, f32 := ir.T(ir.I32, 2), ir.T(ir.F32, 3)
+	for name, fields := range map[string][]ir.Param{
+		"a column too few":  {{Name: "a", Type: i32}},
+		"a column too many": {{Name: "a", Type: i32}, {Name: "b", Type: f32}, {Name: "c", Type: f32}},
+		"another name":      {{Name: "a", Type: i32}, {Name: "x", Type: f32}},
+		"another dtype":     {{Name: "a", Type: ir.T(ir.F32, 2)}, {Name: "b", Type: f32}},
+		"a wider dtype":     {{Name: "a", Type: ir.T(ir.I64, 2)}, {Name: "b", Type: f32}},
+		"another length":    {{Name: "a", Type: i32}, {Name: "b", Type: ir.T(ir.F32, 4)}},
+		"another shape":     {{Name: "a", Type: i32}, {Name: "b", Type: ir.T(ir.F32, 3, 1)}},
+		"a scalar":          {{Name: "a", Type: i32}, {Name: "b", Type: ir.T(ir.F32)}},
+		"a great deal":      {{Name: "a", Type: i32}, {Name: "b", Type: ir.T(ir.F32, 1<<22)}},
+	} {
+		tensors := make([][]byte, len(fields))
+		for i, f := range fields {
+			tensors[i] = make([]byte, f.Type.Bytes())
+		}
+		stream, err := record.EncodeTensors(fields, tensors)
+		require.NoError(t, err, name)
+		err = b.answer(m, with(stream), dst())
+		assert.Error(t, err, name)
+	}
+	// Any byte may be another: the batch is refused or is one of the same form.
+	for i := range stream {
+		for _, bit := range []byte{1, 0x80} {
+			bad := slices.Clone(stream)
+			bad[i] ^= bit
+			_ = b.answer(m, with(bad), dst()) // it must not panic, nor write outside
+		}
+	}
+}
+
 // FuzzAnswers reads bytes as what a plugin answers: it is refused or it is a
-// module, a binding or a description that hold together.
+// module, a binding, a description or a batch that hold together.
 func FuzzAnswers(f *testing.F) {
 	build, bound, described := answers(f)
-	for i, m := range []proto.Message{build, bound, described} {
+	b, request, inline, slot, dst := transformed(f)
+	for i, m := range []proto.Message{build, bound, described, inline, slot} {
 		data, err := proto.Marshal(m)
 		require.NoError(f, err)
-		f.Add(byte(i), data)
+		f.Add(byte(min(i, 3)), data)
 	}
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
-		switch kind % 3 {
+		switch kind % 4 {
 		case 0:
 			m := &abiv1.BuildResponse{}
 			if proto.Unmarshal(data, m) != nil {
@@ -389,8 +478,16 @@ func FuzzAnswers(f *testing.F) {
 				return
 			}
 			b := &binding{}
-			if b.fromProto(m) == nil {
+			if err := b.fromProto(m); err == nil {
 				require.NotNil(t, b.Loss())
+			}
+		case 3:
+			m := &abiv1.TransformResponse{}
+			if proto.Unmarshal(data, m) != nil {
+				return
+			}
+			if err := b.answer(request, m, dst()); err == nil {
+				require.NotNil(t, m.Batch)
 			}
 		default:
 			m := &abiv1.DescribeResponse{}

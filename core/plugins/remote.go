@@ -102,6 +102,10 @@ func (d *remote) number(used map[uint64]bool) uint64 {
 	return n
 }
 
+// maxMemory bounds what an executable can take, so that sums of a few are still
+// sums: no machine has as much.
+const maxMemory = 1 << 60
+
 func (d *remote) Compile(ctx context.Context, f *ir.Func, host []string) (device.Program, error) {
 	results, err := device.HostResults(f, host)
 	if err != nil {
@@ -131,8 +135,8 @@ func (d *remote) Compile(ctx context.Context, f *ir.Func, host []string) (device
 	x.memory = plugin.Memory{Results: int64(out.ResultBytes), Scratch: int64(out.ScratchBytes)}
 	if got, want := fmt.Sprintf("%x", out.ProgramSha256), program.Hash(); got != want {
 		err = fmt.Errorf("it compiled program %s, not %s", clip(got, 64), want)
-	} else if x.memory.Results < 0 || x.memory.Scratch < 0 {
-		err = errors.New("an executable takes 2^63 bytes")
+	} else if max(out.ResultBytes, out.ScratchBytes) > maxMemory {
+		err = fmt.Errorf("an executable takes %d bytes, more than 2^60", max(out.ResultBytes, out.ScratchBytes))
 	}
 	if err != nil {
 		x.Release()

@@ -82,6 +82,13 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	if err != nil {
 		return nil, r.PluginError("model", err)
 	}
+	bytes := int64(processBytes)
+	for _, p := range m.State() {
+		bytes += int64(p.Type.Bytes())
+	}
+	if err := fits(bytes, "its parameters alone; generate where there is more"); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	parameters, err := upload(ctx, device, c, m)
 	if err != nil {
 		return nil, err

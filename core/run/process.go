@@ -33,7 +33,7 @@ type Start func(ctx context.Context, kind plugins.Kind, name string, m *plugins.
 // another may do better.
 func mortal(err error) bool {
 	var final *givenUp
-	return (errors.Is(err, plugins.ErrDied) || errors.Is(err, plugins.ErrHung)) && !errors.As(err, &final)
+	return (errors.Is(err, plugins.ErrDied) || errors.Is(err, plugins.ErrHung) || errors.Is(err, plugins.ErrLost)) && !errors.As(err, &final)
 }
 
 // givenUp is the end of a process after too many others.
