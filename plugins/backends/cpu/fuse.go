@@ -338,7 +338,7 @@ func (g *chainBuilder) emit(root *ir.Op) {
 func (g *chainBuilder) widened(l leaf) leaf {
 	period := l.period
 	width := segment / max(period, 1) * period
-	if g.dot != nil || l.each > 1 || period < 2 || width == period || width > g.ch.size {
+	if g.dot != nil || l.each > 1 || period < 2 || width <= period || width > g.ch.size {
 		return l
 	}
 	c, from := g.c, l.ref
