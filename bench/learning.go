@@ -124,7 +124,8 @@ func (l *lessons) run(ctx context.Context, chosen []system, asJSON bool) error {
 	if err := os.MkdirAll(l.work, 0o777); err != nil {
 		return err
 	}
-	if l.host == "" {
+	built := l.host == ""
+	if built {
 		dir, err := os.MkdirTemp("", "seedbed-learning")
 		if err != nil {
 			return err
@@ -143,7 +144,7 @@ func (l *lessons) run(ctx context.Context, chosen []system, asJSON bool) error {
 	if err := json.Unmarshal(version, &v); err != nil {
 		return err
 	}
-	if l.version = v.Version; l.version == "(devel)" { // built without what version control says
+	if l.version = v.Version; l.version == "(devel)" && built { // built without what version control says
 		if head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output(); err == nil {
 			l.version = strings.TrimSpace(string(head))
 		}
