@@ -67,6 +67,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Format = guessFormat(c.Paths[0])
 	}
 	if !slices.Contains(formats, c.Format) {
+		if _, err := os.Stat(c.Paths[0]); err != nil {
+			return c, fmt.Errorf("paths: %w", err)
+		}
 		if c.Format == "" {
 			return c, fmt.Errorf("format: the name %s does not say it: set format to one of %s", c.Paths[0], strings.Join(formats, ", "))
 		}

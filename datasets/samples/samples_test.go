@@ -495,6 +495,7 @@ func TestConfigRefused(t *testing.T) {
 		"label: cls, but no file":          {Paths: []string{dir}, Label: "cls"},
 		"columns have no names in folder":  {Paths: []string{dir}, Text: []string{"x"}},
 		"no such file":                     {Paths: []string{filepath.Join(dir, "nowhere.csv")}, Text: []string{"1"}},
+		"paths: stat":                      {Paths: []string{filepath.Join(dir, "nowhere")}},
 		"not a regular file":               {Paths: []string{dir}, Format: "tar"},
 	} {
 		refuses(t, c, want)
