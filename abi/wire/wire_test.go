@@ -410,7 +410,7 @@ func TestSchema(t *testing.T) {
 			assert.True(t, strings.HasSuffix(string(e.Values().ByNumber(0).Name()), "_UNSPECIFIED"), e.FullName())
 		}
 	}
-	assert.Equal(t, 10, rpcs)
+	assert.Equal(t, 11, rpcs)
 	assert.Equal(t, protoreflect.Name("abi_major"), (&abiv1.Program{}).ProtoReflect().Descriptor().Fields().ByNumber(1).Name())
 }
 

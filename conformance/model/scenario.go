@@ -99,7 +99,7 @@ var builtin = map[string][]Scenario{
 	"mae": {{
 		Role: "masked_autoencoder", Dims: rows,
 		Configs:    smallMAE,
-		Impossible: raw(`{"num_attention_heads": 7}`, `{"decoder_num_attention_heads": 7}`, `{"hidden_size": 6, "num_attention_heads": 2}`, `{"patch_size": 15}`, `{"mask_ratio": 0}`, `{"mask_ratio": 0.9, "patch_size": 112}`),
+		Impossible: raw(`{"num_attention_heads": 7}`, `{"decoder_num_attention_heads": 7}`, `{"hidden_size": 6, "num_attention_heads": 2}`, `{"patch_size": 15}`, `{"mask_ratio": -0.1}`, `{"mask_ratio": 0.9, "patch_size": 112}`),
 	}, {
 		Role: "image_classifier", Dims: rows, Configs: smallMAE, Impossible: raw(`{"num_attention_heads": 7}`, `{"patch_size": 15}`, `{"num_labels": 0}`),
 	}},
