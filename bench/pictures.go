@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/core/safetensors"
 )
 
@@ -155,7 +156,7 @@ func (t *tensors) laplace(r int) planar {
 	s := t.types["reconstruction"].Shape
 	p := planar{channels: s[1] / 2, side: s[2]}
 	for _, v := range t.floats("reconstruction", r)[:p.channels*p.side*p.side] {
-		p.v = append(p.v, (1/(1+math.Exp(-float64(v)))-0.1)/0.8)
+		p.v = append(p.v, (float64(numerics.Logistic(v))-0.1)/0.8)
 	}
 	return p
 }

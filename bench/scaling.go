@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seedbed/seedbed/abi/cost"
+	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/plugins/models/gpt"
 	"github.com/seedbed/seedbed/plugins/objectives/causal_lm"
 	"github.com/spf13/cobra"
@@ -149,7 +150,7 @@ func slope(x []int, y []float64) float64 {
 	var sx, sy, sxx, sxy float64
 	n := float64(len(x))
 	for i := range x {
-		a, b := math.Log(float64(x[i])), math.Log(y[i])
+		a, b := numerics.Log64(float64(x[i])), numerics.Log64(y[i])
 		sx, sy, sxx, sxy = sx+a, sy+b, sxx+a*a, sxy+a*b
 	}
 	return (n*sxy - sx*sy) / (n*sxx - sx*sx)

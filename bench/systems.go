@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
 )
 
 // system is a row of the table.
@@ -248,7 +248,7 @@ func (x *lesson) unigram(r *run, data []string, field string) (float64, error) {
 	sum, n := 0.0, 0.0
 	for _, v := range test.ints(field) {
 		if v >= 0 {
-			sum -= math.Log((counts[v] + 0.5) / (total + 0.5*float64(len(counts)+1)))
+			sum -= numerics.Log64((counts[v] + 0.5) / (total + 0.5*float64(len(counts)+1)))
 			n++
 		}
 	}
