@@ -95,7 +95,14 @@ processor time of all processes together, on the machine named.
 	}
 	b.WriteString("\n| system | steps | processor minutes | weights_sha256 | host | machine |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %d | %.1f | `%.12s` | %s | %s |\n", r.Name, r.Steps, r.Seconds/60, r.Weights, r.Version, r.Processor)
+		minutes, version := "not recorded", "not recorded"
+		if r.Seconds > 0 {
+			minutes = fmt.Sprintf("%.1f", r.Seconds/60)
+		}
+		if r.Version != "" {
+			version = r.Version
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | `%.12s` | %s | %s |\n", r.Name, r.Steps, minutes, r.Weights, version, r.Processor)
 	}
 	for _, r := range rows {
 		fmt.Fprintf(&b, "\n## %s\n", r.Name)
