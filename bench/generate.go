@@ -165,12 +165,9 @@ func (w *writer) save(dir, config string) error {
 }
 
 func runGeneration(ctx context.Context, name string, o generateOptions) (*generation, error) {
-	python := o.python
-	if python == "" {
-		var err error
-		if python, err = environment(ctx); err != nil {
-			return nil, err
-		}
+	python, err := environment(ctx, o.python)
+	if err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {

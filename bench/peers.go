@@ -97,11 +97,9 @@ func runPeers(ctx context.Context, names []string, o peersOptions) (all []*compa
 	if _, err := os.Stat(script); err != nil {
 		return nil, fmt.Errorf("the peers' script: %w; name its folder by --peers", err)
 	}
-	python := o.python
-	if python == "" {
-		if python, err = environment(ctx); err != nil {
-			return nil, err
-		}
+	python, err := environment(ctx, o.python)
+	if err != nil {
+		return nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -203,8 +201,12 @@ func runSide(ctx context.Context, name string, args, env []string) (*side, int64
 	return &s, peak, nil
 }
 
-// environment returns the interpreter of a virtual environment with PyTorch and transformers, which it makes if need be.
-func environment(ctx context.Context) (string, error) {
+// environment returns the interpreter that was chosen, or if it is empty that of a virtual environment with PyTorch and transformers, which
+// it makes if need be.
+func environment(ctx context.Context, chosen string) (string, error) {
+	if chosen != "" {
+		return chosen, nil
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err

@@ -95,11 +95,9 @@ func newTokenizerBench() *cobra.Command {
 }
 
 func runTokenizer(ctx context.Context, text []byte, pairs, threads, vocab int, python string) (*tokenization, error) {
-	if python == "" {
-		var err error
-		if python, err = environment(ctx); err != nil {
-			return nil, err
-		}
+	python, err := environment(ctx, python)
+	if err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {

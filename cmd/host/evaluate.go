@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/seedbed/seedbed/core/checkpoint"
-	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/run"
 	"github.com/seedbed/seedbed/core/safetensors"
 	"github.com/spf13/cobra"
@@ -74,7 +73,6 @@ it on the validation split, beside the same network without training and beside 
 				return err
 			}
 			e.Start = starter(threads, 0)
-			e.DataPlane = plugins.PlaneAuto
 			var show *textRenderer
 			if !asJSON {
 				show = newText(cmd.ErrOrStderr(), cmd.OutOrStdout(), 1)

@@ -3,5 +3,5 @@
 // devices that live in a process of their own; Local makes one of a backend in
 // this process.
 //
-// It imports abi. Start reading at Device.
+// It imports abi and core/grad. Start reading at Device.
 package device

@@ -5,14 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/device"
-	"github.com/seedbed/seedbed/core/grad"
 	"github.com/seedbed/seedbed/core/step"
 )
 
@@ -25,60 +23,6 @@ const (
 	place          = "generate.place" // of the code that is next, i32[1]
 	pixels         = "generate.pixels"
 )
-
-// function is a compiled function with one result and the buffers that stay the
-// same from run to run.
-type function struct {
-	device.Program
-	params []ir.Param
-	held   func(name string) plugin.Buffer
-}
-
-// compile prepares a function whose results but out are left away.
-func compile(ctx context.Context, d device.Device, f *ir.Func, held func(name string) plugin.Buffer) (*function, error) {
-	f, err := grad.Prune(f)
-	if err != nil {
-		return nil, err
-	}
-	if f, err = device.Lower(f, d.Info()); err != nil {
-		return nil, err
-	}
-	p, err := d.Compile(ctx, f, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &function{p, f.Params, held}, nil
-}
-
-// run returns the result, f32, for some inputs.
-func (f *function) run(ctx context.Context, inputs map[string][]byte) ([]float32, error) {
-	args := make([]plugin.Argument, len(f.params))
-	for i, p := range f.params {
-		if data, ok := inputs[p.Name]; ok {
-			args[i].Data = data
-		} else if args[i].Buffer = f.held(p.Name); args[i].Buffer == nil {
-			return nil, fmt.Errorf("there are no values for parameter %q", p.Name)
-		}
-	}
-	run, err := f.Queue(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	result := run.Results()[0]
-	defer result.Release()
-	if _, err := run.Wait(ctx); err != nil {
-		return nil, err
-	}
-	data := make([]byte, result.Type().Bytes())
-	if err := result.Download(ctx, data); err != nil {
-		return nil, err
-	}
-	out := make([]float32, len(data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	return out, nil
-}
 
 func int32Bytes(values []int32) []byte {
 	data := make([]byte, 0, 4*len(values))
@@ -130,7 +74,7 @@ func inlined(m *plugin.Module, name, output string, more ...ir.Param) (*ir.Build
 // token_prior. It is for one goroutine.
 type Prior struct {
 	rows, text, codes, vocab int
-	next                     *function
+	next                     *device.Function
 }
 
 // NewPrior prepares a module for as many images at a time as it is built for.
@@ -139,7 +83,7 @@ type Prior struct {
 func NewPrior(ctx context.Context, d device.Device, m *plugin.Module, held func(name string) plugin.Buffer) (*Prior, error) {
 	p, f, err := nextCode(m)
 	if err == nil {
-		p.next, err = compile(ctx, d, f, held)
+		p.next, err = device.NewFunction(ctx, d, f, held)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("generate codes: %w", err)
@@ -196,10 +140,11 @@ func (p *Prior) Codes(ctx context.Context, texts []int32, s Sampling, seed uint6
 	}
 	codes := make([]int32, p.rows*p.codes)
 	for n := range p.codes {
-		l, err := p.next.run(ctx, map[string][]byte{textIDs: int32Bytes(texts), imageCodes: int32Bytes(codes), place: int32Bytes([]int32{int32(n)})})
+		out, err := p.next.Run(ctx, map[string][]byte{textIDs: int32Bytes(texts), imageCodes: int32Bytes(codes), place: int32Bytes([]int32{int32(n)})})
 		if err != nil {
 			return nil, fmt.Errorf("generate codes: %w", err)
 		}
+		l := floats(out[logitsOfCode])
 		for r := range p.rows {
 			draws := numerics.Stream{Seed: seed, Stream: numbers[r], Step: samplingStep}
 			codes[r*p.codes+n], err = s.choose(l[r*p.vocab:][:p.vocab], draws.UniformAt(uint64(n)))
@@ -217,14 +162,14 @@ type Painter struct {
 	// Rows images at a time, of N codes each.
 	Rows, N                 int
 	Height, Width, Channels int
-	paint                   *function
+	paint                   *device.Function
 }
 
 // NewPainter is for images what NewPrior is for codes.
 func NewPainter(ctx context.Context, d device.Device, m *plugin.Module, held func(name string) plugin.Buffer) (*Painter, error) {
 	p, f, err := painting(m)
 	if err == nil {
-		p.paint, err = compile(ctx, d, f, held)
+		p.paint, err = device.NewFunction(ctx, d, f, held)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("paint codes: %w", err)
@@ -270,10 +215,11 @@ func (p *Painter) Paint(ctx context.Context, codes []int32) ([]uint8, error) {
 	if len(codes) != p.Rows*p.N {
 		return nil, fmt.Errorf("paint codes: %d codes for %d images of %d", len(codes), p.Rows, p.N)
 	}
-	values, err := p.paint.run(ctx, map[string][]byte{imageCodes: int32Bytes(codes)})
+	painted, err := p.paint.Run(ctx, map[string][]byte{imageCodes: int32Bytes(codes)})
 	if err != nil {
 		return nil, fmt.Errorf("paint codes: %w", err)
 	}
+	values := floats(painted[pixels])
 	if i := slices.IndexFunc(values, func(v float32) bool { return !(v >= 0 && v <= 255) }); i >= 0 {
 		return nil, fmt.Errorf("paint codes: value %d of the images is %v", i, values[i])
 	}

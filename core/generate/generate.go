@@ -297,11 +297,15 @@ func (w *window) run(ctx context.Context, args []plugin.Argument) (logits []floa
 	if err := results[0].Download(ctx, data); err != nil {
 		return nil, nil, fmt.Errorf("generate: %w", err)
 	}
-	logits = make([]float32, w.vocab)
-	for i := range logits {
-		logits[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	return floats(data), results[1:], nil
+}
+
+func floats(data []byte) []float32 {
+	x := make([]float32, len(data)/4)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
 	}
-	return logits, results[1:], nil
+	return x
 }
 
 // windowStart is the first of n tokens that the model sees. When its context is

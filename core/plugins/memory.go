@@ -48,8 +48,9 @@ type Memory struct {
 	reserved []int // bytes of each slot that have pages
 }
 
-// NewMemory returns the memory of a run. It is an error if plane is memory and
-// the system has none to share, or is none of the data planes.
+// NewMemory returns the memory of a run. An empty plane is auto. It is an error
+// if plane is memory and the system has none to share, or is none of the data
+// planes.
 func NewMemory(plane DataPlane) (*Memory, error) {
 	switch plane {
 	case PlaneGRPC:

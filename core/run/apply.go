@@ -11,7 +11,6 @@ import (
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/device"
-	"github.com/seedbed/seedbed/core/grad"
 	"github.com/seedbed/seedbed/core/initial"
 	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/datasets"
@@ -20,70 +19,20 @@ import (
 // applyRows is how many rows a model is applied to at a time.
 const applyRows = 64
 
-// applied is a model that is only used: a function of its parameters, its
-// buffers and a batch, on a device.
-type applied struct {
-	device  device.Device
-	program device.Program
-	params  []ir.Param
-	results []ir.Param // names and types
-	state   map[string]plugin.Buffer
-}
-
-// apply compiles a function and holds the tensors that it takes.
-func apply(ctx context.Context, d device.Device, f *ir.Func, state map[string]plugin.Buffer) (*applied, error) {
+// apply compiles a function of a model that is only used, for the tensors of its
+// state. What it draws at random beside dropout it draws the same each time.
+func apply(ctx context.Context, d device.Device, f *ir.Func, state map[string]plugin.Buffer) (*device.Function, error) {
 	f, err := step.WithoutDropout(f)
 	if err != nil {
 		return nil, err
 	}
-	if f, err = grad.Prune(f); err != nil {
-		return nil, err
-	}
-	if f, err = device.Lower(f, d.Info()); err != nil {
-		return nil, err
-	}
-	a := &applied{device: d, params: f.Params, state: state}
-	types := f.Types()
-	for _, r := range f.Results {
-		a.results = append(a.results, ir.Param{Name: r.Name, Type: types[r.Value]})
-	}
-	a.program, err = d.Compile(ctx, f, nil)
-	return a, err
-}
-
-// run returns the bytes of each result for a batch.
-func (a *applied) run(ctx context.Context, fields map[string][]byte) (map[string][]byte, error) {
-	args := make([]plugin.Argument, len(a.params))
-	for i, p := range a.params {
-		switch b, held := a.state[p.Name]; {
-		case held:
-			args[i].Buffer = b
-		case fields[p.Name] != nil:
-			args[i].Data = fields[p.Name]
-		default: // the state of random draws, which are the same each time
-			args[i].Data = make([]byte, p.Type.Bytes())
-		}
-	}
-	run, err := a.program.Queue(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := run.Wait(ctx); err != nil {
-		return nil, err
-	}
-	buffers := run.Results()
-	if len(buffers) != len(a.results) {
-		return nil, fmt.Errorf("the backend returned %d results of %d", len(buffers), len(a.results))
-	}
-	out := map[string][]byte{}
-	for i, r := range a.results {
-		out[r.Name] = make([]byte, r.Type.Bytes())
-		if err := buffers[i].Download(ctx, out[r.Name]); err != nil {
+	if i := f.Param(step.State); i >= 0 {
+		t := f.Params[i].Type
+		if state[step.State], err = d.Upload(ctx, t, make([]byte, t.Bytes())); err != nil {
 			return nil, err
 		}
-		buffers[i].Release()
 	}
-	return out, nil
+	return device.NewFunction(ctx, d, f, func(name string) plugin.Buffer { return state[name] })
 }
 
 // outputs is the function of some of a model's outputs.

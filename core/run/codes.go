@@ -181,7 +181,7 @@ type encoder struct {
 	checkpoint *checkpoint.Checkpoint
 	of         *recipe.Recipe // that the autoencoder was trained by
 	binding    plugin.Binding
-	applied    *applied
+	applied    *device.Function
 	each       int // codes of an image
 }
 
@@ -277,7 +277,7 @@ func (e *encoder) encode(ctx context.Context, d datasets.Dataset, done func(rows
 		schema: arrow.NewSchema(append(d.Schema().Fields(), arrow.Field{Name: "codes", Type: list}), nil),
 	}
 	err := eachBatch(ctx, d, e.binding, e.of.Seed, func(_ arrow.Record, fields map[string][]byte, n int) error {
-		out, err := e.applied.run(ctx, fields)
+		out, err := e.applied.Run(ctx, fields)
 		if err != nil {
 			return err
 		}

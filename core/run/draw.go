@@ -97,9 +97,6 @@ func Draw(ctx context.Context, w Drawing) (_ *Drawn, err error) {
 	if w.Backend == "" {
 		w.Backend = r.Backend.Plugin
 	}
-	if w.DataPlane == "" {
-		w.DataPlane = plugins.PlaneAuto
-	}
 	memory, err := plugins.NewMemory(w.DataPlane)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/core/checkpoint"
+	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/probe"
 	"github.com/seedbed/seedbed/core/recipe"
@@ -71,9 +72,6 @@ func Evaluate(ctx context.Context, e Evaluation) (_ *Evaluated, err error) {
 		r.Data.Tokenizer, r.Data.VocabSize = filepath.Join(e.Checkpoint.Path, tokenizerFile), 0
 	}
 	s := &session{Job: Job{Recipe: &r, Start: e.Start, DataPlane: e.DataPlane, Events: e.Events}}
-	if s.DataPlane == "" {
-		s.DataPlane = plugins.PlaneAuto
-	}
 	defer s.close()
 	if err := s.startPlugins(ctx); err != nil {
 		return nil, err
@@ -213,7 +211,7 @@ type keptTensor struct {
 
 // prepareToApply compiles some outputs of the first objective's model, with
 // the batch that the objective makes.
-func (s *session) prepareToApply(ctx context.Context, rows datasets.Dataset, names []string, state func(m *plugin.Module) (map[string]plugin.Buffer, error)) (*applied, *binding, error) {
+func (s *session) prepareToApply(ctx context.Context, rows datasets.Dataset, names []string, state func(m *plugin.Module) (map[string]plugin.Buffer, error)) (*device.Function, *binding, error) {
 	l := s.learned[0]
 	m, err := s.buildFor(ctx, l.role, applyRows)
 	if err != nil {
@@ -257,7 +255,7 @@ func (s *session) keep(ctx context.Context, e *Evaluation, rows datasets.Dataset
 		types[p.Name] = p.Type
 	}
 	if a != nil {
-		for _, p := range a.results {
+		for _, p := range a.Results {
 			types[p.Name] = p.Type
 		}
 	}
@@ -279,7 +277,7 @@ func (s *session) keep(ctx context.Context, e *Evaluation, rows datasets.Dataset
 		out := map[string][]byte{}
 		if a != nil {
 			var err error
-			if out, err = a.run(ctx, fields); err != nil {
+			if out, err = a.Run(ctx, fields); err != nil {
 				return err
 			}
 		}
@@ -361,7 +359,7 @@ func (s *session) probe(ctx context.Context, e *Evaluation) (*Evaluated, error) 
 				if err != nil {
 					return err
 				}
-				results, err := a.run(ctx, fields)
+				results, err := a.Run(ctx, fields)
 				if err != nil {
 					return err
 				}
@@ -372,7 +370,7 @@ func (s *session) probe(ctx context.Context, e *Evaluation) (*Evaluated, error) 
 					}
 					set := sets[name][len(sets[name])-1]
 					x := floats(data)
-					for _, r := range a.results {
+					for _, r := range a.Results {
 						if r.Name == name { // of several parts of a row the first
 							x = x[:applyRows*r.Type.Elements()/r.Type.Shape[0]]
 						}

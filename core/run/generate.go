@@ -52,9 +52,6 @@ func Generate(ctx context.Context, w Writing) (_ *Written, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.DataPlane == "" {
-		w.DataPlane = plugins.PlaneAuto
-	}
 	memory, err := plugins.NewMemory(w.DataPlane)
 	if err != nil {
 		return nil, err

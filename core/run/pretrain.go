@@ -65,9 +65,6 @@ func Pretrain(ctx context.Context, j Job) (_ *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	s := &session{Job: j, losses: map[uint64]float64{}}
-	if s.DataPlane == "" {
-		s.DataPlane = plugins.PlaneAuto
-	}
 	defer s.close()
 	if err := s.begin(); err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/seedbed/seedbed/abi/plugin"
-	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/profile"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/train"
@@ -27,7 +26,7 @@ type Profiling struct {
 // and says where their time went. Of a backend that cannot record, the error is
 // errors.ErrUnsupported.
 func Profile(ctx context.Context, p Profiling) (*profile.Report, *profile.Trace, error) {
-	s := &session{Job: Job{Recipe: p.Recipe, Start: p.Start, Events: p.Events, DataPlane: plugins.PlaneAuto}, losses: map[uint64]float64{}}
+	s := &session{Job: Job{Recipe: p.Recipe, Start: p.Start, Events: p.Events}, losses: map[uint64]float64{}}
 	defer s.close()
 	if err := s.setUp(ctx); err != nil {
 		return nil, nil, err
