@@ -16,27 +16,28 @@ type Field struct {
 	to    any // *int, *float64, *bool or *string
 	reset func()
 	check func() error
-	want  string // for a value of another type
+	want  string   // for a value of another type
+	also  []string // what others call it
 }
 
 // Int is a whole number from lo to hi.
 func Int(name string, to *int, value, lo, hi int) Field {
-	return Field{name, to, func() { *to = value }, func() error {
+	return Field{name: name, to: to, reset: func() { *to = value }, want: "a whole number of at most 64 bits", check: func() error {
 		if *to < lo || *to > hi {
 			return Wrong(name, "must be %d to %d, is %d", lo, hi, *to)
 		}
 		return nil
-	}, "a whole number of at most 64 bits"}
+	}}
 }
 
 // Float is a number from lo to hi.
 func Float(name string, to *float64, value, lo, hi float64) Field {
-	return Field{name, to, func() { *to = value }, func() error {
+	return Field{name: name, to: to, reset: func() { *to = value }, want: "a number within the range of float64", check: func() error {
 		if !(*to >= lo && *to <= hi) {
 			return Wrong(name, "must be %v to %v, is %v", lo, hi, *to)
 		}
 		return nil
-	}, "a number within the range of float64"}
+	}}
 }
 
 // Rate is a probability below 1, as dropout takes it; 0 unless given.
@@ -53,12 +54,19 @@ func Rate(name string, to *float64) Field {
 
 // Bool is true or false.
 func Bool(name string, to *bool, value bool) Field {
-	return Field{name, to, func() { *to = value }, func() error { return nil }, "true or false"}
+	return Field{name: name, to: to, reset: func() { *to = value }, want: "true or false", check: func() error { return nil }}
 }
 
 // Word is one of words, the first unless given.
 func Word(name string, to *string, words ...string) Field {
-	return Field{name, to, func() { *to = words[0] }, func() error { return oneOf(name, *to, words) }, "a string"}
+	return Field{name: name, to: to, reset: func() { *to = words[0] }, want: "a string", check: func() error { return oneOf(name, *to, words) }}
+}
+
+// Also returns the field with the names that other configurations have for it:
+// they are not read, but the error for them names the field.
+func (f Field) Also(names ...string) Field {
+	f.also = names
+	return f
 }
 
 // Preset is a named set of values that stand in for the defaults.
@@ -85,9 +93,15 @@ func Read(raw json.RawMessage, presets []Preset, fields ...Field) error {
 		known = append(known, "preset")
 	}
 	for _, name := range o.order {
-		if !slices.Contains(known, name) {
-			return Unknown(name, known)
+		if slices.Contains(known, name) {
+			continue
 		}
+		for _, f := range fields {
+			if slices.Contains(f.also, name) {
+				return unknown(name, f.name)
+			}
+		}
+		return Unknown(name, known)
 	}
 	if len(presets) > 0 {
 		var names []string
@@ -142,9 +156,13 @@ func Wrong(field, format string, args ...any) error {
 // Unknown is the error that there is no field of that name among those known.
 func Unknown(field string, known []string) error {
 	if near := Nearest(field, known); near != "" {
-		return Wrong(Clip(field), "there is no such field; the nearest is %q", near)
+		return unknown(field, near)
 	}
 	return Wrong(Clip(field), "there is no such field; there are %s", strings.Join(known, ", "))
+}
+
+func unknown(field, near string) error {
+	return Wrong(Clip(field), "there is no such field; the nearest is %q", near)
 }
 
 func oneOf(name, v string, words []string) error {

@@ -18,7 +18,8 @@
 //
 // # Configuration
 //
-// A JSON object; null stands for a field's default. preset (gpt2, the default,
+// A JSON object; null stands for a field's default, as 0 does for n_inner,
+// n_kv_head and head_dim. preset (gpt2, the default,
 // gpt2-medium, gpt2-large or gpt2-xl) gives the defaults of n_embd, n_layer
 // and n_head; the family gives the others:
 //

@@ -9,13 +9,13 @@ import (
 
 // gpt2 is GPT-2 under the names of Hugging Face's GPT2LMHeadModel: linear maps
 // are [in, out], and query, key and value come from one.
-type gpt2 struct{ config }
+type gpt2 struct{ settings }
 
 func (gpt2) block(i int) string { return "transformer.h." + strconv.Itoa(i) + "." }
 
 func (m gpt2) parameters() []plugin.Parameter {
 	e, inner := m.NEmbd, m.NInner
-	p := newParameters(&m.config)
+	p := newParameters(&m.settings)
 	norm := func(name string) {
 		p.add(name+".weight", plugin.Init{Kind: plugin.InitOnes}, e)
 		if m.Bias {

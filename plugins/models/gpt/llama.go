@@ -14,14 +14,14 @@ import (
 // LlamaForCausalLM: linear maps are [out, in]. Norms are RMSNorm (Zhang and
 // Sennrich, arXiv 1910.07467), positions are rotary, and the MLP is gated
 // (SwiGLU where the activation is silu: Shazeer, arXiv 2002.05202).
-type llama struct{ config }
+type llama struct{ settings }
 
 func (llama) block(i int) string { return "model.layers." + strconv.Itoa(i) + "." }
 
 func (m llama) parameters() []plugin.Parameter {
 	e, inner := m.NEmbd, m.NInner
 	q, kv := m.NHead*m.HeadDim, m.NKVHead*m.HeadDim
-	p := newParameters(&m.config)
+	p := newParameters(&m.settings)
 	norm := func(name string) { p.add(name+".weight", plugin.Init{Kind: plugin.InitOnes}, e) }
 	linear := func(name string, scale float64, out, in int) { p.linear(name, scale, out, out, in) }
 	p.weight("model.embed_tokens.weight", p.scale, m.VocabSize, e)

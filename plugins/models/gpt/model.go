@@ -2,7 +2,6 @@ package gpt
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
-	pluginconfig "github.com/seedbed/seedbed/abi/plugin/config"
+	"github.com/seedbed/seedbed/abi/plugin/config"
 )
 
 // Model is the plugin. It has no state.
@@ -46,9 +45,9 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 		return nil, err
 	}
 	if r.Role != role {
-		return nil, fmt.Errorf("gpt: the role %q is not one of its own: %s", pluginconfig.Clip(r.Role), role)
+		return nil, fmt.Errorf("gpt: the role %q is not one of its own: %s", config.Clip(r.Role), role)
 	}
-	c, err := parseConfig(r.Config)
+	c, err := parseSettings(r.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +56,7 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 		return nil, err
 	}
 	if sequence > c.NPositions {
-		return nil, wrong("n_positions", "%d is less than the dimension \"sequence\", %d", c.NPositions, sequence)
+		return nil, config.Wrong("n_positions", "%d is less than the dimension \"sequence\", %d", c.NPositions, sequence)
 	}
 	var net network = gpt2{c}
 	if c.llama() {
@@ -70,9 +69,9 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 		total += int64(p.Type.Elements()) // at most 2^40 each, and 2^14 of them
 	}
 	if total > maxParameters {
-		return nil, wrong("n_layer", "%d layers and these sizes make %d parameters, more than %d", c.NLayer, total, maxParameters)
+		return nil, config.Wrong("n_layer", "%d layers and these sizes make %d parameters, more than %d", c.NLayer, total, maxParameters)
 	}
-	if m.Config, err = json.Marshal(c); err != nil {
+	if m.Config, err = c.JSON(); err != nil {
 		return nil, fmt.Errorf("gpt: writing the configuration: %w", err)
 	}
 
@@ -97,7 +96,7 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 func dims(d map[string]int) (batch, sequence int, err error) {
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		if name != "batch" && name != "sequence" {
-			return 0, 0, fmt.Errorf("gpt: unknown dimension %q; %s has batch and sequence", pluginconfig.Clip(name), role)
+			return 0, 0, fmt.Errorf("gpt: unknown dimension %q; %s has batch and sequence", config.Clip(name), role)
 		}
 	}
 	batch, sequence = d["batch"], d["sequence"]
@@ -125,7 +124,7 @@ type parameters struct {
 	residual float64 // that of weights that write into the residual stream
 }
 
-func newParameters(c *config) *parameters {
+func newParameters(c *settings) *parameters {
 	return &parameters{bias: c.Bias, scale: c.InitializerRange, residual: c.InitializerRange / math.Sqrt(float64(2*c.NLayer))}
 }
 

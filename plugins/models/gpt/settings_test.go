@@ -1,7 +1,6 @@
 package gpt
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 
@@ -21,7 +20,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, err := parseConfig(raw)
+		c, err := parseSettings(raw)
 		if err != nil {
 			var ce *plugin.ConfigError
 			if errors.As(err, &ce) {
@@ -30,31 +29,12 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		text, err := json.Marshal(c)
+		text, err := c.JSON()
 		require.NoError(t, err)
-		again, err := parseConfig(text)
+		again, err := parseSettings(text)
 		require.NoError(t, err, "%s", text)
 		require.Equal(t, c, again)
 	})
-}
-
-// The table of fields and the tags by which a configuration is written agree.
-func TestFieldsAreThoseWritten(t *testing.T) {
-	c := config{RopeTheta: 1}
-	text, err := json.Marshal(c)
-	require.NoError(t, err)
-	var o map[string]any
-	require.NoError(t, json.Unmarshal(text, &o))
-	var names []string
-	for _, f := range c.fields() {
-		names = append(names, f.name)
-		assert.Contains(t, o, f.name)
-	}
-	assert.Len(t, o, len(names))
-	for alias, name := range aliases {
-		assert.Contains(t, names, name, alias)
-		assert.NotContains(t, names, alias)
-	}
 }
 
 // The frequencies of head_dim 8 and theta 10000 are powers of ten; those of
