@@ -3,7 +3,6 @@ package generate
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -42,32 +41,13 @@ func input(m *plugin.Module, name string) (ir.Type, error) {
 	return ir.Type{}, fmt.Errorf("the model takes no %s i32[B,N]", name)
 }
 
-// inlined returns a new function that takes what a module's does for
-// evaluation, then more, and has in it an output of the module, without dropout;
-// then the values of that output and of what is more.
-func inlined(m *plugin.Module, name, output string, more ...ir.Param) (*ir.Builder, []ir.Value, error) {
-	f, err := step.WithoutDropout(m.Evaluation())
-	if err != nil {
-		return nil, nil, err
+// finish returns the function that a builder has made, which draws nothing.
+func finish(b *ir.Builder) (*ir.Func, error) {
+	f, err := b.Func()
+	if err == nil && f.Param(step.State) >= 0 {
+		err = errDraws
 	}
-	out := f.Result(output)
-	if out < 0 {
-		return nil, nil, fmt.Errorf("the model gives no %s", output)
-	}
-	if f.Param(step.State) >= 0 {
-		return nil, nil, errors.New("the model draws random bits beside dropout, and there is no rule for them here")
-	}
-	b := ir.NewBuilder(name)
-	var args []ir.Value
-	for _, p := range append(slices.Clone(f.Params), more...) {
-		args = append(args, b.Param(p.Name, p.Type))
-	}
-	n := len(f.Params)
-	results := b.Inline(f, args[:n])
-	if err := b.Err(); err != nil {
-		return nil, nil, err
-	}
-	return b, append([]ir.Value{results[out]}, args[n:]...), nil
+	return f, err
 }
 
 // Prior generates the codes of images from texts, with a model of role
@@ -106,7 +86,7 @@ func nextCode(m *plugin.Module) (*Prior, *ir.Func, error) {
 		return nil, nil, err
 	}
 	next := ir.Param{Name: place, Type: ir.T(ir.I32, 1)}
-	b, x, err := inlined(m, "next_code", imageLogits, next)
+	b, x, err := step.Application(m, "next_code", []string{imageLogits}, next)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,7 +96,7 @@ func nextCode(m *plugin.Module) (*Prior, *ir.Func, error) {
 	}
 	at := b.Gather(1, x[0], x[1])
 	b.Return(logitsOfCode, b.Reshape(at, t.Shape[0], t.Shape[2]))
-	f, err := b.Func()
+	f, err := finish(b)
 	return &Prior{rows: t.Shape[0], text: text.Shape[1], codes: t.Shape[1], vocab: t.Shape[2]}, f, err
 }
 
@@ -188,7 +168,7 @@ func painting(m *plugin.Module) (*Painter, *ir.Func, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	b, x, err := inlined(m, "paint", reconstruction)
+	b, x, err := step.Application(m, "paint", []string{reconstruction})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,7 +182,7 @@ func painting(m *plugin.Module) (*Painter, *ir.Func, error) {
 	y = b.FMA(y, full(255/0.8), full(-0.1/0.8*255))
 	y = b.Unary("round_nearest_even", b.Min(b.Max(y, full(0)), full(255)))
 	b.Return(pixels, b.Transpose(y, 0, 2, 3, 1))
-	f, err := b.Func()
+	f, err := finish(b)
 	return p, f, err
 }
 

@@ -151,6 +151,8 @@ func (g *Generator) compile(ctx context.Context, m *plugin.Module, f *ir.Func) (
 	return &window{Program: p, params: f.Params, vocab: vocab}, nil
 }
 
+var errDraws = errors.New("the model draws random bits beside dropout, and there is no rule for them here")
+
 // outputs returns what a module computes when it is used, for a sequence of the
 // given length, and its values that are the role's outputs.
 func outputs(m *plugin.Module, sequence int) (forward *ir.Func, h, e ir.Value, err error) {
@@ -180,7 +182,7 @@ func outputs(m *plugin.Module, sequence int) (forward *ir.Func, h, e ir.Value, e
 		return fail("role causal_lm has the outputs %s and %s, one is not there", hidden, outputEmbedding)
 	}
 	if forward.Param(step.State) >= 0 {
-		return fail("the model draws random bits beside dropout, and there is no rule for them here")
+		return nil, 0, 0, errDraws
 	}
 	h, e = forward.Results[i].Value, forward.Results[k].Value
 	types := forward.Types()

@@ -3,9 +3,7 @@ package run
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
-	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/seedbed/seedbed/abi/ir"
@@ -19,10 +17,10 @@ import (
 // applyRows is how many rows a model is applied to at a time.
 const applyRows = 64
 
-// apply compiles a function of a model that is only used, for the tensors of its
-// state. What it draws at random beside dropout it draws the same each time.
-func apply(ctx context.Context, d device.Device, f *ir.Func, state map[string]plugin.Buffer) (*device.Function, error) {
-	f, err := step.WithoutDropout(f)
+// apply compiles a step.Application for the tensors of its model's state. What
+// it draws at random it draws the same each time.
+func apply(ctx context.Context, d device.Device, b *ir.Builder, state map[string]plugin.Buffer) (*device.Function, error) {
+	f, err := b.Func()
 	if err != nil {
 		return nil, err
 	}
@@ -33,29 +31,6 @@ func apply(ctx context.Context, d device.Device, f *ir.Func, state map[string]pl
 		}
 	}
 	return device.NewFunction(ctx, d, f, func(name string) plugin.Buffer { return state[name] })
-}
-
-// outputs is the function of some of a model's outputs.
-func outputs(m *plugin.Module, names []string) (*ir.Func, error) {
-	forward := m.Evaluation()
-	b := ir.NewBuilder("outputs")
-	var args []ir.Value
-	for _, p := range forward.Params {
-		args = append(args, b.Param(p.Name, p.Type))
-	}
-	values := b.Inline(forward, args)
-	for _, name := range names {
-		i := forward.Result(name)
-		if i < 0 {
-			var have []string
-			for _, o := range m.Outputs() {
-				have = append(have, o.Name)
-			}
-			return nil, fmt.Errorf("the model gives no %s; it gives %s", name, strings.Join(have, ", "))
-		}
-		b.Return(name, values[i])
-	}
-	return b.Func()
 }
 
 // first puts a model's first values on a device.

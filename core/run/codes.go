@@ -20,6 +20,7 @@ import (
 	"github.com/seedbed/seedbed/core/device"
 	"github.com/seedbed/seedbed/core/plugins"
 	"github.com/seedbed/seedbed/core/recipe"
+	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/datasets"
 	"github.com/seedbed/seedbed/datasets/tokens"
 )
@@ -202,39 +203,33 @@ func (e *encoder) compile(ctx context.Context, d device.Device, model plugin.Mod
 	if err != nil {
 		return err
 	}
-	f, err := codesOf(m, applyRows)
+	b, each, err := codesOf(m, applyRows)
 	if err != nil {
 		return err
 	}
-	e.each = f.Types()[f.Results[0].Value].Shape[1]
+	e.each = each
 	state, err := upload(ctx, d, e.checkpoint, m)
 	if err != nil {
 		return err
 	}
-	e.applied, err = apply(ctx, d, f, state)
+	e.applied, err = apply(ctx, d, b, state)
 	return err
 }
 
-// codesOf returns the function that gives the likeliest code (i32[B,N]) of each
-// place of B images.
-func codesOf(m *plugin.Module, rows int) (*ir.Func, error) {
-	forward := m.Evaluation()
-	logits := forward.Result("code_logits")
-	if logits < 0 {
-		return nil, errors.New("the model gives no code_logits")
+// codesOf returns the application that gives the likeliest code (i32[B,N]) of
+// each place of B images, and N.
+func codesOf(m *plugin.Module, rows int) (*ir.Builder, int, error) {
+	b, x, err := step.Application(m, "codes", []string{"code_logits"})
+	if err != nil {
+		return nil, 0, err
 	}
-	if t := forward.Types()[forward.Results[logits].Value]; t.Rank() != 4 || t.Shape[0] != rows {
-		return nil, fmt.Errorf("the model's code_logits are %v, not f32[%d,K,h,w]", t, rows)
+	t := b.Type(x[0])
+	if t.Rank() != 4 || t.Shape[0] != rows {
+		return nil, 0, fmt.Errorf("the model's code_logits are %v, not f32[%d,K,h,w]", t, rows)
 	}
-	b := ir.NewBuilder("codes")
-	var args []ir.Value
-	for _, p := range forward.Params {
-		args = append(args, b.Param(p.Name, p.Type))
-	}
-	x := b.Argmax(b.Inline(forward, args)[logits], 1)
-	shape := b.Type(x).Shape
-	b.Return("codes", b.Reshape(x, rows, shape[1]*shape[2]))
-	return b.Func()
+	each := t.Shape[2] * t.Shape[3]
+	b.Return("codes", b.Reshape(b.Argmax(x[0], 1), rows, each))
+	return b, each, nil
 }
 
 // upload puts the tensors of a checkpoint that a module needs on a device.

@@ -19,6 +19,7 @@ import (
 	"github.com/seedbed/seedbed/core/probe"
 	"github.com/seedbed/seedbed/core/recipe"
 	"github.com/seedbed/seedbed/core/safetensors"
+	"github.com/seedbed/seedbed/core/step"
 	"github.com/seedbed/seedbed/core/train"
 	"github.com/seedbed/seedbed/datasets"
 	"github.com/seedbed/seedbed/datasets/shapes"
@@ -230,9 +231,12 @@ func (s *session) prepareToApply(ctx context.Context, rows datasets.Dataset, nam
 	if len(results) == 0 {
 		return nil, b, nil
 	}
-	f, err := outputs(m, results)
+	f, values, err := step.Application(m, "outputs", results)
 	if err != nil {
 		return nil, nil, err
+	}
+	for i, name := range results {
+		f.Return(name, values[i])
 	}
 	held, err := state(m)
 	if err != nil {

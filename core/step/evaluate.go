@@ -3,6 +3,7 @@ package step
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -56,4 +57,36 @@ func WithoutDropout(f *ir.Func) (*ir.Func, error) {
 		return nil, err
 	}
 	return grad.Prune(g)
+}
+
+// Application returns a new function that uses a module: it takes what the module's evaluation does, then what is more, has the
+// evaluation in it, without dropout, and still returns nothing. The values are those of the outputs, then of what is more.
+func Application(m *plugin.Module, name string, outputs []string, more ...ir.Param) (*ir.Builder, []ir.Value, error) {
+	f, err := WithoutDropout(m.Evaluation())
+	if err != nil {
+		return nil, nil, err
+	}
+	b := ir.NewBuilder(name)
+	var args []ir.Value
+	for _, p := range slices.Concat(f.Params, more) {
+		args = append(args, b.Param(p.Name, p.Type))
+	}
+	n := len(f.Params)
+	results := b.Inline(f, args[:n])
+	if err := b.Err(); err != nil {
+		return nil, nil, err
+	}
+	var values []ir.Value
+	for _, output := range outputs {
+		i := f.Result(output)
+		if i < 0 {
+			var have []string
+			for _, o := range m.Outputs() {
+				have = append(have, o.Name)
+			}
+			return nil, nil, fmt.Errorf("the model gives no %s; it gives %s", output, strings.Join(have, ", "))
+		}
+		values = append(values, results[i])
+	}
+	return b, append(values, args[n:]...), nil
 }
