@@ -37,6 +37,15 @@ type Options struct {
 	Progress func(suite.Progress)
 }
 
+// Check returns what is wrong with the options.
+func (o Options) Check() error {
+	if _, err := o.suiteOptions(); err != nil {
+		return err
+	}
+	_, err := depth(o.Profile)
+	return err
+}
+
 // suiteOptions checks the options and fills in the usual values.
 func (o *Options) suiteOptions() (suite.Options, error) {
 	if o.Profile == "" {

@@ -53,6 +53,9 @@ func (k kindOfPlugin) command() *cobra.Command {
 		Long: k.short + ".\n\nPLUGIN is the name of a built-in plugin or the path of an executable. The exit code is 0 only when everything required passed.",
 		RunE: func(cmd *cobra.Command, a []string) error {
 			o := conformance.Options{Profile: f.profile, Seed: f.seed, Only: f.only, ReceiptOnly: f.receiptOnly, Exhaustive: f.exhaustive, Workers: f.workers}
+			if err := o.Check(); err != nil {
+				return &usageError{err}
+			}
 			if f.skips != "" {
 				skips, err := readSkips(f.skips)
 				if err != nil {
@@ -76,6 +79,9 @@ func (k kindOfPlugin) command() *cobra.Command {
 			rep, err := k.run(cmd.Context(), a[0], o, scenarios...)
 			if !f.quiet {
 				_, _ = fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K") // only a terminal sees it
+			}
+			if none := (*suite.NoMatch)(nil); errors.As(err, &none) {
+				return usagef("--only: %w", err)
 			}
 			if err != nil {
 				return err

@@ -66,6 +66,7 @@ type Recorder struct {
 	excused  map[int]int // skips by number, and the cases that they excused
 	matched  map[int]int // and those that they matched
 	hash     hash.Hash
+	first    string // name that was asked for
 	whole    bool
 	omitted  bool
 	done     *atomic.Int64
@@ -75,6 +76,9 @@ type Recorder struct {
 
 // Want reports whether the case called name is to be run.
 func (r *Recorder) Want(name string) bool {
+	if r.first == "" {
+		r.first = name
+	}
 	if r.options.Only != nil && !r.options.Only.MatchString(name) {
 		r.whole = false
 		return false
@@ -122,7 +126,8 @@ func (r *Recorder) Omit() { r.omitted = true }
 func (r *Recorder) Fail(err error) { r.Case(r.unit.Suite+"/"+r.unit.Name, nil, err) }
 
 // Run runs all units and fills in the report's counts, failures, skips and
-// receipt. The report's other fields are the caller's.
+// receipt. The report's other fields are the caller's. A pattern that matches no
+// case is a *NoMatch.
 func Run(ctx context.Context, rep *report.Report, units []Unit, o Options) error {
 	if len(units) == 0 {
 		return errors.New("there are no cases to run")
@@ -184,7 +189,16 @@ func Run(ctx context.Context, rep *report.Report, units []Unit, o Options) error
 	if o.FirstFailure && failed.Load() > 0 {
 		return nil
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil || o.Only == nil || len(rep.Units) > 0 {
+		return err
+	}
+	var names []string
+	for _, r := range recorders {
+		if r.first != "" {
+			names = append(names, r.first)
+		}
+	}
+	return &NoMatch{Only: o.Only.String(), Nearest: nearest(o.Only.String(), names)}
 }
 
 func runUnit(ctx context.Context, u *Unit, o *Options, done, failed *atomic.Int64, stop context.CancelFunc) (r *Recorder) {

@@ -88,6 +88,21 @@ func TestOnly(t *testing.T) {
 	rep := run(t, Options{Only: regexp.MustCompile(`/1$`)}, unit("a", 3), unit("b", 1))
 	assert.Equal(t, 1, rep.Total().Cases)
 	assert.Empty(t, rep.Receipt)
+	// A pattern that matches nothing is no run that went wrong.
+	err := Run(t.Context(), &report.Report{}, []Unit{unit("maximum", 2), unit("minimum", 2), unit("softmax", 2), unit("sort", 2)}, Options{Only: regexp.MustCompile(`^s/softmx/\d+$`)})
+	var none *NoMatch
+	require.ErrorAs(t, err, &none)
+	assert.Equal(t, "s/softmax/0", none.Nearest[0])
+	assert.ErrorContains(t, err, `no case of this target matches "^s/softmx/\\d+$"; the nearest are s/softmax/0, `)
+}
+
+func TestFarFrom(t *testing.T) {
+	for _, c := range []struct {
+		text, name string
+		far        int
+	}{{"", "abc", 0}, {"b", "abc", 0}, {"abc", "", 3}, {"ac", "abc", 1}, {"xbc", "abcd", 1}, {"abxxcd", "zabcdz", 2}, {"zzz", "abc", 3}} {
+		assert.Equal(t, c.far, farFrom(c.text, c.name), "%q in %q", c.text, c.name)
+	}
 }
 
 func TestSkips(t *testing.T) {
