@@ -131,3 +131,29 @@ func TestJoinsAreTheirSums(t *testing.T) {
 		return nil
 	})
 }
+
+// A row or a column that is broadcast over others may have any length: a part of a segment, a whole one, or more.
+func TestBroadcastsOfEveryLength(t *testing.T) {
+	var programs []program
+	for _, cols := range []int{1, 2, 3, segment/2 - 1, segment / 2, segment/2 + 1, segment - 1, segment, segment + 1, 4*segment + 3} {
+		for _, rows := range []int{1, 2, 5} {
+			b := ir.NewBuilder("broadcasts")
+			whole := ir.T(ir.F32, rows, cols)
+			x, z := b.Param("x", whole), b.Param("z", whole)
+			row, other, col := b.Param("row", whole.With(cols)), b.Param("other", whole.With(cols)), b.Param("col", whole.With(rows))
+			row, other, col = b.BroadcastTo(row, rows, cols), b.BroadcastTo(other, rows, cols), b.BroadcastFront(col, rows, cols)
+			b.Return("y", b.Mul(b.Add(b.Sub(x, row), other), col))
+			b.Return("column", b.Mul(b.Add(z, col), row))
+			f, err := b.Func()
+			require.NoError(t, err)
+			p := newProgram(t, uint64(cols), 0.01, f, nil)
+			p.name = whole.String()
+			programs = append(programs, p)
+		}
+	}
+	backends(t, func(t *testing.T, b *Backend) {
+		for _, p := range programs {
+			p.run(t, b)
+		}
+	})
+}
