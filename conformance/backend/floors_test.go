@@ -12,7 +12,7 @@ import (
 // What a change must pass is at least this much, whatever becomes of the op
 // table; the nightly profiles are no less.
 func TestProfilesAreNotTooSmall(t *testing.T) {
-	floors := map[string]int{"ops": 50_000, "every input": 50, "gradients": 1_000, "fuzz": 10_000, "invariance": 20_000, "invalid": 2_000, "training": 12}
+	floors := map[string]int{"ops": 50_000, "every input": 50, "gradients": 1_000, "fuzz": 10_000, "long": 150, "invariance": 20_000, "invalid": 2_000, "training": 12}
 	for _, p := range Profiles {
 		if p.Name == "smoke" {
 			continue

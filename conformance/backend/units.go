@@ -33,9 +33,9 @@ type Profile struct {
 	// at least PerCell a cell.
 	Ops, PerCell int
 	// Gradients is how many gradient cases a unit has, Fuzz how many programs
-	// there are of a dtype, Varied how many cases of a unit are run in other ways, Invalid how
+	// there are of a dtype and Long how many over long rows, Varied how many cases of a unit are run in other ways, Invalid how
 	// many invalid programs there are of each kind.
-	Gradients, Fuzz, Varied, Invalid int
+	Gradients, Fuzz, Long, Varied, Invalid int
 	// Training is how many states of each training run are compared.
 	Training int
 }
@@ -44,9 +44,9 @@ type Profile struct {
 // full (nightly) and exact (what full adds to the receipt, and nothing else).
 // The cases of a smaller one are among those of a larger one.
 var Profiles = []Profile{
-	{Name: "smoke", Ops: 12, PerCell: 2, Gradients: 4, Fuzz: 60, Varied: 1, Invalid: 8},
-	{Name: "core", Ops: 84, PerCell: 14, Gradients: 12, Fuzz: 1250, Varied: 6, Invalid: 76, Training: 3},
-	{Name: "full", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000, Varied: 20, Invalid: 76, Training: 5},
+	{Name: "smoke", Ops: 12, PerCell: 2, Gradients: 4, Fuzz: 60, Long: 2, Varied: 1, Invalid: 8},
+	{Name: "core", Ops: 84, PerCell: 14, Gradients: 12, Fuzz: 1250, Long: 24, Varied: 6, Invalid: 76, Training: 3},
+	{Name: "full", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000, Long: 96, Varied: 20, Invalid: 76, Training: 5},
 	{Name: "exact", Ops: 200, PerCell: 30, Gradients: 40, Fuzz: 2000},
 }
 
@@ -114,21 +114,10 @@ func New(t Target, o Options) (*Suites, error) {
 		if len(o.DTypes) > 0 && !slices.Contains(o.DTypes, d) {
 			continue
 		}
-		unit := suite.Unit{Suite: "fuzz", Name: d.String(), DType: d.String(), Receipt: true}
-		s.add(unit, p.Fuzz, func(i int) string { return cases.ProgramName(d, i) }, func(ctx context.Context, session *session, i int) ([]byte, error) {
-			c, err := cases.Program(seed, d, i)
-			if err != nil {
-				return nil, err
-			}
-			got, err := session.results(ctx, c)
-			if err != nil {
-				small, smaller := session.shrink(ctx, c, 300)
-				if smaller != nil {
-					err = fmt.Errorf("%w\nof %d ops, %d were needed to show it", smaller, len(c.Func.Ops), len(small.Func.Ops))
-				}
-			}
-			return bytes.Join(got, nil), err
-		})
+		s.addPrograms("fuzz", d, true, p.Fuzz, cases.ProgramName, func(i int) (*cases.Case, error) { return cases.Program(seed, d, i) })
+		if p.Long > 0 {
+			s.addPrograms("long", d, false, p.Long, cases.LongProgramName, func(i int) (*cases.Case, error) { return cases.LongProgram(seed, d, i) })
+		}
 	}
 	if p.Training > 0 {
 		s.addTraining(p, seed)
@@ -140,6 +129,25 @@ func New(t Target, o Options) (*Suites, error) {
 		}
 	}
 	return s, nil
+}
+
+// addPrograms adds a unit of random programs; one that fails is shrunk.
+func (s *Suites) addPrograms(name string, d ir.DType, receipt bool, n int, caseName func(d ir.DType, i int) string, program func(i int) (*cases.Case, error)) {
+	unit := suite.Unit{Suite: name, Name: d.String(), DType: d.String(), Receipt: receipt}
+	s.add(unit, n, func(i int) string { return caseName(d, i) }, func(ctx context.Context, session *session, i int) ([]byte, error) {
+		c, err := program(i)
+		if err != nil {
+			return nil, err
+		}
+		got, err := session.results(ctx, c)
+		if err != nil {
+			small, smaller := session.shrink(ctx, c, 300)
+			if smaller != nil {
+				err = fmt.Errorf("%w\nof %d ops, %d were needed to show it", smaller, len(c.Func.Ops), len(small.Func.Ops))
+			}
+		}
+		return bytes.Join(got, nil), err
+	})
 }
 
 // matrix places a unit of cases in the pass matrix.

@@ -3,6 +3,7 @@ package cases
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/plugins/backends/reference"
@@ -21,14 +22,58 @@ func ProgramName(d ir.DType, i int) string { return fmt.Sprintf("fuzz/%v/%d", d,
 // the dtype and f32, i32, u32 and bool, whose operands are what came before.
 func Program(seed uint64, d ir.DType, i int) (*Case, error) {
 	r := newSource(seed, "fuzz/"+d.String(), i, i)
-	w := &writer{source: r, Builder: ir.NewBuilder("fuzz"), main: d}
-	var doms []operand
-	for k := range r.in(1, 4) {
-		o := operand{Type: ir.T(w.dtype(), w.room(r.shape(0, 4))...), domain: anyValue}
-		w.values = append(w.values, w.Param(fmt.Sprintf("x%d", k), o.Type))
-		doms = append(doms, o)
+	w := &writer{source: r, Builder: ir.NewBuilder("fuzz"), main: d, longest: 33, most: 4000}
+	for range r.in(1, 4) {
+		w.param(ir.T(w.dtype(), w.room(r.shape(0, 4))...))
 	}
-	for range r.in(1, 24) {
+	return w.program(ProgramName(d, i), r.in(1, 24), i)
+}
+
+// longs are sizes of rows around those at which backends cut one: by the
+// segments of a fused loop, the parts of threads, pages of memory.
+var longs = []int{1023, 2049, 8193, 1024, 4097, 2047, 8191, 1025, 4096, 2048, 8192, 4095}
+
+// LongProgramName returns the name of a program over long rows.
+func LongProgramName(d ir.DType, i int) string { return fmt.Sprintf("long/%v/%d", d, i) }
+
+// LongProgram is Program over tensors that a backend does not compute at one
+// go: one to a few rows of thousands of elements, and rows and columns that are
+// broadcast over them.
+func LongProgram(seed uint64, d ir.DType, i int) (*Case, error) {
+	r := newSource(seed, "long/"+d.String(), i, i)
+	w := &writer{source: r, Builder: ir.NewBuilder("long"), main: d, longest: 1 << 14, most: 1 << 14}
+	cols := longs[i%len(longs)]
+	rows := r.in(1, min(w.most/cols, 5))
+	whole := ir.T(d, rows, cols)
+	w.param(whole)
+	w.param(whole.As(w.dtype()))
+	row, col := w.param(whole.With(cols)), w.param(whole.With(rows))
+	w.values = append(w.values, w.BroadcastTo(row, rows, cols), w.BroadcastFront(col, rows, cols))
+	return w.program(LongProgramName(d, i), r.in(2, 16), i)
+}
+
+// writer writes one random program.
+type writer struct {
+	*source
+	*ir.Builder
+	main     ir.DType
+	longest  int // dimension of a tensor that is drawn
+	most     int // elements of a value that others are made of
+	params   []ir.Type
+	values   []ir.Value
+	operands []ir.Value
+}
+
+// param adds a parameter, before all else.
+func (w *writer) param(t ir.Type) ir.Value {
+	v := w.Param(fmt.Sprintf("x%d", len(w.params)), t)
+	w.params, w.values = append(w.params, t), append(w.values, v)
+	return v
+}
+
+// program writes a number of steps, and makes the case.
+func (w *writer) program(name string, steps, variant int) (*Case, error) {
+	for range steps {
 		w.step()
 	}
 	used := map[ir.Value]bool{}
@@ -38,38 +83,29 @@ func Program(seed uint64, d ir.DType, i int) (*Case, error) {
 	// What nothing uses comes out, and one of the others.
 	n := 0
 	for k, v := range w.values {
-		if !used[v] && k >= len(doms) || v == w.values[len(w.values)-1] || r.one(12) {
+		if !used[v] && k >= len(w.params) || v == w.values[len(w.values)-1] || w.one(12) {
 			w.Return(fmt.Sprintf("y%d", n), v)
 			n++
 		}
 	}
 	f, err := w.Func()
-	name := ProgramName(d, i)
 	if err != nil {
 		return nil, fmt.Errorf("program %s: %w", name, err)
 	}
-	c := &Case{Name: name, DType: d, Cell: "fuzz", Func: f}
-	for k, o := range doms {
-		c.Args = append(c.Args, r.fill(o.Type, o.domain, (i+k)%flavours))
+	suite, _, _ := strings.Cut(name, "/")
+	c := &Case{Name: name, DType: w.main, Cell: suite, Func: f}
+	for k, t := range w.params {
+		c.Args = append(c.Args, w.fill(t, anyValue, (variant+k)%flavours))
 	}
 	return c, nil
-}
-
-// writer writes one random program.
-type writer struct {
-	*source
-	*ir.Builder
-	main     ir.DType
-	values   []ir.Value
-	operands []ir.Value
 }
 
 // room bounds the elements of a fuzzed tensor.
 func (w *writer) room(shape []int) []int {
 	for i := range shape {
-		shape[i] = min(shape[i], 33)
+		shape[i] = min(shape[i], w.longest)
 	}
-	for ir.T(ir.U8, shape...).Elements() > 2000 {
+	for ir.T(ir.U8, shape...).Elements() > w.most/2 {
 		shape = shape[1:]
 	}
 	return shape
@@ -121,7 +157,7 @@ func (w *writer) finite(x ir.Value) ir.Value {
 func (w *writer) step() {
 	out := fuzzSteps[w.n(len(fuzzSteps))](w)
 	for _, v := range out {
-		if v != ir.NoValue && w.Type(v).Elements() <= 4000 {
+		if v != ir.NoValue && w.Type(v).Elements() <= w.most {
 			w.values = append(w.values, v)
 		}
 	}
@@ -188,7 +224,7 @@ func init() {
 		}),
 		on(func(w *writer, x ir.Value) ir.Value {
 			s := append(w.room([]int{w.some()}), w.Type(x).Shape...)
-			if len(s) > 5 || ir.T(ir.U8, s...).Elements() > 4000 {
+			if len(s) > 5 || ir.T(ir.U8, s...).Elements() > w.most {
 				return ir.NoValue
 			}
 			return w.BroadcastTo(x, s...)

@@ -253,6 +253,20 @@ func wholes() []*Mutant {
 				return q.run(args)
 			}}
 		}),
+		whole("long tensors", "the element after two segments of a fused loop is stale", "", "^long/", func(int) *wrong {
+			return &wrong{op: "add", fault: fault{after: func(_ *ir.Op, in, out []tensor) {
+				if n := out[0].len(); n > 2*2048 {
+					out[0].setBits(2*2048, in[0].bits(2*2048))
+				}
+			}}}
+		}),
+		whole("long tensors", "a row that is longer than a segment is broadcast as if it ended there", "", "^long/", func(int) *wrong {
+			return &wrong{op: "broadcast_in_dim", fault: fault{before: func(_ *ir.Op, in []tensor) {
+				for i := 2048; i < in[0].len(); i++ {
+					in[0].setBits(i, in[0].bits(i-2048))
+				}
+			}}}
+		}),
 		whole("programs of several ops", "a long program loses an addition", "", "^fuzz/", func(int) *wrong {
 			return &wrong{op: "add", fault: fault{after: func(op *ir.Op, in, out []tensor) {
 				if op.First > 12 {
