@@ -14,8 +14,9 @@ import (
 
 // A variation runs a case in another way, which must not change its bits.
 type variation struct {
-	name    string
-	threads int
+	name     string
+	threads  int
+	messages bool // tensors travel in messages
 	// applies says whether the case can be run so.
 	applies func(c *cases.Case) bool
 	run     func(ctx context.Context, d device.Device, info plugin.BackendInfo, c *cases.Case) ([][]byte, error)
@@ -24,16 +25,19 @@ type variation struct {
 func always(*cases.Case) bool { return true }
 
 func onThreads(n int) variation {
-	return variation{fmt.Sprintf("%d threads", n), n, always, once}
+	return variation{name: fmt.Sprintf("%d threads", n), threads: n, applies: always, run: once}
 }
+
+// inMessages is for processes only: other ones have no data plane.
+var inMessages = variation{name: "in messages", messages: true, applies: always, run: inBuffers}
 
 var variations = []variation{
 	onThreads(1), onThreads(2), onThreads(3), onThreads(5),
-	{"repeated", 0, always, repeated},
-	{"in buffers", 0, always, inBuffers},
-	{"unaligned", 0, always, unaligned},
-	{"donated", 0, always, donated},
-	{"in slices", 0, func(c *cases.Case) bool { return c.Rows != nil && !c.Classes && rowsOf(c) > 1 }, inSlices},
+	{name: "repeated", applies: always, run: repeated},
+	{name: "in buffers", applies: always, run: inBuffers},
+	{name: "unaligned", applies: always, run: unaligned},
+	{name: "donated", applies: always, run: donated},
+	{name: "in slices", applies: func(c *cases.Case) bool { return c.Rows != nil && !c.Classes && rowsOf(c) > 1 }, run: inSlices},
 }
 
 func hostArguments(c *cases.Case) []plugin.Argument {

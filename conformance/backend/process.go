@@ -15,14 +15,17 @@ const ThreadsEnv = "SEEDBED_THREADS"
 
 // Process makes a target of a plugin that is a process of its own: one for each
 // session. Tensors travel in shared memory where the system has it.
-func Process(spec plugins.Spec) Target {
+func Process(spec plugins.Spec) Target { return processOn(spec, plugins.PlaneAuto) }
+
+// processOn is Process with another way for tensors to travel.
+func processOn(spec plugins.Spec, plane plugins.DataPlane) Target {
 	return Target{process: &spec, Open: func(ctx context.Context, threads int) (device.Device, error) {
 		s := spec
 		s.Kind = plugins.KindBackend
 		if threads > 0 {
 			s.Env = append(append([]string(nil), spec.Env...), ThreadsEnv+"="+strconv.Itoa(threads))
 		}
-		memory, err := plugins.NewMemory(plugins.PlaneAuto)
+		memory, err := plugins.NewMemory(plane)
 		if err != nil {
 			return nil, err
 		}

@@ -240,7 +240,7 @@ func TestFaultsWithin(t *testing.T) {
 func TestProcess(t *testing.T) {
 	p, err := ProfileByName("smoke")
 	require.NoError(t, err)
-	p.Varied, p.Fuzz, p.Invalid = 0, 10, 1
+	p.Fuzz, p.Invalid = 10, 1
 	s, err := New(Process(child("cpu")), Options{Profile: p, Seed: 1})
 	require.NoError(t, err)
 	s.addWireFaults(child("cpu"))
@@ -264,4 +264,5 @@ func TestProcess(t *testing.T) {
 	}
 	t.Logf("%+v", rep.Total())
 	assert.True(t, rep.Passed())
+	assert.True(t, slices.ContainsFunc(rep.Units, func(u report.Unit) bool { return u.Suite == "invariance" }), "no case went in messages")
 }

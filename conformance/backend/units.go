@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/seedbed/seedbed/conformance/cases"
 	"github.com/seedbed/seedbed/conformance/suite"
 	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/plugins"
 )
 
 // Options choose the cases.
@@ -63,14 +65,25 @@ func ProfileByName(name string) (Profile, error) {
 type Suites struct {
 	Units    []suite.Unit
 	sessions *sessions
+	// messages are sessions of a process whose tensors travel in messages, not in
+	// shared memory; nil where the target is no process.
+	messages *sessions
 }
 
 // Close ends every session of the target.
-func (s *Suites) Close() error { return s.sessions.close() }
+func (s *Suites) Close() error {
+	if s.messages == nil {
+		return s.sessions.close()
+	}
+	return errors.Join(s.sessions.close(), s.messages.close())
+}
 
 // New lists the units of a target.
 func New(t Target, o Options) (*Suites, error) {
 	s := &Suites{sessions: newSessions(t)}
+	if t.process != nil {
+		s.messages = newSessions(processOn(*t.process, plugins.PlaneGRPC))
+	}
 	units, err := cases.Units()
 	if err != nil {
 		return nil, err
@@ -223,11 +236,19 @@ func (s *Suites) addVariations(units []cases.Unit, chosen func(cases.Unit) bool,
 		}
 		m := matrix("invariance", u)
 		m.Receipt = false
-		m.Cases = len(variations) * p.Varied
+		ways := variations
+		if s.messages != nil {
+			ways = append(slices.Clip(ways), inMessages)
+		}
+		m.Cases = len(ways) * p.Varied
 		m.Run = func(ctx context.Context, r *suite.Recorder) {
-			for _, v := range variations {
-				session := s.sessions.get(v.threads)
-				defer s.sessions.put(session)
+			for _, v := range ways {
+				sessions := s.sessions
+				if v.messages {
+					sessions = s.messages
+				}
+				session := sessions.get(v.threads)
+				defer sessions.put(session)
 				if m.Optional && !session.knows(ctx, m.DType) {
 					r.Omit()
 					return

@@ -26,7 +26,8 @@ type Error struct {
 	Plugin string // its name, or its command before that is known
 	Err    error  // one of the errors above
 	Msg    string // what exactly, and what to do
-	// Stderr holds the last lines that the plugin wrote to its standard error.
+	// Stderr holds the last lines that the plugin wrote to its standard error, or
+	// those around the first of a crash.
 	Stderr []string
 }
 

@@ -3,6 +3,8 @@ package plugins
 import (
 	"bytes"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -12,14 +14,20 @@ const (
 	maxLine  = 400
 )
 
-// lines logs what a plugin writes line by line and keeps the last.
+// lines logs what a plugin writes line by line and keeps the last, or, where its
+// runtime tells of its end, what that begins with.
 type lines struct {
 	log *slog.Logger
 
-	mu   sync.Mutex
-	rest []byte // of a line that has not ended
-	kept []string
+	mu      sync.Mutex
+	rest    []byte // of a line that has not ended
+	kept    []string
+	crashed bool // a line of kept says why the process ends
 }
+
+// crashes are what the lines of Go's runtime begin with that say why a process
+// ends. Hundreds of others follow, of stacks and registers.
+var crashes = []string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGBUS: ", "SIGFPE: ", "SIGILL: ", "SIGABRT: ", "SIGQUIT: "}
 
 func (l *lines) Write(b []byte) (int, error) {
 	l.mu.Lock()
@@ -44,6 +52,14 @@ func (l *lines) end() {
 		return
 	}
 	l.log.Debug(line)
+	crash := slices.ContainsFunc(crashes, func(s string) bool { return strings.HasPrefix(line, s) })
+	switch full := len(l.kept) == maxLines; {
+	case crash && (full || !l.crashed):
+		l.crashed = true
+		l.kept = l.kept[max(len(l.kept)-maxLines/2, 0):] // what came before may be its cause
+	case full && l.crashed:
+		return
+	}
 	if l.kept = append(l.kept, line); len(l.kept) > maxLines {
 		l.kept = l.kept[1:]
 	}
