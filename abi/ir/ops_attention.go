@@ -24,7 +24,7 @@ func init() {
 				return []Type{q.With(q.Shape[0], q.Shape[1], q.Shape[2], c.in[2].Shape[3]), stats, stats}
 			},
 			decompose: func(b *Builder, op *Op, in []Value) []Value {
-				return newAttention(b, op, in[0], in[1], in[2], NoValue, in[3:]).forward(in[2])
+				return attentionOf(b, op, in[0], in[1], in[2], NoValue, in[3:]).forward(in[2])
 			},
 			grad: func(g *Gradient) []Value {
 				g.onlyFirst()
@@ -52,7 +52,7 @@ func init() {
 				return []Type{c.in[1], c.in[2], c.in[3]}
 			},
 			decompose: func(b *Builder, op *Op, in []Value) []Value {
-				a := newAttention(b, op, in[1], in[2], in[3], NoValue, in[7:])
+				a := attentionOf(b, op, in[1], in[2], in[3], NoValue, in[7:])
 				out, _ := a.backward(in[0], in[1], in[2], in[3], in[4], in[5], in[6], op.Attrs.Float("scale"))
 				return out
 			},
@@ -91,12 +91,16 @@ type attention struct {
 	allowed Value // bool, or NoValue where every key counts
 }
 
-func newAttention(b *Builder, op *Op, q, k, v, bias Value, segments []Value) attention {
+func attentionOf(b *Builder, op *Op, q, k, v, bias Value, segments []Value) attention {
+	return newAttention(b, q, k, v, bias, op.Attrs.Bool("causal"), op.Attrs.Float("scale"), segments)
+}
+
+func newAttention(b *Builder, q, k, v, bias Value, causal bool, scale float64, segments []Value) attention {
 	a := attention{b: b, g: b.Dim(k, 2), allowed: NoValue}
 	a.r = b.Dim(q, 2) / max(a.g, 1)
 	// [B,G,R,S,D] x [B,T,G,D] -> [B,G,R,S,T]
 	dots := b.DotGeneral(a.group(q), k, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{3}})
-	a.scores = b.Scale(dots, op.Attrs.Float("scale"))
+	a.scores = b.Scale(dots, scale)
 	shape := b.Type(a.scores).Shape
 	if bias != NoValue {
 		s := b.Type(bias).Shape
@@ -108,7 +112,7 @@ func newAttention(b *Builder, op *Op, q, k, v, bias Value, segments []Value) att
 		}
 		a.allowed = m
 	}
-	if op.Attrs.Bool("causal") {
+	if causal {
 		s, t := b.Dim(q, 1), b.Dim(k, 1)
 		i, j := b.Iota(T(I32, s, t), 0), b.Iota(T(I32, s, t), 1)
 		seen := b.Compare("le", j, b.Add(i, b.Full(T(I32, s, t), float64(t-s))))
@@ -130,10 +134,14 @@ func (a attention) forward(v Value) []Value {
 	top = b.Select(none, b.Zeros(b.Type(top)), top)
 	p := a.exponentials(top)
 	sum := b.ReduceSum(p, 4)
-	// [B,G,R,S,T] x [B,T,G,E] -> [B,G,R,S,E]
-	y := b.DotGeneral(p, v, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{1}})
+	y := a.values(p, v)
 	y = b.Div(y, b.BroadcastFront(nonzero(b, sum), b.Type(y).Shape...))
 	return []Value{a.ungroup(y), top, sum}
+}
+
+// values returns the sums of the values, [B,T,G,E], by weights [B,G,R,S,T].
+func (a attention) values(weights, v Value) Value { // [B,G,R,S,E]
+	return a.b.DotGeneral(weights, v, DotDims{LHSBatch: []int{0, 1}, RHSBatch: []int{0, 2}, LHSContract: []int{4}, RHSContract: []int{1}})
 }
 
 // backward returns the cotangents of query, key and value, and of the scores
@@ -199,4 +207,17 @@ func nonzero(b *Builder, x Value) Value {
 func (b *Builder) Attention(q, k, v Value, causal bool, segments ...Value) Value {
 	scale := 1 / math.Sqrt(float64(b.Dim(q, -1)))
 	return b.one("scaled_dot_product_attention", append([]Value{q, k, v}, segments...), BoolAttr("causal", causal), FloatAttr("scale", scale))
+}
+
+// DroppedAttention is attention of which each probability is dropped at a rate
+// before it weighs a value, as transformers are trained (Devlin et al., arXiv
+// 1810.04805, A.2): of primitives, so that all the probabilities [B,H,S,T] are
+// in memory. Operands are those of Attention and BiasedAttention; bias is
+// NoValue for none, and state is that of Dropout.
+func (b *Builder) DroppedAttention(q, k, v, bias, state Value, causal bool, scale, rate float64, segments ...Value) Value {
+	a := newAttention(b, q, k, v, bias, causal, scale, segments)
+	t := b.Type(a.scores)
+	// Finite, so that the softmax of a query that sees no key is no NaN.
+	p := b.Softmax(a.masked(a.scores, b.Full(t, -math.MaxFloat32)))
+	return a.ungroup(a.values(b.Dropout(a.masked(p, b.Zeros(t)), state, rate), v))
 }

@@ -33,7 +33,7 @@ func init() {
 				return []Type{q.With(q.Shape[0], q.Shape[1], q.Shape[2], c.in[2].Shape[3]), stats, stats}
 			},
 			decompose: func(b *Builder, op *Op, in []Value) []Value {
-				return newAttention(b, op, in[0], in[1], in[2], in[3], in[4:]).forward(in[2])
+				return attentionOf(b, op, in[0], in[1], in[2], in[3], in[4:]).forward(in[2])
 			},
 			grad: func(g *Gradient) []Value {
 				g.onlyFirst()
@@ -62,7 +62,7 @@ func init() {
 				return []Type{c.in[1], c.in[2], c.in[3], t}
 			},
 			decompose: func(b *Builder, op *Op, in []Value) []Value {
-				a := newAttention(b, op, in[1], in[2], in[3], in[4], in[8:])
+				a := attentionOf(b, op, in[1], in[2], in[3], in[4], in[8:])
 				out, ds := a.backward(in[0], in[1], in[2], in[3], in[5], in[6], in[7], op.Attrs.Float("scale"))
 				t, s := b.Type(in[4]), b.Type(ds).Shape
 				if len(s) != 5 {

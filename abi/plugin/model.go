@@ -54,10 +54,10 @@ type Module struct {
 	// in order, then the role's inputs; its results are the role's outputs, and
 	// BufferPrefix + name for every buffer: what it takes of the batch.
 	Forward *ir.Func
-	// Evaluate computes the role with buffers as they are: it takes the
-	// module's parameters, then its buffers, by name and in order, then
-	// Forward's inputs, and gives the role's outputs in Forward's order. It is
-	// nil where there are no buffers.
+	// Evaluate computes the role as it is used, not trained, with buffers as
+	// they are: it takes the module's parameters, then its buffers, by name and
+	// in order, then Forward's inputs, and gives the role's outputs in Forward's
+	// order. Where there are no buffers it may be nil: Forward is used then.
 	Evaluate *ir.Func
 }
 
@@ -189,10 +189,10 @@ func (m *Module) checkBuffers() error {
 			return fmt.Errorf("func %s has no result %q for the buffer", m.Forward.Name, BufferPrefix+x.Name)
 		}
 	}
-	if (m.Evaluate != nil) != (len(m.Buffers) > 0) {
-		return fmt.Errorf("the module has %d buffers; one with buffers has an evaluate function, and one without has none", len(m.Buffers))
-	}
 	if m.Evaluate == nil {
+		if len(m.Buffers) > 0 {
+			return fmt.Errorf("the module has %d buffers; one with buffers has an evaluate function", len(m.Buffers))
+		}
 		return nil
 	}
 	if err := m.Evaluate.Verify(); err != nil {
@@ -253,7 +253,7 @@ func (m *Module) State() []ir.Param {
 }
 
 // Evaluation returns the function that computes the role from State and
-// Inputs: Evaluate, or Forward where there are no buffers.
+// Inputs: Evaluate, or Forward where there is none.
 func (m *Module) Evaluation() *ir.Func {
 	if m.Evaluate != nil {
 		return m.Evaluate

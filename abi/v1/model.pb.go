@@ -130,11 +130,12 @@ type BuildResponse struct {
 	// functions gives one more result for each, "buffer." + name: what the buffer
 	// takes of the batch.
 	Buffers []*ModelBuffer `protobuf:"bytes,7,rep,name=buffers,proto3" json:"buffers,omitempty"`
-	// Role to name of a function of program that evaluates with buffers as they
-	// are: it takes all parameters, then all buffers, by name and in order, then
-	// the role's inputs; its results are the role's outputs without those for
-	// buffers. It holds the role asked for if there are buffers, and is empty
-	// otherwise.
+	// Role to name of a function of program that computes the role as it is used,
+	// not trained, with buffers as they are: it takes all parameters, then all
+	// buffers, by name and in order, then the role's inputs; its results are the
+	// role's outputs without those for buffers. It holds the role asked for if
+	// there are buffers, and may be empty otherwise: the function of functions is
+	// used then.
 	EvaluateFunctions map[string]string `protobuf:"bytes,8,rep,name=evaluate_functions,json=evaluateFunctions,proto3" json:"evaluate_functions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

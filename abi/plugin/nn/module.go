@@ -32,6 +32,7 @@ type Net struct {
 	averages map[string]ir.Value
 	state    ir.Value
 	draws    bool // whether state is used
+	differs  bool // whether the network is another one while Evaluating
 	total    int
 }
 
@@ -40,9 +41,9 @@ type Net struct {
 const stateName = "state"
 
 // Module writes the functions of a role. body is called twice: once to learn
-// which parameters there are, and once with their values; if there are buffers
-// also a third time, with theirs. It must do the same each time, but where the
-// network depends on Evaluating, and returns the role's outputs by Return. State is not among
+// which parameters there are, and once with their values; if there are buffers,
+// or attention drops out, also a third time, for evaluation. It must do the same
+// each time, but where the network depends on Evaluating, and returns the role's outputs by Return. State is not among
 // inputs: it becomes one if the network draws random bits.
 func Module(role string, config json.RawMessage, inputs []ir.Param, body func(n *Net)) (*plugin.Module, error) {
 	first := &Net{Builder: ir.NewBuilder(role), parameters: map[string]plugin.Parameter{}, buffers: map[string]plugin.ModelBuffer{}}
@@ -65,7 +66,7 @@ func Module(role string, config json.RawMessage, inputs []ir.Param, body func(n 
 	if m.Forward, err = first.again(m, role, inputs, false, body); err != nil {
 		return nil, err
 	}
-	if len(m.Buffers) > 0 {
+	if len(m.Buffers) > 0 || first.differs {
 		if m.Evaluate, err = first.again(m, role+"_evaluate", inputs, true, body); err != nil {
 			return nil, err
 		}

@@ -16,8 +16,8 @@ type Transformer struct {
 	Names        BlockNames
 	Layers       int
 	Heads, Inner int
-	Activation   string // see Activate
-	Dropout      float64
+	Activation   string  // see Activate
+	Dropout      float64 // of what is added to the residual stream
 	// Init is how linear maps begin: InitUp those into the MLP, InitResidual
 	// those that write into the residual stream.
 	Init, InitUp, InitResidual plugin.Init
@@ -40,15 +40,15 @@ var (
 // Transform runs x [B,S,E] through the blocks; there is no norm after them.
 func (n *Net) Transform(x ir.Value, t Transformer) ir.Value {
 	width := n.Dim(x, -1)
-	var segments []ir.Value
+	attention := Attention{Causal: t.Causal}
 	if t.Segments != ir.NoValue {
-		segments = []ir.Value{t.Segments, t.Segments}
+		attention.Segments = []ir.Value{t.Segments, t.Segments}
 	}
 	for i := range t.Layers {
 		block := t.Prefix + strconv.Itoa(i) + "."
 		y := n.LayerNorm(x, block+t.Names.NormAttention)
 		head := func(name string) ir.Value { return n.Split(n.Linear(y, block+name, t.Init, width), t.Heads) }
-		y = n.Join(n.Builder.Attention(head(t.Names.Query), head(t.Names.Key), head(t.Names.Value), t.Causal, segments...))
+		y = n.Join(n.Attend(head(t.Names.Query), head(t.Names.Key), head(t.Names.Value), attention))
 		x = n.Add(x, n.Drop(n.Linear(y, block+t.Names.Out, t.InitResidual, width), t.Dropout))
 		y = n.LayerNorm(x, block+t.Names.NormMLP)
 		y = n.Activate(t.Activation, n.Linear(y, block+t.Names.Up, t.InitUp, t.Inner))

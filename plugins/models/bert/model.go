@@ -40,7 +40,7 @@ func (model) Info() plugin.Info {
 type settings struct {
 	vocab, width, layers, heads, inner, positions, types, labels int
 	activation                                                   string
-	epsilon, scale, dropout                                      float64
+	epsilon, scale, dropout, attentionDropout                    float64
 }
 
 func (c *settings) fields() []config.Field {
@@ -57,6 +57,7 @@ func (c *settings) fields() []config.Field {
 		config.Float("layer_norm_eps", &c.epsilon, 1e-12, 1e-12, 1),
 		config.Float("initializer_range", &c.scale, 0.02, 0, 1),
 		config.Rate("hidden_dropout_prob", &c.dropout),
+		config.Rate("attention_probs_dropout_prob", &c.attentionDropout),
 	}
 }
 
@@ -69,7 +70,7 @@ func (c *settings) presets() []config.Preset {
 }
 
 // Build returns the module for the dimensions "batch" and "sequence". Dropout,
-// 0.1 in the paper, is 0 unless given; attention probabilities have none.
+// 0.1 in the paper, is 0 unless given.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
 	var c settings
 	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch", "sequence")
@@ -134,7 +135,7 @@ func (c *settings) encode(n *nn.Net) ir.Value {
 		head := func(name string) ir.Value {
 			return n.Split(c.linear(n, x, layer+"attention.self."+name, c.width), c.heads)
 		}
-		y := n.Join(n.Attention(head("query"), head("key"), head("value"), false, segments, segments))
+		y := n.Join(n.Attend(head("query"), head("key"), head("value"), nn.Attention{Segments: []ir.Value{segments, segments}, Dropout: c.attentionDropout}))
 		y = n.Drop(c.linear(n, y, layer+"attention.output.dense", c.width), c.dropout)
 		x = n.LayerNorm(n.Add(y, x), layer+"attention.output.LayerNorm")
 		y = n.Unary(c.activation, c.linear(n, x, layer+"intermediate.dense", c.inner))

@@ -26,7 +26,7 @@ func (model) Info() plugin.Info {
 // settings are a whole configuration.
 type settings struct {
 	vocab, codes, text, side, width, layers, heads int
-	scale, dropout                                 float64
+	scale, dropout, attentionDropout               float64
 }
 
 func (c *settings) fields() []config.Field {
@@ -41,6 +41,7 @@ func (c *settings) fields() []config.Field {
 		config.Int("n_head", &c.heads, 8, 1, 1<<10),
 		config.Float("initializer_range", &c.scale, 0.02, 0, 1),
 		config.Rate("resid_pdrop", &c.dropout),
+		config.Rate("attn_pdrop", &c.attentionDropout),
 	}
 }
 
@@ -100,7 +101,7 @@ func (c *settings) trunk(n *nn.Net, x ir.Value) ir.Value {
 		h := "trunk.h." + strconv.Itoa(i) + "."
 		qkv := linear(n.LayerNorm(x, h+"ln_1"), h+"attn.c_attn", c.scale, 3*e)
 		part := func(k int) ir.Value { return n.Split(n.SliceDim(qkv, 2, k*e, (k+1)*e), c.heads) }
-		y := linear(n.Join(n.Attention(part(0), part(1), part(2), true)), h+"attn.c_proj", residual, e)
+		y := linear(n.Join(n.Attend(part(0), part(1), part(2), nn.Attention{Causal: true, Dropout: c.attentionDropout})), h+"attn.c_proj", residual, e)
 		x = n.Add(x, n.Drop(y, c.dropout))
 		y = n.Unary("gelu_tanh", linear(n.LayerNorm(x, h+"ln_2"), h+"mlp.c_fc", c.scale, 4*e))
 		x = n.Add(x, n.Drop(linear(y, h+"mlp.c_proj", residual, e), c.dropout))

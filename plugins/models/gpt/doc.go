@@ -37,7 +37,8 @@
 //	initializer_range   0.02       0.02                0 to 1
 //	embd_pdrop          0          0                   at least 0, below 1
 //	resid_pdrop         0          0                   at least 0, below 1
-//	attn_pdrop          0          0                   0: the attention op has no dropout
+//	attn_pdrop          0          0                   at least 0, below 1; training then holds
+//	                                                   all attention probabilities
 //	rope_theta          refused    10000               1 to 1e12
 //	activation          gelu_tanh  silu                gelu_tanh, gelu, silu, relu
 //	bias                true       false

@@ -152,7 +152,6 @@ func TestConfigErrors(t *testing.T) {
 		"initializer_range":      {`{"initializer_range": -0.1}`, "initializer_range", "0 to 1"},
 		"embd_pdrop":             {`{"embd_pdrop": 1}`, "embd_pdrop", "below 1"},
 		"resid_pdrop":            {`{"resid_pdrop": -0.5}`, "resid_pdrop", "at least 0"},
-		"attn_pdrop":             {`{"attn_pdrop": 0.1}`, "attn_pdrop", "not supported: must be 0"},
 		"attn_pdrop range":       {`{"attn_pdrop": 2}`, "attn_pdrop", "at least 0 and below 1"},
 		"norm":                   {`{"norm": "batch_norm"}`, "norm", "one of layer_norm, rms_norm"},
 		"position":               {`{"position": "alibi"}`, "position", "one of learned, rotary"},
@@ -327,7 +326,7 @@ func TestPositions(t *testing.T) {
 
 func TestDropout(t *testing.T) {
 	for family, config := range families {
-		for _, rate := range []string{"embd_pdrop", "resid_pdrop"} {
+		for _, rate := range []string{"embd_pdrop", "attn_pdrop", "resid_pdrop"} {
 			m := build(t, "{"+config+`, "`+rate+`": 0.5}`, 1, 5)
 			args := arguments(m, 1, 5)
 			first, _ := eval(t, m, args)
@@ -344,7 +343,7 @@ func TestDropout(t *testing.T) {
 					streams[op.Attrs.Int("stream")] = true
 				}
 			}
-			assert.Len(t, streams, map[string]int{"embd_pdrop": 1, "resid_pdrop": 4}[rate], family)
+			assert.Len(t, streams, map[string]int{"embd_pdrop": 1, "attn_pdrop": 2, "resid_pdrop": 4}[rate], family)
 		}
 	}
 }
@@ -369,6 +368,29 @@ func TestNoBiasIsZeroBias(t *testing.T) {
 				assert.NotEqual(t, want.F32, other.F32, "%s: %s does not matter", family, p.Name)
 				args[p.Name][0] = 0
 			}
+		}
+	}
+}
+
+// Attention that may drop out is written of primitives; where nothing is dropped
+// it is the attention that is used, but for float32 roundings.
+func TestAttentionDropout(t *testing.T) {
+	for family, config := range families {
+		m := build(t, "{"+config+`, "attn_pdrop": 1e-12}`, 2, 6)
+		for _, op := range m.Forward.Ops {
+			assert.NotEqual(t, "scaled_dot_product_attention", op.Name)
+		}
+		for _, op := range m.Evaluate.Ops {
+			assert.NotEqual(t, "dropout", op.Name)
+		}
+		args := arguments(m, 2, 6)
+		args["segment_ids"] = []float64{0, 0, 0, 1, 1, 2, 3, 3, 4, 4, 4, 4}
+		whole, _ := eval(t, m, args)
+		m.Forward = m.Evaluate
+		used, _ := eval(t, m, args)
+		for i, v := range whole.F32 {
+			// 2^-19 is 16 units in the last place of values between 1/2 and 1, after two layers of sums over 16 to 64.
+			assert.InDelta(t, v, used.F32[i], 1.0/(1<<19), family)
 		}
 	}
 }

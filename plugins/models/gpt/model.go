@@ -74,23 +74,32 @@ func (model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, 
 	if m.Config, err = c.JSON(); err != nil {
 		return nil, fmt.Errorf("gpt: writing the configuration: %w", err)
 	}
-
-	f := &forward{Builder: ir.NewBuilder(role), weights: map[string]ir.Value{}, state: ir.NoValue, epsilon: c.LayerNormEpsilon}
-	for _, p := range m.Parameters {
-		f.weights[p.Name] = f.Param(p.Name, p.Type)
+	write := func(name string, attention float64) (*ir.Func, error) {
+		f := &forward{Builder: ir.NewBuilder(name), weights: map[string]ir.Value{}, state: ir.NoValue, epsilon: c.LayerNormEpsilon, attentionDropout: attention}
+		for _, p := range m.Parameters {
+			f.weights[p.Name] = f.Param(p.Name, p.Type)
+		}
+		ids := ir.T(ir.I32, batch, sequence)
+		f.ids, f.positions, f.segments = f.Param("input_ids", ids), f.Param("position_ids", ids), f.Param("segment_ids", ids)
+		if c.EmbdPdrop > 0 || c.AttnPdrop > 0 || c.ResidPdrop > 0 {
+			f.state = f.Param("state", ir.T(ir.U32, 4))
+		}
+		hidden, embedding := net.forward(f)
+		f.Return("hidden", hidden)
+		f.Return("output_embedding", embedding)
+		g, err := f.Func()
+		if err != nil {
+			return nil, fmt.Errorf("gpt: batch %d, sequence %d: %w", batch, sequence, err)
+		}
+		return g, nil
 	}
-	ids := ir.T(ir.I32, batch, sequence)
-	f.ids, f.positions, f.segments = f.Param("input_ids", ids), f.Param("position_ids", ids), f.Param("segment_ids", ids)
-	if c.EmbdPdrop > 0 || c.ResidPdrop > 0 {
-		f.state = f.Param("state", ir.T(ir.U32, 4))
+	if m.Forward, err = write(role, c.AttnPdrop); err != nil {
+		return nil, err
 	}
-	hidden, embedding := net.forward(f)
-	f.Return("hidden", hidden)
-	f.Return("output_embedding", embedding)
-	if m.Forward, err = f.Func(); err != nil {
-		return nil, fmt.Errorf("gpt: batch %d, sequence %d: %w", batch, sequence, err)
+	if c.AttnPdrop > 0 {
+		m.Evaluate, err = write(role+"_evaluate", 0)
 	}
-	return m, nil
+	return m, err
 }
 
 func dims(d map[string]int) (batch, sequence int, err error) {
@@ -153,6 +162,7 @@ type forward struct {
 	ids, positions, segments ir.Value // i32[B,S]
 	state                    ir.Value // u32[4], or NoValue
 	epsilon                  float64  // of norms
+	attentionDropout         float64
 }
 
 // weight returns the parameter called name.
@@ -190,6 +200,12 @@ func (f *forward) heads(x ir.Value, n, dim int) ir.Value {
 // attention is causal attention within segments; the heads' results come out
 // side by side, [B,S,H*D].
 func (f *forward) attention(q, k, v ir.Value) ir.Value {
-	y := f.Attention(q, k, v, true, f.segments, f.segments)
+	var y ir.Value
+	if f.attentionDropout > 0 {
+		scale := 1 / math.Sqrt(float64(f.Dim(q, -1)))
+		y = f.DroppedAttention(q, k, v, ir.NoValue, f.state, true, scale, f.attentionDropout, f.segments, f.segments)
+	} else {
+		y = f.Attention(q, k, v, true, f.segments, f.segments)
+	}
 	return f.Reshape(y, f.Dim(q, 0), f.Dim(q, 1), f.Dim(q, 2)*f.Dim(q, 3))
 }

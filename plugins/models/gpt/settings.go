@@ -150,8 +150,6 @@ func (c *settings) derive() error {
 // check checks what fields need of one another.
 func (c *settings) check() error {
 	switch wrong := config.Wrong; {
-	case c.AttnPdrop != 0:
-		return wrong("attn_pdrop", "dropout of attention probabilities is not supported: must be 0, is %v", c.AttnPdrop)
 	case c.NKVHead > c.NHead:
 		return wrong("n_kv_head", "must be 1 to %d, is %d", c.NHead, c.NKVHead)
 	case c.NHead%c.NKVHead != 0:

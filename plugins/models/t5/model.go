@@ -80,7 +80,7 @@ func (c *settings) presets() []config.Preset {
 
 // Build returns the module for the dimensions "batch", "sequence" (of the
 // encoder) and "target" (of the decoder). Dropout, 0.1 in the paper's
-// fine-tuning, is 0 unless given; attention probabilities have none.
+// fine-tuning and of attention probabilities too, is 0 unless given.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
 	var c settings
 	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch", "sequence", "target")
@@ -163,11 +163,7 @@ func (c *settings) attend(n *nn.Net, name string, y, source, bias ir.Value, caus
 		return n.Split(n.Project(x, name+part, c.normal(fanIn), c.heads*c.key), c.heads)
 	}
 	q, k, v := project(y, ".q", c.width*c.key), project(source, ".k", c.width), project(source, ".v", c.width)
-	if bias == ir.NoValue {
-		y = n.Op("scaled_dot_product_attention", append([]ir.Value{q, k, v}, segments...), ir.BoolAttr("causal", causal), ir.FloatAttr("scale", 1))[0]
-	} else {
-		y = n.BiasedAttention(q, k, v, bias, causal, 1, segments...)
-	}
+	y = n.Attend(q, k, v, nn.Attention{Causal: causal, Scale: 1, Biased: bias != ir.NoValue, Bias: bias, Segments: segments, Dropout: c.dropout})
 	return n.Drop(n.Project(n.Join(y), name+".o", c.normal(c.heads*c.key), c.width), c.dropout)
 }
 
