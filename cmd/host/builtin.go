@@ -35,6 +35,7 @@ import (
 	"github.com/seedbed/seedbed/plugins/objectives/contrastive"
 	"github.com/seedbed/seedbed/plugins/objectives/discrete_vae"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_lm"
+	"github.com/seedbed/seedbed/plugins/objectives/masked_patch_prediction"
 	"github.com/seedbed/seedbed/plugins/objectives/masked_reconstruction"
 	"github.com/seedbed/seedbed/plugins/objectives/nt_xent"
 	"github.com/seedbed/seedbed/plugins/objectives/prefix_lm"
@@ -74,6 +75,7 @@ var builtins = []builtin{
 	objective(contrastive.Objective{}),
 	objective(discrete_vae.Objective{}),
 	objective(masked_lm.Objective{}),
+	objective(masked_patch_prediction.Objective{}),
 	objective(masked_reconstruction.Objective{}),
 	objective(masked_lm.NextSentence),
 	objective(nt_xent.Objective{}),

@@ -34,6 +34,7 @@ func TestPaperSizes(t *testing.T) {
 	for name, want := range map[string]int64{
 		"gpt": 125_226_240, "bert": 110_106_428, "t5": 222_903_552, "resnet": 25_557_032, "vit": 86_567_656,
 		"mae": 329_239_296, "simclr": 27_968_576, "clip": 151_277_313, "dvae": 6_602_246, "dalle": 12_291_821_184,
+		"vit-masked": 86_193_152,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,13 +53,17 @@ func TestPaperSizes(t *testing.T) {
 // times; all have four steps, whose learning rates do not depend on how many
 // there are.
 var tiny = map[string][]string{
-	"gpt":    {"model.config={vocab_size: 300, n_positions: 12, n_embd: 8, n_layer: 1, n_head: 2}", "data.vocab_size=300", "train.sequence_length=12"},
-	"bert":   {"model.config={vocab_size: 300, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, max_position_embeddings: 16, hidden_dropout_prob: 0.1}", "objective.config={unit: word}", "data.vocab_size=300", "train.sequence_length=16"},
-	"t5":     {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
-	"vit":    {"model.config={image_size: 16, patch_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, num_labels: 8}"},
-	"resnet": {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, num_labels: 8}"},
-	"mae":    {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, decoder_hidden_size: 8, decoder_num_hidden_layers: 1, decoder_num_attention_heads: 2, decoder_intermediate_size: 8}"},
-	"simclr": {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
+	"gpt":        {"model.config={vocab_size: 300, n_positions: 12, n_embd: 8, n_layer: 1, n_head: 2}", "data.vocab_size=300", "train.sequence_length=12"},
+	"bert":       {"model.config={vocab_size: 300, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, max_position_embeddings: 16, hidden_dropout_prob: 0.1}", "objective.config={unit: word}", "data.vocab_size=300", "train.sequence_length=16"},
+	"t5":         {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
+	"t5-prefix":  {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
+	"t5-mixed":   {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
+	"vit":        {"model.config={image_size: 16, patch_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, num_labels: 8}"},
+	"simclr-vit": {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
+	"vit-masked": {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8}"},
+	"resnet":     {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, num_labels: 8}"},
+	"mae":        {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, decoder_hidden_size: 8, decoder_num_hidden_layers: 1, decoder_num_attention_heads: 2, decoder_intermediate_size: 8}"},
+	"simclr":     {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
 	"clip": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 16, patch_size: 8, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
 		"vision_hidden_size: 8, vision_num_hidden_layers: 1, vision_num_attention_heads: 2, vision_intermediate_size: 8}", "data.vocab_size=300", "train.sequence_length=12"},
 	"bert-finetune": {"model.config={vocab_size: 300, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, max_position_embeddings: 16, hidden_dropout_prob: 0.1, num_labels: 8}", "train.sequence_length=16"},

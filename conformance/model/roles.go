@@ -48,6 +48,7 @@ var roles = map[string]facts{
 	"text_classifier":    {outputs: map[string]string{"logits": "batch *", "features": "batch *"}, rows: []string{"logits", "features"}},
 	"image_classifier":   {outputs: map[string]string{"logits": "batch *", "features": "batch *"}, rows: []string{"logits", "features"}},
 	"masked_autoencoder": {outputs: map[string]string{"prediction": "batch * *", "features": "batch *"}, rows: []string{"prediction", "features"}},
+	"masked_patches":     {outputs: map[string]string{"prediction": "batch * *", "features": "batch *"}, rows: []string{"prediction", "features"}},
 	"dual_encoder": {
 		outputs: map[string]string{"image_embeds": "batch *", "text_embeds": "batch *", "logit_scale": ""},
 		rows:    []string{"image_embeds", "text_embeds"},
@@ -111,7 +112,7 @@ func (s *Scenario) values(p ir.Param) int {
 	switch {
 	case slices.Contains(ids, p.Name):
 		return max(s.Vocab, 2)
-	case p.Name == "position_ids":
+	case p.Name == "position_ids" || p.Name == "patch_sources":
 		return p.Type.Shape[len(p.Type.Shape)-1]
 	case p.Name == "segment_ids" || p.Name == "decoder_segment_ids":
 		return 1

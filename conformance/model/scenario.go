@@ -90,11 +90,15 @@ var builtin = map[string][]Scenario{
 		Impossible: raw(`{"relative_attention_num_buckets": 30}`, `{"relative_attention_max_distance": 16}`, `{"feed_forward_proj": "gated-silu"}`, `{"num_heads": 0}`, `{"dropout_rate": 1}`),
 	}},
 	"vit": {{
-		Role: "image_classifier", Dims: rows,
-		Configs: raw(
-			`{"image_size": 12, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 6, "num_labels": 5}`,
-			`{"image_size": 6, "patch_size": 3, "hidden_size": 6, "num_attention_heads": 3, "num_hidden_layers": 1, "intermediate_size": 5, "num_labels": 2, "hidden_act": "relu", "hidden_dropout_prob": 0.1}`),
+		Role: "image_classifier", Dims: rows, Configs: smallViT,
 		Impossible: raw(`{"num_attention_heads": 7}`, `{"patch_size": 15}`, `{"num_labels": 0}`, `{"hidden_act": "step"}`, `{"hidden_dropout_prob": 1}`),
+	}, {
+		Role: "masked_patches", Dims: rows, Configs: append(smallViT,
+			[]byte(`{"image_size": 6, "patch_size": 3, "hidden_size": 6, "num_attention_heads": 3, "num_hidden_layers": 1, "intermediate_size": 5, "patch_prediction": "pixels"}`)),
+		Impossible: raw(`{"num_attention_heads": 7}`, `{"patch_size": 15}`, `{"patch_prediction": "edges"}`, `{"num_channels": 5}`),
+	}, {
+		Role: "two_view_encoder", Dims: []map[string]int{{"batch": 3}, {"batch": 2}}, Configs: smallViT,
+		Impossible: raw(`{"num_attention_heads": 7}`, `{"patch_size": 15}`, `{"projection_dim": 0}`),
 	}},
 	"mae": {{
 		Role: "masked_autoencoder", Dims: rows,
@@ -138,6 +142,9 @@ const (
 )
 
 var (
+	smallViT = raw(
+		`{"image_size": 12, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 6, "num_labels": 5, "projection_dim": 5}`,
+		`{"image_size": 6, "patch_size": 3, "hidden_size": 6, "num_attention_heads": 3, "num_hidden_layers": 1, "intermediate_size": 5, "num_labels": 2, "hidden_act": "relu", "hidden_dropout_prob": 0.1}`)
 	smallMAE = raw(
 		`{"image_size": 12, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 6, "decoder_hidden_size": 4, "decoder_num_attention_heads": 1, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5}`,
 		`{"image_size": 6, "patch_size": 3, "hidden_size": 4, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 6, "decoder_hidden_size": 8, "decoder_num_attention_heads": 4, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5, "mask_ratio": 0.5, "position_embeddings": "none"}`)

@@ -325,6 +325,11 @@ func (b *build) arguments() ([]reference.Tensor, error) {
 				n := b.dims["sequence"]
 				x.Int[r] = int64(n - 1 - r%n)
 			}
+		case "patch_sources":
+			n := p.Type.Shape[1] // the last of a row is hidden
+			for k := n - 1; k < len(x.Int); k += n {
+				x.Int[k] = int64(n)
+			}
 		case "temperature":
 			x.F32[0] = 0.75 // of a division
 		}

@@ -119,6 +119,34 @@ func maskedAutoencoder() []Scenario {
 	}}
 }
 
+func maskedPatches() []Scenario {
+	const patch = 4
+	const patches = (seen / patch) * (seen / patch)
+	scenario := func(name string, size int, hidden func(b Batch, i int) bool) Scenario {
+		return Scenario{
+			Name: name, Grain: images, Rows: plainImages, Random: true,
+			Request: plugin.BindRequest{
+				Role: "masked_patches", Dims: map[string]int{"batch": images},
+				Inputs: []ir.Param{{Name: "patch_sources", Type: ir.T(ir.I32, images, patches)}, {Name: "pixel_values", Type: pixels()}},
+				Outputs: []ir.Param{
+					{Name: "features", Type: ir.T(ir.F32, images, width)}, {Name: "prediction", Type: ir.T(ir.F32, images, patches, size)},
+				},
+			},
+			Free: []Free{{Name: "prediction of patches that are not hidden", Output: "prediction", Places: func(b Batch) (places []int, elements int) {
+				for i := range images * patches {
+					if !hidden(b, i) {
+						places = append(places, i)
+					}
+				}
+				return places, size
+			}}},
+		}
+	}
+	colors := scenario("images, mean colors", 512, func(b Batch, i int) bool { return b["labels"][i] != -100 })
+	colors.Same = []Same{{Name: "all logits of a patch shifted alike", Outputs: []string{"prediction"}, Change: Shifted(2)}}
+	return []Scenario{colors, scenario("images, pixels", patch*patch*channels, func(b Batch, i int) bool { return b["hidden_patches"][i] == 1 })}
+}
+
 func dualEncoder() []Scenario {
 	const length = sequence - 2
 	captions := func(d *Draws, n int) map[string][]int32 {

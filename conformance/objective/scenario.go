@@ -135,6 +135,7 @@ var roles = map[string]func() []Scenario{
 	"text_classifier":         textClassifier,
 	"image_classifier":        imageClassifier,
 	"masked_autoencoder":      maskedAutoencoder,
+	"masked_patches":          maskedPatches,
 	"dual_encoder":            dualEncoder,
 	"two_view_encoder":        twoViews,
 	"discrete_vae":            discreteVAE,

@@ -17,6 +17,7 @@ var roleDims = map[string][]string{
 	"text_classifier":    {"sequence"},
 	"image_classifier":   {},
 	"masked_autoencoder": {},
+	"masked_patches":     {},
 	"dual_encoder":       {"sequence"},
 	"two_view_encoder":   {},
 	"discrete_vae":       {},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -125,6 +126,12 @@ func (m *Images) Put(ctx context.Context, rows arrow.Record, at plugin.Position,
 		}
 		return nil
 	})
+}
+
+// Level is the 8-bit value of which Put made v.
+func (m *Images) Level(v float32) int {
+	share := float64(float64(v)*m.Deviation) + m.Mean
+	return int(math.Floor(float64(share*255) + 0.5))
 }
 
 // named says which sample of the dataset an error is about, if it says so.

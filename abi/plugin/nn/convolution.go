@@ -59,6 +59,20 @@ func (n *Net) MeanPool(x ir.Value) ir.Value {
 	return n.Div(s, n.Full(n.Type(s), float64(n.Dim(x, 1)*n.Dim(x, 2))))
 }
 
+// ProjectionHead maps features [N,E] to embeddings [N,out] of length 1 through
+// hidden values, as many as features where that is 0 (Chen et al., arXiv
+// 2002.05709): parameters projection.0.weight, those and the buffers of batch
+// normalization projection.1, and projection.3.weight.
+func (n *Net) ProjectionHead(features ir.Value, hidden, out int) ir.Value {
+	width := n.Dim(features, 1)
+	if hidden == 0 {
+		hidden = width
+	}
+	y := n.BatchNorm(n.Project(features, "projection.0", FanIn(width), hidden), "projection.1")
+	y = n.Project(n.Unary("relu", y), "projection.3", FanIn(hidden), out)
+	return n.Normalize(y)
+}
+
 // FanOut is He et al.'s normal distribution (arXiv 1502.01852) for a
 // convolution into out channels.
 func FanOut(out, kernel int) plugin.Init { return Normal(math.Sqrt(2 / float64(out*kernel*kernel))) }

@@ -120,13 +120,7 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	}
 	return nn.Module(r.Role, whole, []ir.Param{{Name: "view_a", Type: images}, {Name: "view_b", Type: images}}, func(n *nn.Net) {
 		features := c.encode(n, n.Concatenate(0, n.Input("view_a"), n.Input("view_b")), "encoder.")
-		width, hidden := n.Dim(features, 1), c.hidden
-		if hidden == 0 {
-			hidden = width
-		}
-		y := n.BatchNorm(n.Project(features, "projection.0", nn.FanIn(width), hidden), "projection.1")
-		y = n.Project(n.Unary("relu", y), "projection.3", nn.FanIn(hidden), c.projection)
-		n.Return("embeddings", n.Normalize(y))
+		n.Return("embeddings", n.ProjectionHead(features, c.hidden, c.projection))
 		n.Return("features", features)
 	})
 }
