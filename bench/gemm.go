@@ -3,14 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"slices"
-	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
-	"github.com/seedbed/seedbed/abi/plugin"
-	"github.com/seedbed/seedbed/plugins/backends/cpu"
 	"github.com/spf13/cobra"
 )
 
@@ -113,53 +107,13 @@ func (p product) run(ctx context.Context) (*gemmResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := cpu.New(cpu.Options{Threads: 1})
-	if err != nil {
-		return nil, err
-	}
-	defer backend.Close()
-	e, err := backend.Compile(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	var args []plugin.Argument
-	for _, t := range []ir.Type{at, bt} {
-		x, err := backend.Upload(ctx, t, normal(t))
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, plugin.Argument{Buffer: x})
-	}
-	// Runs until both enough of them and enough time for the clock and the caches to settle.
-	const runs, atLeast = 5, 300 * time.Millisecond
-	var times []float64
-	for start := time.Now(); len(times) < runs || time.Since(start) < atLeast; {
-		began := time.Now()
-		out, err := e.Execute(ctx, args)
-		if err != nil {
-			return nil, err
-		}
-		times = append(times, time.Since(began).Seconds())
-		out[0].Release()
-	}
-	stats, err := backend.Stats(ctx)
+	t, err := timeProgram(ctx, f, 1, false)
 	if err != nil {
 		return nil, err
 	}
 	r := &gemmResult{Product: p.what, Layout: p.layout, M: p.m, N: p.n, K: p.k}
 	operations := 2 * float64(p.m) * float64(p.n) * float64(p.k)
-	r.FLOPS = operations / median(times)
-	r.PeakShare, r.BestShare = r.FLOPS/stats.PeakFLOPS, operations/slices.Min(times)/stats.PeakFLOPS
+	r.FLOPS = operations / t.median
+	r.PeakShare, r.BestShare = r.FLOPS/t.peakFLOPS, operations/t.best/t.peakFLOPS
 	return r, nil
-}
-
-// normal returns a tensor of normal numbers.
-func normal(t ir.Type) []byte {
-	r := rand.New(rand.NewPCG(1, 1))
-	b := make([]byte, 0, t.Bytes())
-	for range t.Elements() {
-		v := math.Float32bits(float32(r.NormFloat64()))
-		b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
-	}
-	return b
 }
