@@ -15,7 +15,7 @@ import (
 
 const fewQueries = 4 // as when a model generates: keys and values are read once, which packing them would double
 
-const queryBlock = 96 // queries whose scores are computed together, in the cache: a multiple of the kernels' rows
+const queryBlock = 48 // queries whose scores are computed together, in the cache: a multiple of the kernels' rows
 
 // attention is what forward and backward know of the operands.
 type attention struct {
@@ -429,6 +429,9 @@ func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32) e
 
 // skips says whether keys that are not seen can be skipped: whether their part in every sum is a finite number times +0.
 func (a *attentionGrad) skips(r *run, b, kv int) bool {
+	if !a.causal { // all are seen, but for segments
+		return false
+	}
 	if !tame(r.f32(a.k.ref), a.k.at(b, 0, kv), a.t, a.k.position, a.d) || !tame(r.f32(a.v.ref), a.v.at(b, 0, kv), a.t, a.v.position, a.e) {
 		return false
 	}
