@@ -15,7 +15,7 @@ import (
 
 const fewQueries = 4 // as when a model generates: keys and values are read once, which packing them would double
 
-const queryBlock = 48 // queries whose scores are computed together, in the cache: a multiple of the kernels' rows
+const queryBlock = 48 // queries whose scores are computed together, in the cache: a multiple of the kernels' 6 rows, where those have 6
 
 // attention is what forward and backward know of the operands.
 type attention struct {
