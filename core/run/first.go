@@ -71,16 +71,9 @@ func openFirstValues(r *recipe.Recipe, state []ir.Param) (_ *firstValues, err er
 	if err != nil {
 		return nil, r.Errorf("model.fresh", "%w", err)
 	}
-	of := map[string]string{} // the tensor that has a name, once renamed
-	for _, name := range tensors.Names() {
-		now := name
-		for _, rule := range m.Rename {
-			now = renamed(now, rule)
-		}
-		if other, twice := of[now]; twice {
-			return nil, r.Errorf("model.rename", "calls both %q and %q of %s %q", other, name, tensors.Path, now)
-		}
-		of[now] = name
+	of, err := tensors.Renamed(m.Rename)
+	if err != nil {
+		return nil, r.Errorf("model.rename", "%w", err)
 	}
 	var wrong []string
 	for _, p := range state {
@@ -115,19 +108,6 @@ func openFirstValues(r *recipe.Recipe, state []ir.Param) (_ *firstValues, err er
 		return nil, r.Errorf("model.init", "%s has none of the model's tensors: it has %s, and the model %s; model.rename changes names", tensors.Path, some(f.told.Unused), some(names))
 	}
 	return f, nil
-}
-
-// renamed applies a rule old=new to a name, or ^old=new, which is about how it
-// begins.
-func renamed(name, rule string) string {
-	from, to, _ := strings.Cut(rule, "=")
-	if start, ok := strings.CutPrefix(from, "^"); ok {
-		if rest, ok := strings.CutPrefix(name, start); ok {
-			return to + rest
-		}
-		return name
-	}
-	return strings.ReplaceAll(name, from, to)
 }
 
 func (f *firstValues) close() {
