@@ -142,6 +142,13 @@ func TestIdentity(t *testing.T) {
 		"avx512":   cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL,
 		"neon":     runtime.GOARCH == "arm64",
 	}
+	// A backend in a module of its own, which claims primitives only.
+	closures := filepath.Join(x.dir, "closures.exe") // a name that every system runs
+	build := exec.Command("go", "build", "-o", closures, ".")
+	build.Dir = filepath.Join("..", "..", "examples", "backend-plugin")
+	built, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", built)
+
 	five := []string{"--set", "train.in_flight=5", "--set", "train.prefetch=7", "--set", "train.eval_every=0", "--set", "checkpoint.every=0"}
 	for name, c := range map[string]struct {
 		path string // of SEEDBED_CPU
@@ -151,6 +158,7 @@ func TestIdentity(t *testing.T) {
 		// grains in flight.
 		"reference, a step at a time": {"", []string{"--backend", "reference", "--set", "train.in_flight=1", "--set", "train.prefetch=1"}},
 		"reference, five at a time":   {"", append([]string{"--backend", "reference"}, five...)},
+		"closures":                    {"", []string{"--backend", closures}},
 		"cpu, a step at a time":       {"", []string{"--set", "train.in_flight=1", "--set", "train.prefetch=1"}},
 		"cpu, five at a time":         {"", five},
 		"portable, 1 thread":          {"portable", []string{"--threads", "1"}},
