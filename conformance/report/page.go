@@ -30,7 +30,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 		}
 		return s
 	},
-	"day": func(t time.Time) string { return t.Format("2006-01-02 15:04 UTC") },
+	"line": func(s string) string { first, _, _ := strings.Cut(s, "\n"); return first },
+	"day":  func(t time.Time) string { return t.Format("2006-01-02 15:04 UTC") },
 }).Parse(pageText))
 
 // square is a place of the pass matrix.

@@ -64,7 +64,7 @@ func TestPage(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, example().WriteHTML(&b))
 	page := b.String()
-	for _, want := range []string{"&lt;mine&gt; 1.0", "does not conform", "ops/exp/f32/3", "add i64: 10 cases", "1 min 33 s", "not yet"} {
+	for _, want := range []string{"&lt;mine&gt; 1.0", "does not conform", "ops/exp/f32/3", "add i64: 10 cases", "1 min 33 s", "not yet", "<summary>ops/exp/f32/3<span>got"} {
 		assert.Contains(t, page, want)
 	}
 	// Text from outside stays text, and the page asks the network for nothing.
