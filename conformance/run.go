@@ -54,7 +54,7 @@ func (o *Options) suiteOptions() (suite.Options, error) {
 	if o.Seed == 0 {
 		o.Seed = receiptSeed
 	}
-	s := suite.Options{Workers: o.Workers, Skips: o.Skips, Progress: o.Progress}
+	s := suite.Options{Workers: o.Workers, Skips: o.Skips, Whole: o.Profile == "full" && !o.ReceiptOnly, Progress: o.Progress}
 	if o.Only != "" {
 		re, err := regexp.Compile(o.Only)
 		if err != nil {

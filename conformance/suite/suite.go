@@ -42,6 +42,9 @@ type Options struct {
 	Only *regexp.Regexp
 	// Skips excuse cases.
 	Skips []Skip
+	// Whole says that the units have every case there is, so that a skip that
+	// matches none of them is a mistake.
+	Whole bool
 	// Progress, where set, is told now and then how far the run is.
 	Progress func(Progress)
 	// FirstFailure ends the run at the first failure.
@@ -271,7 +274,11 @@ func collect(rep *report.Report, units []Unit, recorders []*Recorder, o *Options
 			rep.Failures = append(rep.Failures, report.Failure{Suite: "skips", Case: s.Cases, Message: fmt.Sprintf(format, args...)})
 		}
 		switch {
-		case o.Only != nil || matched[k] == 0:
+		case o.Only != nil:
+		case matched[k] == 0:
+			if o.Whole {
+				fail("the skip matches no case; take it out")
+			}
 		case excused[k] == 0:
 			fail("unexpected pass: all %d cases that the skip matches pass; take it out", matched[k])
 		}

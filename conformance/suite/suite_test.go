@@ -117,6 +117,11 @@ func TestSkips(t *testing.T) {
 	assert.Contains(t, rep.Failures[0].Message, "unexpected pass")
 	rep = run(t, Options{Skips: []Skip{skip}}, unit("u", 3, 0, 1))
 	assert.Equal(t, 1, rep.Total().Failed)
+	// One of no case is a mistake where no larger profile has the case.
+	assert.True(t, run(t, Options{Skips: []Skip{skip}}, unit("v", 3)).Passed())
+	rep = run(t, Options{Skips: []Skip{skip}, Whole: true}, unit("v", 3))
+	assert.False(t, rep.Passed())
+	assert.Contains(t, rep.Failures[0].Message, "matches no case")
 }
 
 func TestReadSkips(t *testing.T) {
