@@ -57,6 +57,12 @@ func misbehave(way string) error {
 	switch way {
 	case "panic":
 		panic("not today")
+	case "crash": // outside the call, where nothing can recover
+		go panic("no weights")
+		select {}
+	case "abort":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		select {}
 	case "exit":
 		os.Exit(3)
 	case "kill":
@@ -200,6 +206,12 @@ func TestFaultsWithin(t *testing.T) {
 				}
 			})
 		}
+	}
+	for way, says := range map[string]string{"crash": "\n\tpanic: no weights\n", "abort": "\n\tSIGABRT: abort\n"} {
+		run("execute "+way, func(t *testing.T, err error) {
+			require.ErrorIs(t, err, plugins.ErrDied)
+			assert.ErrorContains(t, err, says, "of a crash the text is told, not the registers")
+		})
 	}
 	for _, way := range []string{"few", "many", "none", "nil", "another shape"} {
 		run("results "+way, func(t *testing.T, err error) { require.Error(t, err) })
