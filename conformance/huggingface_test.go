@@ -175,6 +175,15 @@ var hubFiles = map[string]hubFile{
 		inputs:  func(map[string][]float64) map[string][]float64 { return map[string][]float64{"text_positions": {4, 6}} },
 		outputs: hubSame("image_embeds", "text_embeds"),
 	},
+	"clip-resnet": {
+		model: clip.Model, role: "dual_encoder", dims: hubGPT.dims,
+		config: `{"vocab_size": 19, "max_position_embeddings": 8, "projection_dim": 6,
+			"text_hidden_size": 8, "text_num_hidden_layers": 2, "text_num_attention_heads": 2, "text_intermediate_size": 12,
+			"vision_tower": "resnet", "image_size": 64, "vision_hidden_size": 64, "vision_num_attention_heads": 2,
+			"vision_depth_1": 2, "vision_depth_2": 1, "vision_depth_3": 1, "vision_depth_4": 1}`,
+		inputs:  func(map[string][]float64) map[string][]float64 { return map[string][]float64{"text_positions": {4, 6}} },
+		outputs: hubSame("image_embeds", "text_embeds"),
+	},
 }
 
 // renames reads a row of the table in docs/fine-tuning.md.

@@ -34,7 +34,7 @@ func TestPaperSizes(t *testing.T) {
 	for name, want := range map[string]int64{
 		"gpt": 125_226_240, "bert": 110_106_428, "t5": 222_903_552, "resnet": 25_557_032, "vit": 86_567_656,
 		"mae": 329_239_296, "simclr": 27_968_576, "clip": 151_277_313, "dvae": 6_602_246, "dalle": 12_291_821_184,
-		"vit-masked": 86_193_152,
+		"vit-masked": 86_193_152, "clip-resnet": 102_007_137,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,6 +66,8 @@ var tiny = map[string][]string{
 	"simclr":     {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
 	"clip": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 16, patch_size: 8, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
 		"vision_hidden_size: 8, vision_num_hidden_layers: 1, vision_num_attention_heads: 2, vision_intermediate_size: 8}", "data.vocab_size=300", "train.sequence_length=12"},
+	"clip-resnet": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 32, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
+		"vision_tower: resnet, vision_hidden_size: 64, vision_num_attention_heads: 2, vision_depth_1: 1, vision_depth_2: 1, vision_depth_3: 1, vision_depth_4: 1}", "data.vocab_size=300", "train.sequence_length=12"},
 	"bert-finetune": {"model.config={vocab_size: 300, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, max_position_embeddings: 16, hidden_dropout_prob: 0.1, num_labels: 8}", "train.sequence_length=16"},
 	"mae-finetune":  {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, decoder_hidden_size: 8, decoder_num_attention_heads: 2, num_labels: 8}"},
 	"simclr-probe":  {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, num_labels: 8}"},

@@ -111,8 +111,9 @@ var builtin = map[string][]Scenario{
 		Role: "dual_encoder", Dims: []map[string]int{{"batch": 3, "sequence": 5}, {"batch": 2, "sequence": 2}, {"batch": 1, "sequence": 7}}, Vocab: 9,
 		Configs: raw(
 			`{"vocab_size": 9, "max_position_embeddings": 7, "image_size": 8, "patch_size": 4, "num_channels": 1, "projection_dim": 6, "text_hidden_size": 8, "text_num_hidden_layers": 1, "text_num_attention_heads": 2, "text_intermediate_size": 5, "vision_hidden_size": 6, "vision_num_hidden_layers": 1, "vision_num_attention_heads": 3, "vision_intermediate_size": 7}`,
-			`{"vocab_size": 9, "max_position_embeddings": 9, "image_size": 6, "patch_size": 3, "projection_dim": 4, "text_hidden_size": 4, "text_num_hidden_layers": 2, "text_num_attention_heads": 1, "text_intermediate_size": 5, "vision_hidden_size": 8, "vision_num_hidden_layers": 2, "vision_num_attention_heads": 2, "vision_intermediate_size": 7, "hidden_act": "gelu"}`),
-		Impossible: raw(`{"text_num_attention_heads": 7}`, `{"vision_num_attention_heads": 7}`, `{"patch_size": 15}`, `{"max_position_embeddings": 4}`, `{"projection_dim": 0}`),
+			`{"vocab_size": 9, "max_position_embeddings": 9, "image_size": 6, "patch_size": 3, "projection_dim": 4, "text_hidden_size": 4, "text_num_hidden_layers": 2, "text_num_attention_heads": 1, "text_intermediate_size": 5, "vision_hidden_size": 8, "vision_num_hidden_layers": 2, "vision_num_attention_heads": 2, "vision_intermediate_size": 7, "hidden_act": "gelu"}`,
+			`{"vocab_size": 9, "max_position_embeddings": 7, "image_size": 32, "num_channels": 1, "projection_dim": 4, "text_hidden_size": 4, "text_num_hidden_layers": 1, "text_num_attention_heads": 1, "text_intermediate_size": 5, "vision_tower": "resnet", "vision_hidden_size": 64, "vision_num_attention_heads": 2, "vision_depth_1": 1, "vision_depth_2": 1, "vision_depth_3": 1, "vision_depth_4": 1}`),
+		Impossible: raw(`{"text_num_attention_heads": 7}`, `{"vision_num_attention_heads": 7}`, `{"patch_size": 15}`, `{"max_position_embeddings": 4}`, `{"projection_dim": 0}`, `{"vision_tower": "resnet", "image_size": 100}`),
 	}},
 	"resnet": {{
 		Role: "image_classifier", Dims: []map[string]int{{"batch": 4}, {"batch": 3}},

@@ -36,9 +36,12 @@ const batchNormDecay = 0.9
 // name.running_var, the unbiased variance: those of the batch when training,
 // the buffers when evaluating. As in PyTorch, but for its num_batches_tracked,
 // which nothing depends on.
-func (n *Net) BatchNorm(x ir.Value, name string) ir.Value {
+func (n *Net) BatchNorm(x ir.Value, name string) ir.Value { return n.ScaledBatchNorm(x, name, Ones()) }
+
+// ScaledBatchNorm is BatchNorm whose weight begins as init.
+func (n *Net) ScaledBatchNorm(x ir.Value, name string, init plugin.Init) ir.Value {
 	width, rows := n.Dim(x, -1), n.Type(x).Elements()/max(n.Dim(x, -1), 1)
-	weight, bias := n.Weight(name+".weight", Ones(), width), n.Weight(name+".bias", Zeros(), width)
+	weight, bias := n.Weight(name+".weight", init, width), n.Weight(name+".bias", Zeros(), width)
 	var y, mean, variance ir.Value
 	if !n.Evaluating {
 		y, mean, variance = n.BatchNormTraining(x, weight, bias, n.Epsilon)
@@ -51,6 +54,14 @@ func (n *Net) BatchNorm(x ir.Value, name string) ir.Value {
 		return n.BatchNormInference(x, weight, bias, runningMean, runningVar, n.Epsilon)
 	}
 	return y
+}
+
+// AvgPool2D is the mean over squares of size by size pixels of x [B,H,W,C] that do
+// not overlap.
+func (n *Net) AvgPool2D(x ir.Value, size int) ir.Value {
+	two := func(v int) []int { return []int{v, v} }
+	w := ir.Window{Size: two(size), Stride: two(size), Low: two(0), High: two(0), BaseDilation: two(1), Dilation: two(1)}
+	return n.Builder.AvgPool(x, w, true)
 }
 
 // MeanPool is the mean over height and width of x [B,H,W,C]: [B,C].

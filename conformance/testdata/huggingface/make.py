@@ -2,8 +2,14 @@
 what they compute in float64 (io.safetensors). Made with transformers 5.24.0 and torch 2.15.0:
 
     python conformance/testdata/huggingface/make.py
+
+clip-resnet has the image tower of open_clip_torch 3.3.0, of which nothing but modified_resnet.py is run:
+
+    pip install --no-deps --target DIR open_clip_torch==3.3.0; OPEN_CLIP=DIR python ...
 """
 import os
+import sys
+import types
 
 import torch
 import transformers as t
@@ -106,3 +112,31 @@ def clip(m):
 
 put("clip", t.CLIPModel(t.CLIPConfig(projection_dim=6, vision_config=vision, text_config=dict(
     small, vocab_size=vocab, max_position_embeddings=8, eos_token_id=vocab - 1, bos_token_id=0, pad_token_id=1))), clip)
+
+# The package would import what is not needed.
+package = types.ModuleType("open_clip")
+package.__path__ = [os.path.join(os.environ["OPEN_CLIP"], "open_clip")]
+sys.modules["open_clip"], sys.modules["open_clip.utils"] = package, types.SimpleNamespace(freeze_batch_norm_2d=None, feature_take_indices=None)
+from open_clip.modified_resnet import ModifiedResNet  # noqa: E402
+
+
+class Residual(t.CLIPModel):
+    """A CLIPModel whose image tower is open_clip's."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        del self.vision_model, self.visual_projection
+        self.visual = ModifiedResNet(layers=[2, 1, 1, 1], output_dim=6, heads=2, image_size=64, width=2)
+
+
+wide = image(64)
+
+
+def residual(m):
+    text, image = m.get_text_features(captions), m.visual(wide)
+    text = getattr(text, "pooler_output", text)
+    return {"input_ids": captions, "pixel_values": wide, "image_embeds": image / image.norm(dim=-1, keepdim=True), "text_embeds": text / text.norm(dim=-1, keepdim=True)}
+
+
+put("clip-resnet", Residual(t.CLIPConfig(projection_dim=6, vision_config=vision, text_config=dict(
+    small, vocab_size=vocab, max_position_embeddings=8, eos_token_id=vocab - 1, bos_token_id=0, pad_token_id=1))), residual)

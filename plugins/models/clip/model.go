@@ -3,6 +3,7 @@ package clip
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -19,7 +20,7 @@ const role = "dual_encoder"
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "clip", Version: "0.1.0", Doc: "An image and a text encoder with embeddings in common: CLIP.", Roles: []string{role}}
+	return plugin.Info{Name: "clip", Version: "0.2.0", Doc: "An image and a text encoder with embeddings in common: CLIP.", Roles: []string{role}}
 }
 
 // tower is one of the two transformers.
@@ -30,7 +31,8 @@ type tower struct{ width, layers, heads, inner int }
 type settings struct {
 	vocab, positions, image, patch, channels, projection int
 	text, vision                                         tower
-	activation                                           string
+	residual                                             residual
+	activation, tower                                    string
 	epsilon, temperature                                 float64
 }
 
@@ -44,7 +46,12 @@ func (t *tower) fields(name string, width, heads int) []config.Field {
 }
 
 func (c *settings) fields() []config.Field {
-	return append(append(c.text.fields("text", 512, 8), c.vision.fields("vision", 768, 12)...),
+	return append(slices.Concat(c.text.fields("text", 512, 8), c.vision.fields("vision", 768, 12), c.residual.fields()),
+		// The image tower: vision_hidden_size is the width of its features, of
+		// which the residual one attends with vision_num_attention_heads; that one
+		// has vision_depth_1 to 4 blocks, and the other vision_num_hidden_layers,
+		// vision_intermediate_size and patch_size.
+		config.Word("vision_tower", &c.tower, "transformer", "resnet"),
 		config.Int("vocab_size", &c.vocab, 49408, 1, 1<<24),
 		config.Int("max_position_embeddings", &c.positions, 77, 1, 1<<20),
 		config.Int("image_size", &c.image, 224, 1, 1<<12),
@@ -58,14 +65,26 @@ func (c *settings) fields() []config.Field {
 	)
 }
 
-// presets are the paper's.
+// presets are the paper's (tables 19 and 20).
 func (c *settings) presets() []config.Preset {
+	resnet := func(width, image, text, projection int, depths ...int) func() {
+		return func() {
+			c.tower, c.residual.depths, c.image, c.projection = "resnet", [stages]int(depths), image, projection
+			c.vision.width, c.vision.heads = shrink*width, width/2
+			c.text = tower{text, 12, text / 64, 4 * text}
+		}
+	}
 	return []config.Preset{
 		{Name: "clip-vit-base-patch32", Set: func() {}},
 		{Name: "clip-vit-base-patch16", Set: func() { c.patch = 16 }},
 		{Name: "clip-vit-large-patch14", Set: func() {
 			c.text, c.vision, c.patch, c.projection = tower{768, 12, 12, 3072}, tower{1024, 24, 16, 4096}, 14, 768
 		}},
+		{Name: "clip-rn50", Set: resnet(64, 224, 512, 1024, 3, 4, 6, 3)},
+		{Name: "clip-rn101", Set: resnet(64, 224, 512, 512, 3, 4, 23, 3)},
+		{Name: "clip-rn50x4", Set: resnet(80, 288, 640, 640, 4, 6, 10, 6)},
+		{Name: "clip-rn50x16", Set: resnet(96, 384, 768, 768, 6, 8, 18, 8)},
+		{Name: "clip-rn50x64", Set: resnet(128, 448, 1024, 1024, 3, 15, 36, 10)},
 	}
 }
 
@@ -82,8 +101,13 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 			return nil, config.Wrong(name+"_num_attention_heads", "%d heads do not divide %s_hidden_size %d", t.heads, name, t.width)
 		}
 	}
+	if c.tower == "resnet" {
+		if err := c.checkResidual(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case c.image%c.patch != 0:
+	case c.tower == "transformer" && c.image%c.patch != 0:
 		return nil, config.Wrong("patch_size", "%d does not divide image_size %d", c.patch, c.image)
 	case dims[1] > c.positions:
 		return nil, config.Wrong("max_position_embeddings", "%d is less than the dimension \"sequence\", %d", c.positions, dims[1])
@@ -99,7 +123,11 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	}
 	return nn.Module(role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
-		n.Return("image_embeds", c.project(n, c.images(n), "visual_projection"))
+		if c.tower == "resnet" {
+			n.Return("image_embeds", n.Normalize(c.places(n)))
+		} else {
+			n.Return("image_embeds", c.project(n, c.images(n), "visual_projection"))
+		}
 		n.Return("text_embeds", c.project(n, c.captions(n), "text_projection"))
 		n.Return("logit_scale", n.Weight("logit_scale", plugin.Init{Kind: plugin.InitNormal, Mean: c.temperature}))
 	})

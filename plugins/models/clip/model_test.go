@@ -11,7 +11,8 @@ var dims = map[string]int{"batch": 2, "sequence": 6}
 
 // The counts are those of the published checkpoints.
 func TestPresetsHaveThePublishedSizes(t *testing.T) {
-	for preset, want := range map[string]int{"clip-vit-base-patch32": 151_277_313, "clip-vit-base-patch16": 149_620_737, "clip-vit-large-patch14": 427_616_513} {
+	for preset, want := range map[string]int{"clip-vit-base-patch32": 151_277_313, "clip-vit-base-patch16": 149_620_737, "clip-vit-large-patch14": 427_616_513,
+		"clip-rn50": 102_007_137, "clip-rn101": 119_688_033, "clip-rn50x4": 178_300_601, "clip-rn50x16": 290_979_217, "clip-rn50x64": 623_258_305} {
 		assert.Equal(t, want, nntest.Elements(nntest.Build(t, Model, role, `{"preset": "`+preset+`"}`, dims)), preset)
 	}
 }
@@ -25,11 +26,40 @@ func TestModule(t *testing.T) {
 	}, nntest.Types(m))
 }
 
+// The residual tower's shapes, and that all else is the same.
+func TestResidualTower(t *testing.T) {
+	const text = `"vocab_size": 9, "projection_dim": 6, "text_hidden_size": 8, "text_num_hidden_layers": 1, "text_num_attention_heads": 1, "vision_num_attention_heads": 2`
+	m := nntest.Build(t, Model, role, `{`+text+`, "image_size": 64, "vision_tower": "resnet", "vision_hidden_size": 64, "vision_depth_1": 2, "vision_depth_2": 1, "vision_depth_3": 1, "vision_depth_4": 1}`, dims)
+	types := map[string]string{}
+	for _, p := range m.Parameters {
+		types[p.Name] = p.Type.String()
+	}
+	for name, want := range map[string]string{
+		"visual.conv1.weight": "f32[1,3,3,3]", "visual.conv3.weight": "f32[2,1,3,3]", "visual.layer1.0.downsample.0.weight": "f32[8,2,1,1]",
+		"visual.layer1.1.conv1.weight": "f32[2,8,1,1]", "visual.layer4.0.conv2.weight": "f32[16,16,3,3]", "visual.layer4.0.bn3.weight": "f32[64]",
+		"visual.attnpool.positional_embedding": "f32[5,64]", "visual.attnpool.c_proj.weight": "f32[6,64]",
+	} {
+		assert.Equal(t, want, types[name], name)
+	}
+	assert.NotContains(t, types, "visual_projection.weight")
+	assert.NotContains(t, types, "visual.layer1.1.downsample.0.weight")
+	got := nntest.Types(m)
+	assert.Equal(t, "f32[2,6]", got["image_embeds"])
+	assert.Len(t, m.Buffers, 2*(3+5*3+4))
+	plain := nntest.Build(t, Model, role, `{`+text+`, "image_size": 8, "patch_size": 4, "vision_hidden_size": 64}`, dims)
+	for _, name := range nntest.Anew(m, plain) {
+		assert.Contains(t, name, "visual.")
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	nntest.Refuses(t, Model, role, dims, map[string]string{
-		"field text_num_attention_heads: 7 heads do not divide text_hidden_size 512":     `{"text_num_attention_heads": 7}`,
-		"field vision_num_attention_heads: 7 heads do not divide vision_hidden_size 768": `{"vision_num_attention_heads": 7}`,
-		"field patch_size: 15 does not divide image_size 224":                            `{"patch_size": 15}`,
-		`field max_position_embeddings: 5 is less than the dimension "sequence", 6`:      `{"max_position_embeddings": 5}`,
+		"field text_num_attention_heads: 7 heads do not divide text_hidden_size 512":        `{"text_num_attention_heads": 7}`,
+		"field vision_num_attention_heads: 7 heads do not divide vision_hidden_size 768":    `{"vision_num_attention_heads": 7}`,
+		"field patch_size: 15 does not divide image_size 224":                               `{"patch_size": 15}`,
+		"field vision_hidden_size: must be a multiple of 64 for vision_tower resnet, is 96": `{"vision_tower": "resnet", "vision_hidden_size": 96}`,
+		"field image_size: must be a multiple of 32 for vision_tower resnet, is 100":        `{"vision_tower": "resnet", "image_size": 100}`,
+		"field vision_tower: must be one of transformer, resnet":                            `{"vision_tower": "vit"}`,
+		`field max_position_embeddings: 5 is less than the dimension "sequence", 6`:         `{"max_position_embeddings": 5}`,
 	})
 }
