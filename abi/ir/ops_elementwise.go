@@ -110,7 +110,7 @@ func init() {
 		}),
 		single("relu", "x where x > 0 or x is NaN, else +0. The gradient at 0 is 0.", exactResult, floats, func(g *Gradient) Value {
 			zero := g.B.Zeros(g.B.Type(g.In[0]))
-			return g.B.Select(g.B.Compare("gt", g.In[0], zero), g.Ct[0], zero)
+			return g.B.Select(g.B.Compare("gt", g.Out[0], zero), g.Ct[0], zero) // the result is above 0 where x is, and x need not be kept
 		}),
 		single("gelu", "x * (1 + erf(x/sqrt(2))) / 2 (Hendrycks and Gimpel, arXiv 1606.08415).", correct, floats, derivative("gelu_derivative")),
 		single("gelu_tanh", "x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2, the approximation used by GPT-2.", correct, floats, derivative("gelu_tanh_derivative")),
