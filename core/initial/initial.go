@@ -2,6 +2,9 @@ package initial
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -26,7 +29,7 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 	}
 	out := make([]float32, p.Type.Elements())
 	s := numerics.Stream{Seed: seed, Stream: uint32(index), Step: streamStep}
-	scale := numerics.F32FromF64(p.Init.Scale)
+	scale, mean := numerics.F32FromF64(p.Init.Scale), numerics.F32FromF64(p.Init.Mean)
 	switch p.Init.Kind {
 	case plugin.InitZeros:
 	case plugin.InitOnes:
@@ -34,20 +37,45 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 			out[i] = 1
 		}
 	case plugin.InitNormal:
-		s.FillNormal(out, 0)
-		mean := numerics.F32FromF64(p.Init.Mean)
-		for i, z := range out {
-			out[i] = float32(z * scale)
-			if mean != 0 {
-				out[i] += mean
+		inParts(out, func(part []float32, first uint64) {
+			s.FillNormal(part, first)
+			for i, z := range part {
+				part[i] = float32(z * scale)
+				if mean != 0 {
+					part[i] += mean
+				}
 			}
-		}
+		})
 	case plugin.InitUniform:
-		for i := range out {
-			out[i] = numerics.FMA(s.UniformAt(uint64(i)), 2*scale, -scale)
-		}
+		inParts(out, func(part []float32, first uint64) {
+			s.FillUniform(part, first)
+			for i, u := range part {
+				part[i] = numerics.FMA(u, 2*scale, -scale)
+			}
+		})
 	default:
 		return nil, fmt.Errorf("parameter %q: unknown init %q", p.Name, p.Init.Kind)
 	}
 	return out, nil
+}
+
+// partSize is a number of elements that a processor draws at a time: whole blocks of the generator.
+const partSize = 1 << 14
+
+// inParts calls draw for each part of x, the index of whose first element it is told, on all processors.
+func inParts(x []float32, draw func(part []float32, first uint64)) {
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(x)+partSize-1)/partSize) {
+		done.Go(func() {
+			for {
+				lo := int(next.Add(partSize)) - partSize
+				if lo >= len(x) {
+					return
+				}
+				draw(x[lo:min(lo+partSize, len(x))], uint64(lo))
+			}
+		})
+	}
+	done.Wait()
 }

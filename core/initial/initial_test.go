@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/abi/numerics"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,17 @@ func TestValuesDependOnSeedAndIndexAlone(t *testing.T) {
 	short, err := Values(parameter(plugin.InitNormal, 1, 10), 1, 7)
 	require.NoError(t, err)
 	assert.Equal(t, long[:10], short)
+	parts, err := Values(parameter(plugin.InitNormal, 1, 3*partSize+5), 1, 7)
+	require.NoError(t, err)
+	stream := numerics.Stream{Seed: 7, Stream: 1, Step: streamStep}
+	for i, v := range parts {
+		require.Equal(t, stream.NormalAt(uint64(i)), v, "element %d", i)
+	}
+	parts, err = Values(parameter(plugin.InitUniform, 2, 2*partSize+3), 1, 7)
+	require.NoError(t, err)
+	for i, v := range parts {
+		require.Equal(t, numerics.FMA(stream.UniformAt(uint64(i)), 4, -2), v, "element %d", i)
+	}
 	for _, c := range []struct {
 		index int
 		seed  uint64

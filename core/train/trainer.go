@@ -406,10 +406,14 @@ func (t *Trainer) Initialize(ctx context.Context) error {
 			return initial.Values(plugin.Parameter{Name: x.Name, Type: x.Type, Init: x.Init}, 0, 0)
 		}
 	}
+	var zeros []byte // of the slots, one after the other
 	return t.set(ctx, 0, func(name string, typ ir.Type) ([]byte, error) {
 		draw, ok := first[name]
 		if !ok {
-			return make([]byte, typ.Bytes()), nil
+			if n := typ.Bytes(); len(zeros) < n {
+				zeros = make([]byte, n)
+			}
+			return zeros[:typ.Bytes()], nil
 		}
 		if t.c.First != nil {
 			if data, err := t.c.First(strings.TrimPrefix(name, step.SlotName(step.EMASlot, ""))); data != nil || err != nil {
