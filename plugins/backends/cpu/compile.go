@@ -111,9 +111,9 @@ func (c *compiler) lower(op *ir.Op) error {
 		return fmt.Errorf("the cpu backend does not know the op")
 	}
 	switch {
-	case !c.read(op) || c.putOff(op) || c.putOffMask(op):
+	case !c.read(op) || c.isReluMask(op) || c.putOff(op):
 		return nil
-	case fusable(op, c.types):
+	case c.fusable(op):
 		c.chain(op)
 		return nil
 	}

@@ -24,17 +24,80 @@ func fusable(op *ir.Op, types []ir.Type) bool {
 	return one || two || op.Name == "fma"
 }
 
+// fusable is the function of that name, and also knows the gradient of relu.
+func (c *compiler) fusable(op *ir.Op) bool { return fusable(op, c.types) || c.reluMask(op) != nil }
+
+// inputs are the values of which a fusable op's result is made, element by element.
+func (c *compiler) inputs(op *ir.Op) []ir.Value {
+	if mask := c.reluMask(op); mask != nil {
+		return []ir.Value{mask.Operands[0], op.Operands[1]}
+	}
+	return op.Operands
+}
+
+// reluMask returns the comparison x > 0 of the gradient of relu, a select between a cotangent and zeros, if op is one and so are all that
+// read the comparison: it then needs no memory.
+func (c *compiler) reluMask(op *ir.Op) *ir.Op {
+	x := &c.fusion
+	if op.Name != "select" || op.Results[0].DType != ir.F32 || x.maker[op.Operands[0]] == none {
+		return nil
+	}
+	mask := &x.f.Ops[x.maker[op.Operands[0]]]
+	if !c.isReluMask(mask) {
+		return nil
+	}
+	return mask
+}
+
+func (c *compiler) isReluMask(op *ir.Op) bool {
+	x := &c.fusion
+	zeros := func(v ir.Value) bool {
+		return x.maker[v] != none && x.f.Ops[x.maker[v]].Name == "constant" && !slices.ContainsFunc(x.f.Ops[x.maker[v]].Attrs.Bytes("value"), func(b byte) bool { return b != 0 })
+	}
+	if op.Name != "compare" || op.Attrs.Str("direction") != "gt" || c.types[op.Operands[0]].DType != ir.F32 || op.Results[0].Elements() == 0 || !zeros(op.Operands[1]) {
+		return false
+	}
+	return !slices.ContainsFunc(x.readers[op.First], func(i int) bool {
+		if i == len(x.f.Ops) {
+			return true
+		}
+		s := &x.f.Ops[i]
+		return s.Name != "select" || s.Results[0].DType != ir.F32 || s.Operands[0] != op.First || !zeros(s.Operands[2])
+	})
+}
+
+// reluGradient is what such a select computes of x and the cotangent.
+var reluGradient = binaryVec{
+	both: vec.ReluGrad,
+	right: func(dst, x []float32, ct float32) {
+		for i, v := range x {
+			dst[i] = 0
+			if v > 0 {
+				dst[i] = ct
+			}
+		}
+	},
+	left: func(dst, ct []float32, x float32) {
+		if x > 0 {
+			copy(dst, ct)
+		} else {
+			clear(dst)
+		}
+	},
+}
+
 // fusion is what the compiler knows of uses.
 type fusion struct {
 	f       *ir.Func
-	maker   []int    // by value: the op
+	maker   []int    // by value: the op, or none
 	readers [][]int  // by value: ops; len(f.Ops) for the function's results
 	putOff  []*ir.Op // by value: what makes it, if that was put off
+	done    []bool   // by op: a sum that has computed what was put off for itself
 }
 
 func newFusion(f *ir.Func) fusion {
 	n := f.NumValues()
-	x := fusion{f: f, maker: make([]int, n), readers: make([][]int, n), putOff: make([]*ir.Op, n)}
+	x := fusion{f: f, maker: slices.Repeat([]int{none}, n), readers: make([][]int, n), putOff: make([]*ir.Op, n), done: make([]bool, len(f.Ops)+1)}
 	for i := range f.Ops {
 		for k := range f.Ops[i].Results {
 			x.maker[f.Ops[i].Result(k)] = i
@@ -59,7 +122,7 @@ func (c *compiler) read(op *ir.Op) bool {
 	return false
 }
 
-// chained says whether only ops of a chain of op's size read what it gives.
+// chained says whether only ops of a chain of op's size read what it gives, and sums that compute it on the way.
 func (c *compiler) chained(op *ir.Op) bool {
 	x := &c.fusion
 	if len(op.Results) != 1 {
@@ -67,11 +130,22 @@ func (c *compiler) chained(op *ir.Op) bool {
 	}
 	size := op.Results[0].Elements()
 	for _, i := range x.readers[op.First] {
-		if i == len(x.f.Ops) || !fusable(&x.f.Ops[i], c.types) || x.f.Ops[i].Results[0].Elements() != size {
+		if i == len(x.f.Ops) || !c.sumsAbout(&x.f.Ops[i], op) && (!c.fusable(&x.f.Ops[i]) || x.f.Ops[i].Results[0].Elements() != size) {
 			return false
 		}
 	}
 	return true
+}
+
+// sumsAbout says whether sum is one of those that aboutMean knows if op, of one of its operands, is put off.
+func (c *compiler) sumsAbout(sum, op *ir.Op) bool {
+	putOff := func(v ir.Value, name string) bool { d := c.fusion.putOff[v]; return d != nil && d.Name == name }
+	normal := op.Name == "multiply" && putOff(op.Operands[0], "subtract")
+	if sum.Name != "reduce_dot" || sum.Operands[1] != op.First || op.Name != "subtract" && !normal || !putOff(op.Operands[1], "broadcast_in_dim") {
+		return false
+	}
+	squares := sum.Operands[0] == op.First
+	return squares != normal
 }
 
 // putOff puts op off if it can be, and says whether it did.
@@ -79,7 +153,7 @@ func (c *compiler) putOff(op *ir.Op) bool {
 	switch {
 	case op.Results[0].DType != ir.F32 || op.Results[0].Elements() == 0 || !c.chained(op):
 		return false
-	case fusable(op, c.types):
+	case c.fusable(op):
 	case op.Name == "broadcast_in_dim":
 		if _, _, ok := c.repeats(op); !ok || c.splats[op.Operands[0]] != nil {
 			return false
@@ -166,7 +240,7 @@ func (c *compiler) force(v ir.Value) {
 	op := c.fusion.putOff[v]
 	c.fusion.putOff[v] = nil
 	at := c.begin(op)
-	if fusable(op, c.types) {
+	if c.fusable(op) {
 		c.chain(op)
 	} else if err := lowerings[op.Name](c, op); err != nil {
 		c.failed = err
@@ -195,11 +269,11 @@ func (g *chainBuilder) collect(root *ir.Op) {
 	seen := map[ir.Value]bool{}
 	var visit func(op *ir.Op)
 	visit = func(op *ir.Op) {
-		for _, v := range op.Operands {
+		for _, v := range c.inputs(op) {
 			if p := c.fusion.putOff[v]; p != nil && !seen[v] {
 				seen[v] = true
 				switch {
-				case fusable(p, c.types):
+				case c.fusable(p):
 					visit(p)
 				case p.Name == "dot_general" && g.dot == nil:
 					g.dot = p
@@ -228,15 +302,21 @@ func (g *chainBuilder) emit(root *ir.Op) {
 	for _, op := range g.ops {
 		c.fusion.putOff[op.First] = nil
 	}
+	var all []*ir.Op
 	if g.dot != nil {
-		c.begin(append([]*ir.Op{g.dot}, g.ops...)...)
-	} else {
-		c.begin(g.ops...)
+		all = append(all, g.dot)
 	}
+	for _, op := range g.ops {
+		if mask := c.reluMask(op); mask != nil {
+			all = append(all, mask)
+		}
+		all = append(all, op)
+	}
+	c.begin(all...)
 	// Leaves first: asking for them may run what was put off for them.
 	donor := none
 	for _, op := range g.ops {
-		for _, v := range op.Operands {
+		for _, v := range c.inputs(op) {
 			if _, ok := g.values[v]; ok || slices.ContainsFunc(g.ops, func(o *ir.Op) bool { return o.First == v }) || g.dot != nil && g.dot.First == v {
 				continue
 			}
@@ -266,8 +346,9 @@ func (g *chainBuilder) emit(root *ir.Op) {
 	rootOut := none
 	outputs := 0
 	for _, op := range g.ops {
-		in := make([]source, len(op.Operands))
-		for i, v := range op.Operands {
+		from := c.inputs(op)
+		in := make([]source, len(from))
+		for i, v := range from {
 			if g.dot != nil && v == g.dot.First {
 				in[i] = source{kind: leafSource, index: none} // the leaf comes last
 			} else {
@@ -275,7 +356,10 @@ func (g *chainBuilder) emit(root *ir.Op) {
 			}
 		}
 		x := instruction{unary: unaryF32[op.Name], binary: binaryF32[op.Name], isFMA: op.Name == "fma", in: in, out: none}
-		kept := op == root || slices.ContainsFunc(c.fusion.readers[op.First], func(i int) bool { return !inChain[i] })
+		if c.reluMask(op) != nil {
+			x.binary = reluGradient
+		}
+		kept := op == root || slices.ContainsFunc(c.fusion.readers[op.First], func(i int) bool { return !inChain[i] && !c.fusion.done[i] })
 		if kept {
 			x.out = c.temp(op.Results[0].Bytes())
 			c.refs[op.First] = x.out
@@ -370,7 +454,7 @@ func (g *chainBuilder) tiles() bool {
 	t := c.types[g.dot.Operands[1]]
 	n := product(pick(t.Shape, ir.DotDimsOf(g.dot.Attrs).RHSFree(t.Rank())))
 	for _, op := range g.ops {
-		for _, v := range op.Operands {
+		for _, v := range c.inputs(op) {
 			p := c.fusion.putOff[v]
 			if p == nil || p.Name != "broadcast_in_dim" {
 				continue
@@ -395,7 +479,7 @@ func (g *chainBuilder) register(op *ir.Op) int {
 		}
 		for _, later := range g.ops[at:] {
 			// An operand of op itself may give op its register: kernels work in place.
-			if later != op && slices.Contains(later.Operands, o.First) {
+			if later != op && slices.Contains(g.c.inputs(later), o.First) {
 				busy[s.index] = true
 			}
 		}

@@ -157,3 +157,46 @@ func TestBroadcastsOfEveryLength(t *testing.T) {
 		}
 	})
 }
+
+// Sums over columns of squares about a mean, and of products with what is normalized, some of whose parts others read too.
+func TestSumsAboutAMeanAreTheirOps(t *testing.T) {
+	checkComposite(t, 40, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
+		n, h, c := d.pick("n", 0, 1, 2, 3), d.pick("h", 1, 5, 30, 1400), d.pick("channels", 1, 2, 9, 40, 130)
+		whole := ir.T(ir.F32, n, h, c)
+		x, dy := b.Param("x", whole), b.Param("dy", whole)
+		weight, bias := b.Param("weight", whole.With(c)), b.Param("bias", whole.With(c))
+		if d.n("made", 0, 2) == 0 {
+			x = b.Unary("relu", x)
+		}
+		switch d.n("kind", 0, 2) {
+		case 0: // as a layer of a network and its gradient have them
+			y, mean, variance := b.BatchNormTraining(x, weight, bias, 1e-5)
+			y = b.Unary("relu", y)
+			g := b.Select(b.Compare("gt", y, b.Zeros(whole)), dy, b.Zeros(whole))
+			for i, v := range b.Op("batch_norm_grad", []ir.Value{g, x, weight, mean, variance}, ir.FloatAttr("epsilon", 1e-5)) {
+				b.Return(string(rune('a'+i)), v)
+			}
+			b.Return("y", y)
+			b.Return("variance", variance)
+		default: // and what is almost that
+			wide := func(v ir.Value) ir.Value { return b.BroadcastTo(v, whole.Shape...) }
+			centred := b.Sub(x, wide(weight))
+			normal := b.Mul(centred, wide(bias))
+			values := []ir.Value{x, dy, centred, normal, b.Sub(wide(weight), x), b.Mul(wide(bias), centred), b.Unary("negate", centred), b.Full(whole, -1)}
+			any := func() ir.Value { return values[d.n("operand", 0, len(values)-1)] }
+			dims := [][]int{{0, 1}, {0, 1}, {0}, {1, 2}, {2}, {0, 2}, {}}[d.n("dimensions", 0, 6)]
+			for i := range d.n("sums", 1, 3) {
+				l, r := any(), any()
+				if d.n("squares", 0, 2) == 0 {
+					l = r
+				}
+				b.Return("sum"+string(rune('a'+i)), b.ReduceDot(l, r, dims...))
+			}
+			b.Return("more", b.Add(b.Mul(normal, dy), wide(b.ReduceDot(any(), centred, 0, 1))))
+			if d.n("returned", 0, 3) == 0 {
+				b.Return("value", any())
+			}
+		}
+		return nil
+	})
+}

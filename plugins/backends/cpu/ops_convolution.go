@@ -185,20 +185,48 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 	channels := ct.Shape[n+1]
 	width := channels / groups
 	a, b := c.in(op, 0), c.in(op, 1)
+	depth := p.taps * p.ci
+	// Of the operands one is transposed to be read by the kernels and one is not, which takes less: the narrower is. The product is then
+	// the transposed gradient, its terms the same.
+	turned := depth > width
+	m, n := depth, width
+	if turned {
+		m, n = width, depth
+	}
+	// finish writes a group's gradient [m, n] where it belongs.
+	place := strided{shape: []int{depth, width}, dst: []int{channels, 1}, src: []int{n, 1}}
+	if turned {
+		place.src = []int{1, n}
+	}
+	finish := place.mover()
 	if p.whole {
+		scratch := none
+		if turned {
+			scratch = c.temp(4 * m * n)
+		}
 		result := c.out(op)
 		c.emit(func(r *run) error {
 			x, dy, dw := r.f32(a), r.f32(b), r.f32(result)
+			if len(dw) == 0 {
+				return nil
+			}
 			for g := range groups {
-				q := gemm.Problem{M: p.ci, N: width, K: p.rows, CRow: channels}
-				if len(dw) > 0 {
-					q.C = dw[g*width:]
+				q := gemm.Problem{M: m, N: n, K: p.rows, CRow: channels, C: dw[g*width:]}
+				if turned {
+					q.CRow, q.C = n, r.f32(scratch)
 				}
-				if p.rows > 0 && len(dw) > 0 {
-					q.A = gemm.Operand{Data: x[g*p.ci:], RowStride: 1, ColStride: p.channels}
-					q.B = gemm.Operand{Data: dy[g*width:], RowStride: channels, ColStride: 1}
+				if p.rows > 0 {
+					l, r := gemm.Operand{Data: x[g*p.ci:], RowStride: p.channels, ColStride: 1}, gemm.Operand{Data: dy[g*width:], RowStride: channels, ColStride: 1}
+					if turned {
+						l, r = r, l
+					}
+					q.A, q.B = gemm.Operand{Data: l.Data, RowStride: 1, ColStride: l.RowStride}, r
 				}
-				if err := r.b.gemm.Run(&q); err != nil {
+				err := r.b.gemm.Run(&q)
+				if err == nil && turned {
+					err = finish(r, dw[g*width:], q.C)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -208,7 +236,6 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 	}
 	// The sum runs over the rows, a block at a time: chunks of rule 5, from which a super-chunk's sum is made in place. Those of several
 	// super-chunks form the tree of rule 9.
-	depth := p.taps * p.ci
 	block := min(max(patchElements/max(depth, 1)/numerics.ChunkK, 1)*numerics.ChunkK, numerics.SuperChunkK)
 	supers := max((p.rows+numerics.SuperChunkK-1)/numerics.SuperChunkK, 1)
 	rows := c.temp(4 * min(block, p.rows) * depth)
@@ -243,12 +270,14 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 					if err := p.gather(r, r.f32(rows), x, lo, hi, 0, p.taps, g*p.ci); err != nil {
 						return err
 					}
-					err := r.b.gemm.Run(&gemm.Problem{
-						M: depth, N: width, K: hi - lo, C: sum, CRow: width, Accumulate: lo > k,
-						A: gemm.Operand{Data: r.f32(rows), RowStride: 1, ColStride: depth},
-						B: gemm.Operand{Data: dy[lo*channels+g*width:], RowStride: channels, ColStride: 1},
-					})
-					if err != nil {
+					q := gemm.Problem{M: m, N: n, K: hi - lo, C: sum, CRow: n, Accumulate: lo > k}
+					patches, cts := r.f32(rows), dy[lo*channels+g*width:]
+					if turned {
+						q.A, q.B = gemm.Operand{Data: cts, RowStride: 1, ColStride: channels}, gemm.Operand{Data: patches, RowStride: depth, ColStride: 1}
+					} else {
+						q.A, q.B = gemm.Operand{Data: patches, RowStride: 1, ColStride: depth}, gemm.Operand{Data: cts, RowStride: channels, ColStride: 1}
+					}
+					if err := r.b.gemm.Run(&q); err != nil {
 						return err
 					}
 				}
@@ -259,8 +288,8 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 				return failed
 			}
 			free = append(free, sum)
-			for i := range depth {
-				copy(dw[i*channels+g*width:][:width], sum[i*width:])
+			if err := finish(r, dw[g*width:], sum); err != nil {
+				return err
 			}
 		}
 		return nil

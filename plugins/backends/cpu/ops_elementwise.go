@@ -363,40 +363,7 @@ func compare(c *compiler, op *ir.Op) error {
 	}
 }
 
-// putOffMask puts off a comparison x > 0 that only the gradient of relu reads: selects between a cotangent and zeros, which then need no
-// mask in memory.
-func (c *compiler) putOffMask(op *ir.Op) bool {
-	zeros := func(v ir.Value) bool {
-		s, ok := c.scalar(v)
-		return ok && math.Float32bits(s) == 0
-	}
-	if op.Name != "compare" || op.Attrs.Str("direction") != "gt" || c.types[op.Operands[0]].DType != ir.F32 || !zeros(op.Operands[1]) {
-		return false
-	}
-	for _, i := range c.fusion.readers[op.First] {
-		if i == len(c.fusion.f.Ops) {
-			return false
-		}
-		s := &c.fusion.f.Ops[i]
-		if s.Name != "select" || s.Results[0].DType != ir.F32 || s.Operands[0] != op.First || !zeros(s.Operands[2]) {
-			return false
-		}
-	}
-	c.fusion.putOff[op.First] = op
-	return true
-}
-
 func selectOp(c *compiler, op *ir.Op) error {
-	if mask := c.fusion.putOff[op.Operands[0]]; mask != nil {
-		c.begin(mask, op)
-		x, dy := c.value(mask.Operands[0]), c.in(op, 1)
-		out := c.out(op)
-		c.emitInPlace(func(r *run) error {
-			x, dy, out := r.f32(x), r.f32(dy), r.f32(out)
-			return r.split(len(out), grain, func(lo, hi int) { vec.ReluGrad(out[lo:hi], x[lo:hi], dy[lo:hi]) })
-		})
-		return nil
-	}
 	switch op.Results[0].DType.Size() {
 	case 1:
 		selectElements[uint8](c, op)

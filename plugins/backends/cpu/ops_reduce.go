@@ -79,7 +79,7 @@ func reduce(c *compiler, op *ir.Op) error {
 	t, kind := c.types[op.Operands[0]], op.Attrs.Str("kind")
 	p := planReduction(t, op.Attrs.Ints("dimensions"))
 	if t.DType == ir.F32 && kind == "sum" {
-		c.sum(op, p)
+		c.sum(op, p, terms{a: c.operands(op, p)[0], b: none, mean: none, rstd: none})
 		return nil
 	}
 	switch t.DType {
@@ -113,8 +113,61 @@ func reduceDot(c *compiler, op *ir.Op) error {
 	if d := op.Results[0].DType; d != ir.F32 {
 		return unknown(d)
 	}
-	c.sum(op, planReduction(c.types[op.Operands[0]], op.Attrs.Ints("dimensions")))
+	p := planReduction(c.types[op.Operands[0]], op.Attrs.Ints("dimensions"))
+	t, ok := c.aboutMean(op, p)
+	if !ok {
+		in := c.operands(op, p)
+		t = terms{a: in[0], b: in[1], mean: none, rstd: none}
+	}
+	c.sum(op, p, t)
 	return nil
+}
+
+// terms are what is summed: refs, or none, of vec.Terms.
+type terms struct{ a, b, mean, rstd int }
+
+// aboutMean returns the terms of a sum over columns of squares about their means, or of products with what is normalized, as those of
+// batch normalization are: what has been put off for them is computed on the way.
+func (c *compiler) aboutMean(op *ir.Op, p reduction) (t terms, ok bool) {
+	if p.after == 1 || p.move != nil {
+		return terms{}, false
+	}
+	putOff := func(v ir.Value, name string) *ir.Op {
+		if d := c.fusion.putOff[v]; d != nil && d.Name == name {
+			return d
+		}
+		return nil
+	}
+	row := func(v ir.Value) (of ir.Value, ok bool) {
+		d := putOff(v, "broadcast_in_dim")
+		if d == nil {
+			return 0, false
+		}
+		each, period, _ := c.repeats(d)
+		return d.Operands[0], each == 1 && period == p.after
+	}
+	v, rstd := op.Operands[1], ir.NoValue
+	if m := putOff(v, "multiply"); m != nil {
+		if rstd, ok = row(m.Operands[1]); !ok {
+			return terms{}, false
+		}
+		v = m.Operands[0]
+	}
+	s := putOff(v, "subtract")
+	if s == nil || (v == op.Operands[0]) == (rstd != ir.NoValue) {
+		return terms{}, false
+	}
+	mean, ok := row(s.Operands[1])
+	if !ok {
+		return terms{}, false
+	}
+	if rstd == ir.NoValue {
+		t = terms{a: c.value(s.Operands[0]), b: none, mean: c.value(mean), rstd: none}
+	} else {
+		t = terms{a: c.value(op.Operands[0]), b: c.value(s.Operands[0]), mean: c.value(mean), rstd: c.value(rstd)}
+	}
+	c.fusion.done[c.fusion.maker[op.First]] = true
+	return t, true
 }
 
 // fold combines the elements of each result in ascending order.
@@ -139,11 +192,8 @@ func fold[T element](c *compiler, op *ir.Op, p reduction, identity T, f func(x, 
 	})
 }
 
-// sum is a sum of elements or, with two operands, of products (rule 7).
-func (c *compiler) sum(op *ir.Op, p reduction) {
-	in := c.operands(op, p)
-	second := in[len(in)-1]
-	products := len(in) == 2
+// sum is a sum of terms (rule 7).
+func (c *compiler) sum(op *ir.Op, p reduction, t terms) {
 	// Workers sum blocks of rows, for some columns each; the sums of blocks are then rows to sum.
 	blocks := max(1, (p.along+numerics.SumBlock-1)/numerics.SumBlock)
 	tiles := (p.after + vec.ColumnTile - 1) / vec.ColumnTile
@@ -154,15 +204,18 @@ func (c *compiler) sum(op *ir.Op, p reduction) {
 	}
 	out := c.out(op)
 	c.emit(func(r *run) error {
-		x, y, z, sums := r.f32(in[0]), r.f32(second), r.f32(out), r.f32(partial)
+		read := func(ref int) []float32 {
+			if ref == none {
+				return nil
+			}
+			return r.f32(ref)
+		}
+		x, y, z, sums := r.f32(t.a), read(t.b), r.f32(out), r.f32(partial)
 		if len(z) == 0 {
 			return nil
 		}
 		if blocks == 1 {
 			sums = z
-		}
-		if !products {
-			y = nil
 		}
 		var err error
 		if p.after == 1 {
@@ -170,7 +223,7 @@ func (c *compiler) sum(op *ir.Op, p reduction) {
 				for i := lo; i < hi; i++ {
 					a, b := i/blocks, i%blocks
 					from, to := a*p.along+b*numerics.SumBlock, a*p.along+min(p.along, (b+1)*numerics.SumBlock)
-					if products {
+					if y != nil {
 						sums[i] = vec.SumProducts(x[from:to], y[from:to])
 					} else {
 						sums[i] = vec.Sum(x[from:to])
@@ -178,17 +231,17 @@ func (c *compiler) sum(op *ir.Op, p reduction) {
 				}
 			})
 		} else {
+			mean, rstd := read(t.mean), read(t.rstd)
 			err = r.b.pool.For(p.before*blocks*tiles, func(worker, i int) {
 				a, b, first := i/tiles/blocks, i/tiles%blocks, i%tiles*vec.ColumnTile
 				lo := (a*p.along + b*numerics.SumBlock) * p.after
 				hi := (a*p.along + min(p.along, (b+1)*numerics.SumBlock)) * p.after
 				n := min(vec.ColumnTile, p.after-first)
-				s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
-				var second []float32
-				if products {
-					second = y[lo:hi]
+				part := vec.Terms{A: x[lo:hi], Mean: mean, Rstd: rstd}
+				if y != nil {
+					part.B = y[lo:hi]
 				}
-				vec.SumColumnsFrom(sums[i/tiles*p.after+first:][:n], x[lo:hi], second, first, p.after, s)
+				vec.SumTerms(sums[i/tiles*p.after+first:][:n], part, first, p.after, r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch])
 			})
 		}
 		if err != nil || blocks == 1 {

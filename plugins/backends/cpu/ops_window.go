@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"math"
-	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 )
@@ -136,7 +135,10 @@ func poolWith[T element](c *compiler, op *ir.Op, identity T, combine func(row, x
 
 func selectAndScatter(c *compiler, op *ir.Op) error {
 	p := planWindows(ir.WindowOf(op.Attrs), op.Results[0], c.types[op.Operands[1]])
-	beats := beatsFloat(op.Attrs.Str("kind") == "max")
+	pick := pickLargest
+	if op.Attrs.Str("kind") != "max" {
+		pick = pickSmallest
+	}
 	in, source := c.in(op, 0), c.in(op, 1)
 	out := c.out(op)
 	positions := product(p.out)
@@ -146,27 +148,55 @@ func selectAndScatter(c *compiler, op *ir.Op) error {
 			return err
 		}
 		return r.split(p.before, 1, func(lo, hi int) {
-			o, k, best := make([]int, len(p.out)), make([]int, len(p.out)), slices.Repeat([]int{none}, p.inner)
+			o, k := make([]int, len(p.out)), make([]int, len(p.out))
+			best, top := make([]int, p.inner), make([]float32, p.inner)
 			for b := lo; b < hi; b++ {
 				from, to := x[b*p.inRow:(b+1)*p.inRow], y[b*p.inRow:(b+1)*p.inRow]
 				for n := range positions {
 					unflatten(o, p.out, n)
+					met := false
 					p.taps(o, k, func(at int) {
+						row := from[at : at+p.inner]
+						if met {
+							pick(best, top, row, at)
+							return
+						}
+						met = true
+						copy(top, row)
 						for i := range best {
-							if best[i] == none || beats(from[at+i], from[best[i]]) {
-								best[i] = at + i
-							}
+							best[i] = at + i
 						}
 					})
+					if !met {
+						continue
+					}
 					for i, v := range s[b*p.outRow+n*p.inner:][:p.inner] {
-						if best[i] != none {
-							to[best[i]] += v
-						}
-						best[i] = none
+						to[best[i]] += v
 					}
 				}
 			}
 		})
 	})
 	return nil
+}
+
+// pickLargest notes where row, whose elements come from at on, has larger elements than those that were the largest so far. A NaN is
+// larger than every number.
+func pickLargest(best []int, top, row []float32, at int) {
+	best, top = best[:len(row)], top[:len(row)]
+	for i, v := range row {
+		if t := top[i]; v > t || v != v && t == t {
+			best[i], top[i] = at+i, v
+		}
+	}
+}
+
+// pickSmallest is pickLargest for the smallest.
+func pickSmallest(best []int, top, row []float32, at int) {
+	best, top = best[:len(row)], top[:len(row)]
+	for i, v := range row {
+		if t := top[i]; v < t || v != v && t == t {
+			best[i], top[i] = at+i, v
+		}
+	}
 }

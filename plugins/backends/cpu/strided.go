@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
@@ -52,14 +54,76 @@ func (s strided) copier(bytes int) func(r *run, dst, src []byte) error {
 			return copyStrided(r, s, view[uint64](dst), view[uint64](src), nil)
 		}
 	}
+	move := s.mover()
+	return func(r *run, dst, src []byte) error { return move(r, view[float32](dst), view[float32](src)) }
+}
+
+// mover returns what copies elements of four bytes, whatever they are.
+func (s strided) mover() func(r *run, dst, src []float32) error {
+	s = s.squeeze()
+	var whole func(dst, src []float32, rows, cols int)
 	if k := len(s.shape) - 2; k >= 0 && s.dst[k+1] == 1 && s.src[k] == 1 && s.dst[k] == s.shape[k+1] && s.src[k+1] == s.shape[k] {
-		return func(r *run, dst, src []byte) error {
-			return copyStrided(r, s, view[float32](dst), view[float32](src), vec.Transpose)
+		whole = vec.Transpose
+	} else if order, ok := s.lines(); ok {
+		return func(r *run, dst, src []float32) error { return copyLines(r, s, order, dst, src) }
+	}
+	return func(r *run, dst, src []float32) error { return copyStrided(r, s, dst, src, whole) }
+}
+
+const lineRun = cacheLine / 4 // elements
+
+// lines says whether a copy has different dense dimensions on its two sides, one of them at least a cache line long. It then goes along
+// that one a line at a time, and through the others so that it reaches memory in order on the other side: what is in the caches is used
+// whole on both. order gives the dimensions from the outermost, that of the lines last.
+func (s strided) lines() (order []int, ok bool) {
+	dense := func(strides []int) int { return slices.Index(strides, 1) }
+	d, o := dense(s.dst), dense(s.src)
+	if d < 0 || o < 0 || d == o || slices.Min(s.src) < 1 || product(s.shape) == 0 {
+		return nil, false
+	}
+	along, other := d, s.src
+	if s.shape[d] < lineRun {
+		along, other = o, s.dst
+	}
+	if s.shape[along] < lineRun {
+		return nil, false
+	}
+	for i := range s.shape {
+		if i != along {
+			order = append(order, i)
 		}
 	}
-	return func(r *run, dst, src []byte) error {
-		return copyStrided(r, s, view[uint32](dst), view[uint32](src), nil)
-	}
+	slices.SortStableFunc(order, func(a, b int) int { return other[b] - other[a] })
+	return append(order, along), true
+}
+
+func copyLines(r *run, s strided, order []int, dst, src []float32) error {
+	shape, to, from := pick(s.shape, order), pick(s.dst, order), pick(s.src, order)
+	last := len(order) - 1
+	first, inner, long := shape[0], shape[1:last], shape[last]
+	tiles := (long + lineRun - 1) / lineRun
+	each := product(inner)
+	return r.split(tiles*first, max(1, grain/(each*lineRun)), func(lo, hi int) {
+		index := make([]int, len(inner))
+		for u := lo; u < hi; u++ {
+			at := u / first * lineRun
+			n := min(lineRun, long-at)
+			d, o := s.dst0+at*to[last]+u%first*to[0], s.src0+at*from[last]+u%first*from[0]
+			for range each {
+				for i := range n {
+					dst[d+i*to[last]] = src[o+i*from[last]]
+				}
+				for k := len(inner) - 1; k >= 0; k-- {
+					d, o = d+to[k+1], o+from[k+1]
+					if index[k]++; index[k] < inner[k] {
+						break
+					}
+					index[k] = 0
+					d, o = d-inner[k]*to[k+1], o-inner[k]*from[k+1]
+				}
+			}
+		}
+	})
 }
 
 // copyStrided runs the innermost dimension, or the innermost two as a transpose, in one go.

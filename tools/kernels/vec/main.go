@@ -62,8 +62,9 @@ func program(wide bool) (*ir.File, error) {
 		reductionKernel(e, k)
 	}
 	maxKernel(e)
-	columnsKernel(e, "addColumns", false)
-	columnsKernel(e, "addColumnProducts", true)
+	for _, k := range columnReductions {
+		columnsKernel(e, k)
+	}
 	philoxKernel(e)
 	transposeKernel(e)
 	e.ConstraintExpr("amd64")

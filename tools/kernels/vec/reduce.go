@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/operand"
@@ -160,15 +161,37 @@ func maxKernel(e *emitter) {
 // columnTile is the number of columns whose 32 lanes stay in L1 together.
 const columnTile = 128
 
-// columnsKernel writes func NAME(lanes, a[, b] *float32, rows, cols, stride int): lanes[r mod 32][c] takes row r's element (or
-// product) of column c, for cols <= 128; rows of lanes are 128 apart, rows of a and b stride apart.
-func columnsKernel(e *emitter, name string, products bool) {
-	in := []string{"a"}
-	if products {
-		in = []string{"a", "b"}
-	}
-	e.function(name, fmt.Sprintf("func(lanes, %s *float32, rows, cols, stride int)", strings.Join(in, ", ")),
-		"adds rows into the 32 lanes of each column.")
+// A columnReduction adds one term per element into the 32 lanes of its column.
+type columnReduction struct {
+	name, doc string
+	in        []string // matrices
+	about     []string // rows that stand for all
+	add       func(e *emitter, acc vec, x, about []vec) vec
+}
+
+var columnReductions = []columnReduction{
+	{"addColumns", "a", []string{"a"}, nil, func(e *emitter, acc vec, x, _ []vec) vec { return e.add(acc, x[0]) }},
+	{"addColumnProducts", "a * b", []string{"a", "b"}, nil, func(e *emitter, acc vec, x, _ []vec) vec {
+		e.fma(acc, x[0], x[1])
+		return acc
+	}},
+	{"addColumnSquaresAbout", "the square of a - mean", []string{"a"}, []string{"mean"}, func(e *emitter, acc vec, x, about []vec) vec {
+		d := e.sub(x[0], about[0])
+		e.fma(acc, d, d)
+		return acc
+	}},
+	{"addColumnProductsAbout", "a * ((b - mean) * rstd)", []string{"a", "b"}, []string{"mean", "rstd"}, func(e *emitter, acc vec, x, about []vec) vec {
+		e.fma(acc, x[0], e.mul(e.sub(x[1], about[0]), about[1]))
+		return acc
+	}},
+}
+
+// columnsKernel writes func NAME(lanes, MATRICES, ROWS *float32, rows, cols, stride int): lanes[r mod 32][c] takes the term of row r and
+// column c, for cols <= 128; rows of lanes are 128 apart, rows of matrices stride apart.
+func columnsKernel(e *emitter, k columnReduction) {
+	in := slices.Concat(k.in, k.about)
+	e.function(k.name, fmt.Sprintf("func(lanes, %s *float32, rows, cols, stride int)", strings.Join(in, ", ")),
+		"adds "+k.doc+" into the 32 lanes of each column.")
 	lanes, rows, cols, stride := e.Load(e.Param("lanes"), e.GP64()), e.Load(e.Param("rows"), e.GP64()), e.Load(e.Param("cols"), e.GP64()), e.Load(e.Param("stride"), e.GP64())
 	e.SHLQ(operand.U8(2), stride)
 	c, left, r, to := e.GP64(), e.GP64(), e.GP64(), e.GP64()
@@ -177,13 +200,7 @@ func columnsKernel(e *emitter, name string, products bool) {
 		at = append(at, operand.Mem{Base: e.Load(e.Param(p), e.GP64()), Index: c, Scale: 4})
 	}
 	acc := operand.Mem{Base: to, Index: c, Scale: 4}
-	combine := func(x []vec, y vec) vec {
-		if products {
-			e.fma(y, x[0], x[1])
-			return y
-		}
-		return e.add(y, x[0])
-	}
+	combine := func(x []vec, acc vec) vec { return k.add(e, acc, x[:len(k.in)], x[len(k.in):]) }
 	e.XORQ(r, r)
 	e.Label("row")
 	e.TESTQ(rows, rows)
@@ -223,7 +240,7 @@ func columnsKernel(e *emitter, name string, products bool) {
 	e.loadMasked(acc, first, y)
 	e.storeMasked(combine(x, y), first, acc)
 	e.Label("next")
-	for _, m := range at {
+	for _, m := range at[:len(k.in)] {
 		e.ADDQ(stride, m.Base)
 	}
 	e.INCQ(r)

@@ -11,31 +11,34 @@ const ColumnScratch = columnLevels * lanes * ColumnTile
 // Level n+1 takes the sums of level n's full blocks: three levels hold 2^36 rows.
 const columnLevels = 3
 
+// Terms are what is summed over columns: the elements of A, row-major like B; with B their products; with Mean, a row, the squares of
+// A - Mean; with B, Mean and Rstd the products A * ((B - Mean) * Rstd). Products and squares are added by a fused multiply-add.
+type Terms struct{ A, B, Mean, Rstd []float32 }
+
 // SumColumns writes the sum (rule 7) of each column of a, a row-major matrix with len(dst) columns. scratch has at least
 // ColumnScratch elements; its contents do not matter.
 func SumColumns(dst, a []float32, scratch []float32) {
-	SumColumnsFrom(dst, a, nil, 0, len(dst), scratch)
+	SumTerms(dst, Terms{A: a}, 0, len(dst), scratch)
 }
 
-// SumColumnProducts writes the sum of a*b over each column, each product added by a fused multiply-add.
-func SumColumnProducts(dst, a, b []float32, scratch []float32) {
-	mustEqual(len(b), len(a))
-	SumColumnsFrom(dst, a, b, 0, len(dst), scratch)
-}
-
-// SumColumnsFrom is SumColumns, or with b not nil SumColumnProducts, for columns first to first + len(dst) of a matrix of cols.
-func SumColumnsFrom(dst, a, b []float32, first, cols int, scratch []float32) {
+// SumTerms writes the sums of columns first to first + len(dst) of matrices of cols.
+func SumTerms(dst []float32, t Terms, first, cols int, scratch []float32) {
 	if cols == 0 {
-		mustEqual(len(a), 0)
+		mustEqual(len(t.A), 0)
 		return
 	}
 	if first < 0 || first+len(dst) > cols {
 		panic("vec: columns outside the matrix")
 	}
-	rows := len(a) / cols
-	mustEqual(len(a), rows*cols)
-	if b != nil {
-		mustEqual(len(b), len(a))
+	rows := len(t.A) / cols
+	mustEqual(len(t.A), rows*cols)
+	if t.B != nil {
+		mustEqual(len(t.B), len(t.A))
+	}
+	for _, row := range [][]float32{t.Mean, t.Rstd} {
+		if row != nil {
+			mustEqual(len(row), cols)
+		}
 	}
 	s := columnSums{scratch: scratch[:ColumnScratch]}
 	for c := 0; c < len(dst); c += ColumnTile {
@@ -43,40 +46,54 @@ func SumColumnsFrom(dst, a, b []float32, first, cols int, scratch []float32) {
 		s.reset()
 		for r := 0; r < rows; r += block {
 			s.open(0)
-			count, at := min(block, rows-r), r*cols+first+c
-			if b == nil {
-				addColumns(s.level(0), a[at:], count, n, cols)
-			} else {
-				addColumnProducts(s.level(0), a[at:], b[at:], count, n, cols)
-			}
-			s.n[0] = count
+			s.n[0] = min(block, rows-r)
+			t.from(r*cols, first+c).add(s.level(0), s.n[0], n, cols)
 		}
 		copy(dst[c:c+n], s.sum())
 	}
 }
 
-func addColumns(l, a []float32, rows, cols, stride int) {
-	if active != nil {
-		active.addColumns(ptr(l), ptr(a), rows, cols, stride)
-		return
-	}
-	for r := range rows {
-		lane := l[r%lanes*ColumnTile:]
-		for c, x := range a[r*stride : r*stride+cols] {
-			lane[c] += x
+// from cuts off what comes before a row and a column.
+func (t Terms) from(row, col int) Terms {
+	cut := func(x []float32, at int) []float32 {
+		if x == nil {
+			return nil
 		}
+		return x[at:]
 	}
+	return Terms{cut(t.A, row+col), cut(t.B, row+col), cut(t.Mean, col), cut(t.Rstd, col)}
 }
 
-func addColumnProducts(l, a, b []float32, rows, cols, stride int) {
+// add adds rows to the lanes l.
+func (t Terms) add(l []float32, rows, cols, stride int) {
+	about, products := t.Mean != nil, t.B != nil
 	if active != nil {
-		active.addColumnProducts(ptr(l), ptr(a), ptr(b), rows, cols, stride)
+		switch {
+		case about && products:
+			active.addColumnProductsAbout(ptr(l), ptr(t.A), ptr(t.B), ptr(t.Mean), ptr(t.Rstd), rows, cols, stride)
+		case about:
+			active.addColumnSquaresAbout(ptr(l), ptr(t.A), ptr(t.Mean), rows, cols, stride)
+		case products:
+			active.addColumnProducts(ptr(l), ptr(t.A), ptr(t.B), rows, cols, stride)
+		default:
+			active.addColumns(ptr(l), ptr(t.A), rows, cols, stride)
+		}
 		return
 	}
 	for r := range rows {
 		lane := l[r%lanes*ColumnTile:]
-		for c, x := range a[r*stride : r*stride+cols] {
-			lane[c] = numerics.FMA(x, b[r*stride+c], lane[c])
+		for c, x := range t.A[r*stride : r*stride+cols] {
+			switch {
+			case about && products:
+				lane[c] = numerics.FMA(x, float32(t.B[r*stride+c]-t.Mean[c])*t.Rstd[c], lane[c])
+			case about:
+				d := x - t.Mean[c]
+				lane[c] = numerics.FMA(d, d, lane[c])
+			case products:
+				lane[c] = numerics.FMA(x, t.B[r*stride+c], lane[c])
+			default:
+				lane[c] += x
+			}
 		}
 	}
 }

@@ -29,6 +29,8 @@ type kernels struct {
 	maxOf                                      func(a *float32, n int) float32
 	addColumns                                 func(lanes, a *float32, rows, cols, stride int)
 	addColumnProducts                          func(lanes, a, b *float32, rows, cols, stride int)
+	addColumnSquaresAbout                      func(lanes, a, mean *float32, rows, cols, stride int)
+	addColumnProductsAbout                     func(lanes, a, b, mean, rstd *float32, rows, cols, stride int)
 	center                                     func(dst, a *float32, n int, mean, rstd float32)
 	layerNorm                                  func(dst, a, gamma, beta *float32, n int, mean, rstd float32)
 	rmsNorm                                    func(dst, a, gamma *float32, n int, rstd float32)

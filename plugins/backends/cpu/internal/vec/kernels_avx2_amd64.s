@@ -6133,6 +6133,209 @@ done:
 	VZEROUPPER
 	RET
 
+// func addColumnSquaresAboutAVX2(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
+// Requires: AVX, FMA3
+TEXT ·addColumnSquaresAboutAVX2(SB), NOSPLIT, $0-48
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+24(FP), CX
+	MOVQ cols+32(FP), DX
+	MOVQ stride+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ mean+16(FP), R11
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000020
+	JLT         end4
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R9)(SI*4), Y2
+	VSUBPS      Y1, Y0, Y0
+	VFMADD231PS Y0, Y0, Y2
+	VMOVUPS     Y2, (R9)(SI*4)
+	VMOVUPS     32(R10)(SI*4), Y0
+	VMOVUPS     32(R11)(SI*4), Y1
+	VMOVUPS     32(R9)(SI*4), Y2
+	VSUBPS      Y1, Y0, Y0
+	VFMADD231PS Y0, Y0, Y2
+	VMOVUPS     Y2, 32(R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Y0
+	VMOVUPS     64(R11)(SI*4), Y1
+	VMOVUPS     64(R9)(SI*4), Y2
+	VSUBPS      Y1, Y0, Y0
+	VFMADD231PS Y0, Y0, Y2
+	VMOVUPS     Y2, 64(R9)(SI*4)
+	VMOVUPS     96(R10)(SI*4), Y0
+	VMOVUPS     96(R11)(SI*4), Y1
+	VMOVUPS     96(R9)(SI*4), Y2
+	VSUBPS      Y1, Y0, Y0
+	VFMADD231PS Y0, Y0, Y2
+	VMOVUPS     Y2, 96(R9)(SI*4)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000020, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000008
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R9)(SI*4), Y2
+	VSUBPS      Y1, Y0, Y0
+	VFMADD231PS Y0, Y0, Y2
+	VMOVUPS     Y2, (R9)(SI*4)
+	ADDQ        $0x00000008, SI
+	SUBQ        $0x00000008, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVQ        $0x00000008, R12
+	SUBQ        DI, R12
+	LEAQ        window_AVX2<>+0(SB), DI
+	VMOVDQU     (DI)(R12*4), Y0
+	VMASKMOVPS  (R10)(SI*4), Y0, Y1
+	VMASKMOVPS  (R11)(SI*4), Y0, Y2
+	VMASKMOVPS  (R9)(SI*4), Y0, Y3
+	VSUBPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y1, Y3
+	VMASKMOVPS  Y3, Y0, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func addColumnProductsAboutAVX2(lanes *float32, a *float32, b *float32, mean *float32, rstd *float32, rows int, cols int, stride int)
+// Requires: AVX, FMA3
+TEXT ·addColumnProductsAboutAVX2(SB), NOSPLIT, $0-64
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+40(FP), CX
+	MOVQ cols+48(FP), DX
+	MOVQ stride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ mean+24(FP), R12
+	MOVQ rstd+32(FP), R13
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000020
+	JLT         end4
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R12)(SI*4), Y2
+	VMOVUPS     (R13)(SI*4), Y3
+	VMOVUPS     (R9)(SI*4), Y4
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y4
+	VMOVUPS     Y4, (R9)(SI*4)
+	VMOVUPS     32(R10)(SI*4), Y0
+	VMOVUPS     32(R11)(SI*4), Y1
+	VMOVUPS     32(R12)(SI*4), Y2
+	VMOVUPS     32(R13)(SI*4), Y3
+	VMOVUPS     32(R9)(SI*4), Y4
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y4
+	VMOVUPS     Y4, 32(R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Y0
+	VMOVUPS     64(R11)(SI*4), Y1
+	VMOVUPS     64(R12)(SI*4), Y2
+	VMOVUPS     64(R13)(SI*4), Y3
+	VMOVUPS     64(R9)(SI*4), Y4
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y4
+	VMOVUPS     Y4, 64(R9)(SI*4)
+	VMOVUPS     96(R10)(SI*4), Y0
+	VMOVUPS     96(R11)(SI*4), Y1
+	VMOVUPS     96(R12)(SI*4), Y2
+	VMOVUPS     96(R13)(SI*4), Y3
+	VMOVUPS     96(R9)(SI*4), Y4
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y4
+	VMOVUPS     Y4, 96(R9)(SI*4)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000020, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000008
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R12)(SI*4), Y2
+	VMOVUPS     (R13)(SI*4), Y3
+	VMOVUPS     (R9)(SI*4), Y4
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y3, Y1, Y1
+	VFMADD231PS Y1, Y0, Y4
+	VMOVUPS     Y4, (R9)(SI*4)
+	ADDQ        $0x00000008, SI
+	SUBQ        $0x00000008, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVQ        $0x00000008, R14
+	SUBQ        DI, R14
+	LEAQ        window_AVX2<>+0(SB), DI
+	VMOVDQU     (DI)(R14*4), Y0
+	VMASKMOVPS  (R10)(SI*4), Y0, Y1
+	VMASKMOVPS  (R11)(SI*4), Y0, Y2
+	VMASKMOVPS  (R12)(SI*4), Y0, Y3
+	VMASKMOVPS  (R13)(SI*4), Y0, Y4
+	VMASKMOVPS  (R9)(SI*4), Y0, Y5
+	VSUBPS      Y3, Y2, Y2
+	VMULPS      Y4, Y2, Y2
+	VFMADD231PS Y2, Y1, Y5
+	VMASKMOVPS  Y5, Y0, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	ADDQ BX, R11
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
 // func philoxAVX2(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
 // Requires: AVX, AVX2
 TEXT ·philoxAVX2(SB), NOSPLIT, $0-40

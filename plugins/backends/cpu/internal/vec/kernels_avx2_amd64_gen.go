@@ -259,15 +259,25 @@ func sumSquaresAboutAVX2(a *float32, n int, mean float32) float32
 //go:noescape
 func maxOfAVX2(a *float32, n int) float32
 
-// addColumnsAVX2: adds rows into the 32 lanes of each column.
+// addColumnsAVX2: adds a into the 32 lanes of each column.
 //
 //go:noescape
 func addColumnsAVX2(lanes *float32, a *float32, rows int, cols int, stride int)
 
-// addColumnProductsAVX2: adds rows into the 32 lanes of each column.
+// addColumnProductsAVX2: adds a * b into the 32 lanes of each column.
 //
 //go:noescape
 func addColumnProductsAVX2(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+
+// addColumnSquaresAboutAVX2: adds the square of a - mean into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnSquaresAboutAVX2(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
+
+// addColumnProductsAboutAVX2: adds a * ((b - mean) * rstd) into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnProductsAboutAVX2(lanes *float32, a *float32, b *float32, mean *float32, rstd *float32, rows int, cols int, stride int)
 
 // philoxAVX2: four words of Philox4x32-10 for each counter.
 //

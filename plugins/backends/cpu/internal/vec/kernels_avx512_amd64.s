@@ -6347,6 +6347,207 @@ done:
 	VZEROUPPER
 	RET
 
+// func addColumnSquaresAboutAVX512(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addColumnSquaresAboutAVX512(SB), NOSPLIT, $0-48
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+24(FP), CX
+	MOVQ cols+32(FP), DX
+	MOVQ stride+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ mean+16(FP), R11
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000040
+	JLT         end4
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R9)(SI*4), Z2
+	VSUBPS      Z1, Z0, Z0
+	VFMADD231PS Z0, Z0, Z2
+	VMOVUPS     Z2, (R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Z0
+	VMOVUPS     64(R11)(SI*4), Z1
+	VMOVUPS     64(R9)(SI*4), Z2
+	VSUBPS      Z1, Z0, Z0
+	VFMADD231PS Z0, Z0, Z2
+	VMOVUPS     Z2, 64(R9)(SI*4)
+	VMOVUPS     128(R10)(SI*4), Z0
+	VMOVUPS     128(R11)(SI*4), Z1
+	VMOVUPS     128(R9)(SI*4), Z2
+	VSUBPS      Z1, Z0, Z0
+	VFMADD231PS Z0, Z0, Z2
+	VMOVUPS     Z2, 128(R9)(SI*4)
+	VMOVUPS     192(R10)(SI*4), Z0
+	VMOVUPS     192(R11)(SI*4), Z1
+	VMOVUPS     192(R9)(SI*4), Z2
+	VSUBPS      Z1, Z0, Z0
+	VFMADD231PS Z0, Z0, Z2
+	VMOVUPS     Z2, 192(R9)(SI*4)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000040, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000010
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R9)(SI*4), Z2
+	VSUBPS      Z1, Z0, Z0
+	VFMADD231PS Z0, Z0, Z2
+	VMOVUPS     Z2, (R9)(SI*4)
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVL        $-1, R12
+	BZHIL       DI, R12, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (R10)(SI*4), K1, Z0
+	VMOVUPS.Z   (R11)(SI*4), K1, Z1
+	VMOVUPS.Z   (R9)(SI*4), K1, Z2
+	VSUBPS      Z1, Z0, Z0
+	VFMADD231PS Z0, Z0, Z2
+	VMOVUPS     Z2, K1, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func addColumnProductsAboutAVX512(lanes *float32, a *float32, b *float32, mean *float32, rstd *float32, rows int, cols int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addColumnProductsAboutAVX512(SB), NOSPLIT, $0-64
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+40(FP), CX
+	MOVQ cols+48(FP), DX
+	MOVQ stride+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ mean+24(FP), R12
+	MOVQ rstd+32(FP), R13
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000040
+	JLT         end4
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R12)(SI*4), Z2
+	VMOVUPS     (R13)(SI*4), Z3
+	VMOVUPS     (R9)(SI*4), Z4
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS     Z4, (R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Z0
+	VMOVUPS     64(R11)(SI*4), Z1
+	VMOVUPS     64(R12)(SI*4), Z2
+	VMOVUPS     64(R13)(SI*4), Z3
+	VMOVUPS     64(R9)(SI*4), Z4
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS     Z4, 64(R9)(SI*4)
+	VMOVUPS     128(R10)(SI*4), Z0
+	VMOVUPS     128(R11)(SI*4), Z1
+	VMOVUPS     128(R12)(SI*4), Z2
+	VMOVUPS     128(R13)(SI*4), Z3
+	VMOVUPS     128(R9)(SI*4), Z4
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS     Z4, 128(R9)(SI*4)
+	VMOVUPS     192(R10)(SI*4), Z0
+	VMOVUPS     192(R11)(SI*4), Z1
+	VMOVUPS     192(R12)(SI*4), Z2
+	VMOVUPS     192(R13)(SI*4), Z3
+	VMOVUPS     192(R9)(SI*4), Z4
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS     Z4, 192(R9)(SI*4)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000040, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000010
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R12)(SI*4), Z2
+	VMOVUPS     (R13)(SI*4), Z3
+	VMOVUPS     (R9)(SI*4), Z4
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS     Z4, (R9)(SI*4)
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVL        $-1, R14
+	BZHIL       DI, R14, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (R10)(SI*4), K1, Z0
+	VMOVUPS.Z   (R11)(SI*4), K1, Z1
+	VMOVUPS.Z   (R12)(SI*4), K1, Z2
+	VMOVUPS.Z   (R13)(SI*4), K1, Z3
+	VMOVUPS.Z   (R9)(SI*4), K1, Z4
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS     Z4, K1, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	ADDQ BX, R11
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
 // func philoxAVX512(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
 // Requires: AVX, AVX512F
 TEXT ·philoxAVX512(SB), NOSPLIT, $0-40

@@ -259,15 +259,25 @@ func sumSquaresAboutAVX512(a *float32, n int, mean float32) float32
 //go:noescape
 func maxOfAVX512(a *float32, n int) float32
 
-// addColumnsAVX512: adds rows into the 32 lanes of each column.
+// addColumnsAVX512: adds a into the 32 lanes of each column.
 //
 //go:noescape
 func addColumnsAVX512(lanes *float32, a *float32, rows int, cols int, stride int)
 
-// addColumnProductsAVX512: adds rows into the 32 lanes of each column.
+// addColumnProductsAVX512: adds a * b into the 32 lanes of each column.
 //
 //go:noescape
 func addColumnProductsAVX512(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+
+// addColumnSquaresAboutAVX512: adds the square of a - mean into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnSquaresAboutAVX512(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
+
+// addColumnProductsAboutAVX512: adds a * ((b - mean) * rstd) into the 32 lanes of each column.
+//
+//go:noescape
+func addColumnProductsAboutAVX512(lanes *float32, a *float32, b *float32, mean *float32, rstd *float32, rows int, cols int, stride int)
 
 // philoxAVX512: four words of Philox4x32-10 for each counter.
 //

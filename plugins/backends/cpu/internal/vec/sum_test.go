@@ -92,21 +92,36 @@ func TestSumColumns(t *testing.T) {
 		for _, c := range []struct{ rows, cols int }{{0, 3}, {1, 1}, {5, 7}, {31, 8}, {32, 16}, {33, 127}, {100, 128}, {64, 129}, {70, 300}, {4096, 9}, {4097, 9}, {4096*33 + 1, 2}} {
 			r := random(uint64(c.rows))
 			a, b := finite(r, make([]float32, c.rows*c.cols)), finite(r, make([]float32, c.rows*c.cols))
-			sums, products := make([]float32, c.cols), make([]float32, c.cols)
-			for j := range c.cols {
-				var s, p numerics.SumAcc
-				for i := range c.rows {
-					s.Add(a[i*c.cols+j])
-					p.AddProduct(a[i*c.cols+j], b[i*c.cols+j])
+			mean, rstd := finite(r, make([]float32, c.cols)), finite(r, make([]float32, c.cols))
+			for _, f := range []struct {
+				name  string
+				terms Terms
+				add   func(s *numerics.SumAcc, x, y, mean, rstd float32)
+			}{
+				{"elements", Terms{A: a}, func(s *numerics.SumAcc, x, _, _, _ float32) { s.Add(x) }},
+				{"products", Terms{A: a, B: b}, func(s *numerics.SumAcc, x, y, _, _ float32) { s.AddProduct(x, y) }},
+				{"squares about a mean", Terms{A: a, Mean: mean}, func(s *numerics.SumAcc, x, _, mean, _ float32) { s.AddSquare(x - mean) }},
+				{"products about a mean", Terms{A: a, B: b, Mean: mean, Rstd: rstd}, func(s *numerics.SumAcc, x, y, mean, rstd float32) {
+					s.AddProduct(x, float32(y-mean)*rstd)
+				}},
+			} {
+				want := make([]float32, c.cols)
+				for j := range want {
+					var s numerics.SumAcc
+					for i := range c.rows {
+						f.add(&s, a[i*c.cols+j], b[i*c.cols+j], mean[j], rstd[j])
+					}
+					want[j] = s.Sum()
 				}
-				sums[j], products[j] = s.Sum(), p.Sum()
+				dst, intact := guarded(c.cols, c.rows)
+				SumTerms(dst, f.terms, 0, c.cols, scratch)
+				requireSame(t, want, dst, "%s of %d x %d", f.name, c.rows, c.cols)
+				if half := c.cols / 2; half > 0 {
+					SumTerms(dst[:c.cols-half], f.terms, half, c.cols, scratch)
+					requireSame(t, want[half:], dst[:c.cols-half], "%s of %d x %d from column %d", f.name, c.rows, c.cols, half)
+				}
+				require.True(t, intact())
 			}
-			dst, intact := guarded(c.cols, c.rows)
-			SumColumns(dst, a, scratch)
-			requireSame(t, sums, dst, "SumColumns of %d x %d", c.rows, c.cols)
-			SumColumnProducts(dst, a, b, scratch)
-			requireSame(t, products, dst, "SumColumnProducts of %d x %d", c.rows, c.cols)
-			require.True(t, intact())
 		}
 	})
 }
@@ -125,7 +140,7 @@ func BenchmarkSums(b *testing.B) {
 		{"Sum/row", 1, 1024, func() { Sum(x[:1024]) }}, {"Sum/large", 1, n, func() { Sum(x) }}, {"SumSquares/large", 1, n, func() { SumSquares(x) }},
 		{"SumProducts/large", 2, n, func() { SumProducts(x, y) }}, {"MaxOf/row", 1, 1024, func() { MaxOf(x[:1024]) }},
 		{"SumColumns/1024x1024", 1, n, func() { SumColumns(dst, x, scratch) }},
-		{"SumColumnProducts/1024x1024", 2, n, func() { SumColumnProducts(dst, x, y, scratch) }},
+		{"SumTerms/products/1024x1024", 2, n, func() { SumTerms(dst, Terms{A: x, B: y}, 0, len(dst), scratch) }},
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			for b.Loop() {
