@@ -125,14 +125,21 @@ func (s *sight) each(query int, f func(from, to int)) {
 	}
 }
 
-// tame says that no product of vectors of x with others that are tame comes near the largest finite number.
-func tame(x []float32, at, rows, stride, n int) bool {
-	total := float32(0)
-	for i := range rows {
-		row := x[at+i*stride:][:n]
-		total += vec.SumSquares(row)
+// tame says that no product of vectors of these values with others that are tame comes near the largest finite number.
+func (r *run) tame(refs ...int) (bool, error) {
+	const part = 1 << 16
+	for _, ref := range refs {
+		x := r.f32(ref)
+		totals := make([]float32, (len(x)+part-1)/part)
+		err := r.b.pool.For(len(totals), func(_, i int) { totals[i] = vec.SumSquares(x[i*part : min(len(x), (i+1)*part)]) })
+		if err != nil {
+			return false, err
+		}
+		if total := vec.Sum(totals); !(total < 1e18) {
+			return false, nil
+		}
 	}
-	return total < 1e18
+	return true, nil
 }
 
 // exponentials turns row, dots of a query with its first len(row) keys, into exp(scale * dot + bias - top) for those that it sees and +0
@@ -222,15 +229,22 @@ func (c *compiler) attend(op *ir.Op, a attention) error {
 	out := c.outs(op)
 	y := dense4(out[0], op.Results[0])
 	c.emit(func(r *run) error {
+		skip := false
+		if a.causal {
+			var err error
+			if skip, err = r.tame(a.v.ref); err != nil {
+				return err
+			}
+		}
 		return r.each(a.batch*a.h, func(worker, i int) error {
-			return a.forward(r, worker, i/a.h, i%a.h, r.f32(scores)[queryBlock*a.t*worker:], y, r.f32(out[1]), r.f32(out[2]))
+			return a.forward(r, worker, i/a.h, i%a.h, r.f32(scores)[queryBlock*a.t*worker:], y, r.f32(out[1]), r.f32(out[2]), skip)
 		})
 	})
 	return nil
 }
 
-// forward computes one head of one sequence.
-func (a *attention) forward(r *run, worker, b, head int, scores []float32, y tensor4, tops, sums []float32) error {
+// forward computes one head of one sequence. skip says that keys which are not seen need not be read.
+func (a *attention) forward(r *run, worker, b, head int, scores []float32, y tensor4, tops, sums []float32, skip bool) error {
 	w, kv := &r.b.heads[worker], head/a.r
 	q, k, v := r.f32(a.q.ref), r.f32(a.k.ref), r.f32(a.v.ref)
 	keys := gemm.Operand{Data: from(k, a.k.at(b, 0, kv)), RowStride: 1, ColStride: a.k.position}
@@ -246,7 +260,6 @@ func (a *attention) forward(r *run, worker, b, head int, scores []float32, y ten
 		}
 	}
 	a.sight(r, b, &w.sight)
-	skip := a.causal && tame(v, a.v.at(b, 0, kv), a.t, a.v.position, a.e)
 	var sum [queryBlock]float32
 	for q0 := 0; q0 < a.s; q0 += queryBlock {
 		rows := min(queryBlock, a.s-q0)
@@ -332,7 +345,10 @@ func biasedAttentionGrad(c *compiler, op *ir.Op) error {
 func (c *compiler) attendGrad(op *ir.Op, dy, y tensor4, tops, sums int, a attention, scores int) error {
 	workers := c.b.pool.Workers()
 	chunk := min(numerics.ChunkK, a.r*a.s)
-	size := chunk * (2*a.t + a.d + a.e)
+	size := chunk * 2 * a.t
+	if a.r > 1 {
+		size += chunk * (a.d + a.e)
+	}
 	scratch := c.temp(4 * size * workers)
 	out := make([]int, 3)
 	for i := range out {
@@ -344,8 +360,16 @@ func (c *compiler) attendGrad(op *ir.Op, dy, y tensor4, tops, sums int, a attent
 		dq: dense4(out[0], op.Results[0]), dk: dense4(out[1], op.Results[1]), dv: dense4(out[2], op.Results[2]),
 	}
 	c.emit(func(r *run) error {
+		// Keys that are not seen can be skipped if their part in every sum is a finite number times +0.
+		skip := false
+		if a.causal {
+			var err error
+			if skip, err = r.tame(a.q.ref, a.k.ref, a.v.ref, dy.ref, y.ref, sums); err != nil {
+				return err
+			}
+		}
 		return r.each(a.batch*a.g, func(worker, i int) error {
-			return g.backward(r, worker, i/a.g, i%a.g, r.f32(scratch)[size*worker:][:size])
+			return g.backward(r, worker, i/a.g, i%a.g, r.f32(scratch)[size*worker:][:size], skip)
 		})
 	})
 	return nil
@@ -360,7 +384,7 @@ type attentionGrad struct {
 }
 
 // backward computes one key head of one sequence: the queries of all heads that share it, head by head, a chunk at a time.
-func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32) error {
+func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32, skip bool) error {
 	w := &r.b.heads[worker]
 	q, k, v, dy := r.f32(a.q.ref), r.f32(a.k.ref), r.f32(a.v.ref), r.f32(a.dy.ref)
 	k, v = from(k, a.k.at(b, 0, kv)), from(v, a.v.at(b, 0, kv))
@@ -377,13 +401,16 @@ func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32) e
 		return err
 	}
 	a.sight(r, b, &w.sight)
-	skip := a.skips(r, b, kv)
 	cut := func(n int) []float32 {
 		x := scratch[:n]
 		scratch = scratch[n:]
 		return x
 	}
-	p, ds, queries, cts := cut(a.chunk*a.t), cut(a.chunk*a.t), cut(a.chunk*a.d), cut(a.chunk*a.e)
+	p, ds := cut(a.chunk*a.t), cut(a.chunk*a.t)
+	var queries, cts []float32 // of several heads, one after the other
+	if a.r > 1 {
+		queries, cts = cut(a.chunk*a.d), cut(a.chunk*a.e)
+	}
 	total := a.r * a.s
 	for f0 := 0; f0 < total; f0 += a.chunk {
 		f1 := min(f0+a.chunk, total)
@@ -405,16 +432,23 @@ func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32) e
 			if err != nil {
 				return err
 			}
-			for i := range rows {
-				copy(queries[(f-f0+i)*a.d:][:a.d], from(q, a.q.at(b, s+i, head)))
-				copy(cts[(f-f0+i)*a.e:][:a.e], from(dy, a.dy.at(b, s+i, head)))
+			if a.r > 1 {
+				for i := range rows {
+					copy(queries[(f-f0+i)*a.d:][:a.d], from(q, a.q.at(b, s+i, head)))
+					copy(cts[(f-f0+i)*a.e:][:a.e], from(dy, a.dy.at(b, s+i, head)))
+				}
 			}
 			f += rows
 		}
-		if err := a.overQueries(r, worker, f0, f1, p, cts, a.e, r.f32(a.dv.ref), a.dv, b, kv, skip); err != nil {
+		x, y := gemm.Operand{Data: queries, RowStride: a.d, ColStride: 1}, gemm.Operand{Data: cts, RowStride: a.e, ColStride: 1}
+		if a.r == 1 {
+			x.Data, x.RowStride = from(q, a.q.at(b, f0, kv)), a.q.position
+			y.Data, y.RowStride = from(dy, a.dy.at(b, f0, kv)), a.dy.position
+		}
+		if err := a.overQueries(r, worker, f0, f1, p, y, a.e, r.f32(a.dv.ref), a.dv, b, kv, skip); err != nil {
 			return err
 		}
-		if err := a.overQueries(r, worker, f0, f1, ds, queries, a.d, r.f32(a.dk.ref), a.dk, b, kv, skip); err != nil {
+		if err := a.overQueries(r, worker, f0, f1, ds, x, a.d, r.f32(a.dk.ref), a.dk, b, kv, skip); err != nil {
 			return err
 		}
 	}
@@ -425,29 +459,6 @@ func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32) e
 		}
 	}
 	return nil
-}
-
-// skips says whether keys that are not seen can be skipped: whether their part in every sum is a finite number times +0.
-func (a *attentionGrad) skips(r *run, b, kv int) bool {
-	if !a.causal { // all are seen, but for segments
-		return false
-	}
-	if !tame(r.f32(a.k.ref), a.k.at(b, 0, kv), a.t, a.k.position, a.d) || !tame(r.f32(a.v.ref), a.v.at(b, 0, kv), a.t, a.v.position, a.e) {
-		return false
-	}
-	for head := kv * a.r; head < (kv+1)*a.r; head++ {
-		if !tame(r.f32(a.q.ref), a.q.at(b, 0, head), a.s, a.q.position, a.d) ||
-			!tame(r.f32(a.dy.ref), a.dy.at(b, 0, head), a.s, a.dy.position, a.e) ||
-			!tame(r.f32(a.y.ref), a.y.at(b, 0, head), a.s, a.y.position, a.e) {
-			return false
-		}
-		for _, sum := range r.f32(a.sums)[(b*a.h+head)*a.s:][:a.s] {
-			if sum != sum {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // scoresGrad computes the probabilities p and the cotangents ds of the scaled scores for rows queries and the first n keys.
@@ -498,9 +509,9 @@ func (a *attentionGrad) scoresGrad(r *run, worker, b, head, s, rows, n int, p, d
 func (a *attentionGrad) blocks(skip bool) bool { return skip && a.causal && a.r == 1 }
 
 // overQueries adds a chunk's part to the cotangent of keys or values: x^T y for x [f1-f0, t] and y [f1-f0, width].
-func (a *attentionGrad) overQueries(r *run, worker, f0, f1 int, x, y []float32, width int, out []float32, to tensor4, b, kv int, skip bool) error {
+func (a *attentionGrad) overQueries(r *run, worker, f0, f1 int, x []float32, y gemm.Operand, width int, out []float32, to tensor4, b, kv int, skip bool) error {
 	w := &r.b.heads[worker]
-	packed, err := w.pack(r, worker, 3, f1-f0, width, y, width, 1)
+	packed, err := w.pack(r, worker, 3, f1-f0, width, y.Data, y.RowStride, y.ColStride)
 	if err != nil {
 		return err
 	}
