@@ -83,6 +83,7 @@ func TestAttentionIsItsDecomposition(t *testing.T) {
 		size, value := d.pick("size", 1, 3, 8), d.pick("value size", 1, 4, 17)
 		x := func(name string, shape ...int) ir.Value { return b.Param(name, ir.T(ir.F32, shape...)) }
 		in := []ir.Value{x("q", batch, s, g*r, size), x("k", batch, keys, g, size), x("v", batch, keys, g, value)}
+		joined := x("joined", batch, keys, g*r*size+g*size+g*value+1)
 		var segments []ir.Value
 		if d.n("segmented", 0, 1) == 1 {
 			segments = []ir.Value{b.Param("qs", ir.T(ir.I32, batch, s)), b.Param("ks", ir.T(ir.I32, batch, keys))}
@@ -96,6 +97,19 @@ func TestAttentionIsItsDecomposition(t *testing.T) {
 		if d.n("biased", 0, 2) == 0 {
 			name = "biased_attention"
 			in = append(in, x("bias", d.pick("biases", 1, batch), g*r, s, keys))
+		}
+		if d.n("side by side", 0, 1) == 1 { // as one product makes them
+			at := 0
+			for i, t := range []ir.Type{b.Type(in[0]), b.Type(in[1]), b.Type(in[2])} {
+				width := t.Shape[2] * t.Shape[3]
+				if t.Shape[1] == keys {
+					part := b.SliceDim(joined, 2, at, at+width)
+					if in[i] = b.Reshape(part, t.Shape...); d.n("read by others", 0, 3) == 0 {
+						b.Return("part"+string(rune('a'+i)), b.Unary("negate", []ir.Value{part, in[i]}[d.n("of", 0, 1)]))
+					}
+				}
+				at += width
+			}
 		}
 		out := b.Op(name, append(in, segments...), attrs...)
 		b.Return("y", out[0])

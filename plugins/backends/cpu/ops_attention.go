@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -46,10 +47,54 @@ func (x tensor4) at(b, pos, head int) int {
 	return x.offset + b*x.batch + pos*x.position + head*x.head
 }
 
-// tensor4 returns where operand i of op lies.
+// tensor4 returns where operand i of op lies, which can be in a slice's operand.
 func (c *compiler) tensor4(op *ir.Op, i int) tensor4 {
+	if heads := c.fusion.putOff[op.Operands[i]]; heads != nil && heads.Name == "reshape" {
+		if s := c.fusion.putOff[heads.Operands[0]]; s != nil && s.Name == "slice" {
+			strides := c.types[s.Operands[0]].Strides()
+			x := tensor4{ref: c.value(s.Operands[0]), batch: strides[0], position: strides[1], head: heads.Results[0].Shape[3]}
+			for d, from := range s.Attrs.Ints("start") {
+				x.offset += from * strides[d]
+			}
+			return x
+		}
+	}
 	s := c.types[op.Operands[i]].Strides()
 	return tensor4{ref: c.in(op, i), batch: s[0], position: s[1], head: s[2]}
+}
+
+// putOffHeads puts off a slice [B,S,H*D], and its reshape to [B,S,H,D], that only attention reads: it does so where they are cut from. It
+// says whether it did.
+func (c *compiler) putOffHeads(op *ir.Op) bool {
+	x := &c.fusion
+	all := func(op *ir.Op, ok func(*ir.Op) bool) bool {
+		return !slices.ContainsFunc(x.readers[op.First], func(i int) bool { return i == len(x.f.Ops) || !ok(&x.f.Ops[i]) })
+	}
+	attends := func(op *ir.Op) bool {
+		switch op.Name {
+		case "scaled_dot_product_attention", "scaled_dot_product_attention_grad", "biased_attention", "biased_attention_grad":
+			return true
+		}
+		return false
+	}
+	splits := func(op *ir.Op) bool {
+		from, to := c.types[op.Operands[0]].Shape, op.Results[0].Shape
+		return op.Name == "reshape" && len(from) == 3 && len(to) == 4 && slices.Equal(from[:2], to[:2]) && all(op, attends)
+	}
+	switch op.Name {
+	case "slice":
+		if op.Results[0].DType != ir.F32 || slices.ContainsFunc(op.Attrs.Ints("stride"), func(n int) bool { return n != 1 }) || !all(op, splits) {
+			return false
+		}
+	case "reshape":
+		if s := x.putOff[op.Operands[0]]; s == nil || s.Name != "slice" || !splits(op) {
+			return false
+		}
+	default:
+		return false
+	}
+	x.putOff[op.First] = op
+	return true
 }
 
 func dense4(ref int, t ir.Type) tensor4 {
@@ -128,7 +173,10 @@ func (s *sight) each(query int, f func(from, to int)) {
 // tame says that no product of vectors of these values with others that are tame comes near the largest finite number.
 func (r *run) tame(refs ...int) (bool, error) {
 	const part = 1 << 16
-	for _, ref := range refs {
+	for i, ref := range refs {
+		if slices.Contains(refs[:i], ref) {
+			continue
+		}
 		x := r.f32(ref)
 		totals := make([]float32, (len(x)+part-1)/part)
 		err := r.b.pool.For(len(totals), func(_, i int) { totals[i] = vec.SumSquares(x[i*part : min(len(x), (i+1)*part)]) })
