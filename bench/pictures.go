@@ -130,7 +130,7 @@ func hidden(k *tensors) grid {
 		restore := k.ints("ids_restore")[r*predicted[1]:][:predicted[1]]
 		patch := int(math.Sqrt(float64(predicted[2] / whole.channels)))
 		across := whole.side / patch
-		shown := predicted[1] - predicted[1]*3/4 // a quarter, rounded up as the model does
+		shown := predicted[1] / 4 // rounded down, as the model does
 		for n, place := range restore {
 			if int(place) < shown {
 				continue
