@@ -31,8 +31,11 @@ Without --checkpoint the model is the latest in --out, and without that that of 
 --probe instead trains a linear classifier of the model's features on the training split, whose rows need labels, and measures
 it on the validation split, beside the same network without training and beside a classifier of the pixels.
 --among N finds captions of images, and images of captions, among N that say what no caption of the training split says.
+--zero-shot TEXT tells the classes of images by their names alone: TEXT, such as "a {}", is about a class where its name is put for {}; an
+image has the class whose text is nearest. Several texts are parted by |.
 --tensors FILE keeps outputs of the model and fields of its batches, named by --keep, as safetensors.`,
 		Example: "  host evaluate --out runs/clip --among 500\n" +
+			"  host evaluate --out runs/clip --zero-shot 'a {}|two {}s'\n" +
 			"  host evaluate digits.yaml --checkpoint runs/simclr/step-00000600 --probe\n" +
 			"  host evaluate --out runs/vit --train --rows 1000 --json\n" +
 			"  host evaluate --out runs/dvae --rows 16 --tensors pictures.safetensors --keep pixel_values,reconstruction",
@@ -46,6 +49,9 @@ it on the validation split, beside the same network without training and beside 
 			}
 			if e.Probe && (len(e.Keep) > 0 || e.Among > 0 || e.Train) {
 				return usagef("evaluate: --probe measures features on both splits, and nothing else: leave out --train, --among and --keep")
+			}
+			if e.ZeroShot != "" && (e.Probe || len(e.Keep) > 0 || e.Among > 0) {
+				return usagef("evaluate: --zero-shot measures that alone: leave out --probe, --among and --keep")
 			}
 			if path == "" {
 				var err error
@@ -102,6 +108,7 @@ it on the validation split, beside the same network without training and beside 
 	f.Int64Var(&e.Rows, "rows", 0, "rows of a split at most, evenly spread over it (0: all)")
 	f.BoolVar(&e.Probe, "probe", false, "measure features by a linear classifier")
 	f.IntVar(&e.Among, "among", 0, "find captions and images among this many")
+	f.StringVar(&e.ZeroShot, "zero-shot", "", "tell classes by this text about them, {} standing for their name")
 	f.StringVar(&tensors, "tensors", "", "safetensors file to write")
 	f.StringSliceVar(&e.Keep, "keep", nil, "outputs and fields to write to it")
 	f.StringVar(&backend, "backend", "", "backend: a name, or the path of an executable (default: the recipe's)")

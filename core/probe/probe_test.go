@@ -58,3 +58,21 @@ func TestRecall(t *testing.T) {
 	_, err = probe.Recall(alike, alike[:4], 2, 1)
 	assert.ErrorContains(t, err, "6 and 4 values")
 }
+
+func TestNearest(t *testing.T) {
+	texts := []float32{3, 0, 0, 2, -1, -1}
+	vectors := []float32{2, 1, 1, 2, -1, -3}
+	got, err := probe.Nearest(vectors, texts, []int32{0, 1, 2}, 2, 1)
+	require.NoError(t, err)
+	assert.Equal(t, 1.0, got, "lengths of texts do not count")
+	got, err = probe.Nearest(vectors, []float32{3, 0, 3, 0, 0, -1, -1, 0}, []int32{0, 0, 1}, 2, 2)
+	require.NoError(t, err)
+	assert.Equal(t, 1.0, got, "the mean of two texts is a third direction")
+	got, err = probe.Nearest(vectors, []float32{1, 0, 1, 0}, []int32{0, 1, 1}, 2, 1)
+	require.NoError(t, err)
+	assert.Equal(t, 1.0/3, got, "of classes that are alike the first")
+	_, err = probe.Nearest(vectors, texts, []int32{0, 1, 3}, 2, 1)
+	assert.ErrorContains(t, err, "vector 2 has label 3 of 3 classes")
+	_, err = probe.Nearest(vectors, texts, []int32{0, 1}, 2, 1)
+	assert.ErrorContains(t, err, "6 and 6 values")
+}

@@ -1,6 +1,9 @@
 package probe
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Recall returns, for n queries and the n vectors that belong to them, both
 // [n, width], the part of the queries whose own vector is among the k with the
@@ -34,4 +37,48 @@ func product(a, b []float32, i, k, width int) float64 {
 		sum += float64(float64(v) * float64(b[k*width+c]))
 	}
 	return sum
+}
+
+// Nearest returns the part of n vectors [n, width] whose label is the class with
+// the largest inner product, the first of several. A class is the mean of each
+// vectors of texts [classes*each, width] that follow each other, divided by its
+// length.
+func Nearest(vectors, texts []float32, labels []int32, width, each int) (float64, error) {
+	if width < 1 || each < 1 || len(labels) == 0 || len(vectors) != len(labels)*width || len(texts) == 0 || len(texts)%(each*width) != 0 {
+		return 0, fmt.Errorf("probe: %d and %d values are not vectors of width %d for %d labels and for classes of %d texts", len(vectors), len(texts), width, len(labels), each)
+	}
+	classes := len(texts) / (each * width)
+	means := make([]float64, classes*width)
+	for k := range classes {
+		mean, square := means[k*width:][:width], 0.0
+		for c := range mean {
+			for i := range each {
+				mean[c] += float64(texts[(k*each+i)*width+c])
+			}
+			square += float64(mean[c] * mean[c])
+		}
+		for c := range mean {
+			mean[c] /= math.Sqrt(square)
+		}
+	}
+	right := 0
+	for i, label := range labels {
+		if label < 0 || int(label) >= classes {
+			return 0, fmt.Errorf("probe: vector %d has label %d of %d classes", i, label, classes)
+		}
+		best, top := 0, math.Inf(-1)
+		for k := range classes {
+			sum := 0.0
+			for c, v := range vectors[i*width:][:width] {
+				sum += float64(float64(v) * means[k*width+c])
+			}
+			if sum > top {
+				best, top = k, sum
+			}
+		}
+		if best == int(label) {
+			right++
+		}
+	}
+	return float64(right) / float64(len(labels)), nil
 }

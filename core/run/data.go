@@ -154,10 +154,7 @@ func (d *data) addCaptions(ctx context.Context, r *recipe.Recipe, progress func(
 	c := r.Data
 	var err error
 	if c.Tokenizer != "" {
-		if c.Tokenizer, err = tokenizerFileOf(r); err != nil {
-			return err
-		}
-		d.tokenizer, err = tokens.ReadTokenizer(c.Tokenizer, c.VocabSize)
+		err = d.readTokenizer(r)
 	} else {
 		progress(tokens.Progress{Stage: "train"})
 		learnFrom := d.Train
@@ -168,17 +165,16 @@ func (d *data) addCaptions(ctx context.Context, r *recipe.Recipe, progress func(
 				return err
 			}
 		}
-		d.tokenizer, err = tokens.TrainOnCaptions(ctx, learnFrom, c.TrainBytes, tokenizer.TrainOptions{Model: c.TokenizerModel, VocabSize: c.VocabSize})
+		if d.tokenizer, err = tokens.TrainOnCaptions(ctx, learnFrom, c.TrainBytes, tokenizer.TrainOptions{Model: c.TokenizerModel, VocabSize: c.VocabSize}); err != nil {
+			return fmt.Errorf("prepare data: %w", err)
+		}
+		err = d.tellTokens()
 	}
 	if err != nil {
-		return fmt.Errorf("prepare data: %w", err)
+		return err
 	}
 	if size := d.tokenizer.Size(); c.Tokenizer == "" && size < c.VocabSize {
 		progress(tokens.Progress{Stage: "train", Warning: fmt.Sprintf("vocab_size: %d tokens were asked for, and the captions have enough for %d", c.VocabSize, size)})
-	}
-	end, err := d.tokenizer.EndOfText()
-	if err != nil {
-		return err
 	}
 	for _, split := range []*datasets.Dataset{&d.Train, &d.Validation} {
 		if *split == nil {
@@ -187,6 +183,27 @@ func (d *data) addCaptions(ctx context.Context, r *recipe.Recipe, progress func(
 		if *split, err = tokens.Captions(*split, d.tokenizer, r.Train.SequenceLength); err != nil {
 			return fmt.Errorf("prepare data: %w", err)
 		}
+	}
+	return nil
+}
+
+// readTokenizer reads the tokenizer that a recipe names.
+func (d *data) readTokenizer(r *recipe.Recipe) error {
+	path, err := tokenizerFileOf(r)
+	if err != nil {
+		return err
+	}
+	if d.tokenizer, err = tokens.ReadTokenizer(path, r.Data.VocabSize); err != nil {
+		return fmt.Errorf("prepare data: %w", err)
+	}
+	return d.tellTokens()
+}
+
+// tellTokens adds what objectives are told of the tokenizer.
+func (d *data) tellTokens() error {
+	end, err := d.tokenizer.EndOfText()
+	if err != nil {
+		return err
 	}
 	for name, value := range tokenProperties(d.tokenizer, end) {
 		d.properties[name] = value

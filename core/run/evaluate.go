@@ -43,6 +43,10 @@ type Evaluation struct {
 	// and an image by its caption, all of which say something that no caption of
 	// the training split says.
 	Among int
+	// ZeroShot, if it is not empty, measures instead how many images of the
+	// validation split have the class whose text is nearest: a text with {} where
+	// the name of the class stands, or several parted by |.
+	ZeroShot string
 	// Keep names outputs of the model and fields of the batch to return, those
 	// of Among where it is given.
 	Keep      []string
@@ -85,8 +89,17 @@ func Evaluate(ctx context.Context, e Evaluation) (_ *Evaluated, err error) {
 			s.tell(&Preparing{p})
 		}
 	}
-	if s.data, err = prepare(ctx, &r, progress); err != nil {
+	from := r
+	if e.ZeroShot != "" { // images need no captions, and have none of use
+		from.Data.Captions = false
+	}
+	if s.data, err = prepare(ctx, &from, progress); err != nil {
 		return nil, err
+	}
+	if e.ZeroShot != "" {
+		if err := s.data.readTokenizer(&r); err != nil {
+			return nil, err
+		}
 	}
 	if r.Data.Codes != "" {
 		if err := s.addCodes(ctx, progress); err != nil {
@@ -106,6 +119,9 @@ func Evaluate(ctx context.Context, e Evaluation) (_ *Evaluated, err error) {
 	}
 	if n := s.data.Validation.Len(); e.Rows > 0 && e.Rows < n {
 		s.data.Validation = spread{s.data.Validation, e.Rows}
+	}
+	if e.ZeroShot != "" {
+		return s.zeroShot(ctx, &e)
 	}
 	out, err := s.score(ctx, &e)
 	if err != nil {
