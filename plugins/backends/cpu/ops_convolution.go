@@ -187,8 +187,8 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 	a, b := c.in(op, 0), c.in(op, 1)
 	depth := p.taps * p.ci
 	// Of the operands one is transposed to be read by the kernels and one is not, which takes less: the narrower is. The product is then
-	// the transposed gradient, its terms the same.
-	turned := depth > width
+	// the transposed gradient, its terms the same; there must be many rows for that to be worth turning it.
+	turned := depth > width && p.rows > 4*width
 	m, n := depth, width
 	if turned {
 		m, n = width, depth

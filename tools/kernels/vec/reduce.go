@@ -161,6 +161,8 @@ func maxKernel(e *emitter) {
 // columnTile is the number of columns whose 32 lanes stay in L1 together.
 const columnTile = 128
 
+const prefetchRows = 8
+
 // A columnReduction adds one term per element into the 32 lanes of its column.
 type columnReduction struct {
 	name, doc string
@@ -200,6 +202,13 @@ func columnsKernel(e *emitter, k columnReduction) {
 		at = append(at, operand.Mem{Base: e.Load(e.Param(p), e.GP64()), Index: c, Scale: 4})
 	}
 	acc := operand.Mem{Base: to, Index: c, Scale: 4}
+	// Rows of wide matrices lie on pages of their own, beyond which the hardware does not fetch ahead.
+	var ahead []operand.Mem
+	for _, m := range at[:len(k.in)] {
+		base := e.GP64()
+		e.LEAQ(operand.Mem{Base: m.Base, Index: stride, Scale: prefetchRows}, base)
+		ahead = append(ahead, operand.Mem{Base: base, Index: c, Scale: 4})
+	}
 	combine := func(x []vec, acc vec) vec { return k.add(e, acc, x[:len(k.in)], x[len(k.in):]) }
 	e.XORQ(r, r)
 	e.Label("row")
@@ -215,6 +224,11 @@ func columnsKernel(e *emitter, k columnReduction) {
 		e.Label(loop)
 		e.CMPQ(left, operand.U32(u*e.lanes()))
 		e.JLT(operand.LabelRef(end))
+		for line := 0; u > 1 && line < u*e.bytes(); line += 64 {
+			for _, m := range ahead {
+				e.PREFETCHT0(m.Offset(line))
+			}
+		}
 		for j := range u {
 			var x []vec
 			for _, m := range at {
@@ -240,7 +254,7 @@ func columnsKernel(e *emitter, k columnReduction) {
 	e.loadMasked(acc, first, y)
 	e.storeMasked(combine(x, y), first, acc)
 	e.Label("next")
-	for _, m := range at[:len(k.in)] {
+	for _, m := range slices.Concat(at[:len(k.in)], ahead) {
 		e.ADDQ(stride, m.Base)
 	}
 	e.INCQ(r)

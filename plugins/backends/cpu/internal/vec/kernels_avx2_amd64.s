@@ -5970,7 +5970,7 @@ DATA f32_ff800000_AVX2<>+28(SB)/4, $0xff800000
 GLOBL f32_ff800000_AVX2<>(SB), RODATA|NOPTR, $32
 
 // func addColumnsAVX2(lanes *float32, a *float32, rows int, cols int, stride int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-40
 	MOVQ lanes+0(FP), AX
 	MOVQ rows+16(FP), CX
@@ -5978,6 +5978,7 @@ TEXT ·addColumnsAVX2(SB), NOSPLIT, $0-40
 	MOVQ stride+32(FP), BX
 	SHLQ $0x02, BX
 	MOVQ a+8(FP), R10
+	LEAQ (R10)(BX*8), R11
 	XORQ R8, R8
 
 row:
@@ -5990,27 +5991,29 @@ row:
 	MOVQ  DX, DI
 
 vectors4:
-	CMPQ    DI, $0x00000020
-	JLT     end4
-	VMOVUPS (R10)(SI*4), Y0
-	VMOVUPS (R9)(SI*4), Y1
-	VADDPS  Y0, Y1, Y0
-	VMOVUPS Y0, (R9)(SI*4)
-	VMOVUPS 32(R10)(SI*4), Y0
-	VMOVUPS 32(R9)(SI*4), Y1
-	VADDPS  Y0, Y1, Y0
-	VMOVUPS Y0, 32(R9)(SI*4)
-	VMOVUPS 64(R10)(SI*4), Y0
-	VMOVUPS 64(R9)(SI*4), Y1
-	VADDPS  Y0, Y1, Y0
-	VMOVUPS Y0, 64(R9)(SI*4)
-	VMOVUPS 96(R10)(SI*4), Y0
-	VMOVUPS 96(R9)(SI*4), Y1
-	VADDPS  Y0, Y1, Y0
-	VMOVUPS Y0, 96(R9)(SI*4)
-	ADDQ    $0x00000020, SI
-	SUBQ    $0x00000020, DI
-	JMP     vectors4
+	CMPQ       DI, $0x00000020
+	JLT        end4
+	PREFETCHT0 (R11)(SI*4)
+	PREFETCHT0 64(R11)(SI*4)
+	VMOVUPS    (R10)(SI*4), Y0
+	VMOVUPS    (R9)(SI*4), Y1
+	VADDPS     Y0, Y1, Y0
+	VMOVUPS    Y0, (R9)(SI*4)
+	VMOVUPS    32(R10)(SI*4), Y0
+	VMOVUPS    32(R9)(SI*4), Y1
+	VADDPS     Y0, Y1, Y0
+	VMOVUPS    Y0, 32(R9)(SI*4)
+	VMOVUPS    64(R10)(SI*4), Y0
+	VMOVUPS    64(R9)(SI*4), Y1
+	VADDPS     Y0, Y1, Y0
+	VMOVUPS    Y0, 64(R9)(SI*4)
+	VMOVUPS    96(R10)(SI*4), Y0
+	VMOVUPS    96(R9)(SI*4), Y1
+	VADDPS     Y0, Y1, Y0
+	VMOVUPS    Y0, 96(R9)(SI*4)
+	ADDQ       $0x00000020, SI
+	SUBQ       $0x00000020, DI
+	JMP        vectors4
 
 end4:
 vectors1:
@@ -6027,99 +6030,14 @@ vectors1:
 end1:
 	TESTQ      DI, DI
 	JE         next
-	MOVQ       $0x00000008, R11
-	SUBQ       DI, R11
+	MOVQ       $0x00000008, R12
+	SUBQ       DI, R12
 	LEAQ       window_AVX2<>+0(SB), DI
-	VMOVDQU    (DI)(R11*4), Y0
+	VMOVDQU    (DI)(R12*4), Y0
 	VMASKMOVPS (R10)(SI*4), Y0, Y1
 	VMASKMOVPS (R9)(SI*4), Y0, Y2
 	VADDPS     Y1, Y2, Y1
 	VMASKMOVPS Y1, Y0, (R9)(SI*4)
-
-next:
-	ADDQ BX, R10
-	INCQ R8
-	ANDQ $0x0000001f, R8
-	DECQ CX
-	JMP  row
-
-done:
-	VZEROUPPER
-	RET
-
-// func addColumnProductsAVX2(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
-// Requires: AVX, FMA3
-TEXT ·addColumnProductsAVX2(SB), NOSPLIT, $0-48
-	MOVQ lanes+0(FP), AX
-	MOVQ rows+24(FP), CX
-	MOVQ cols+32(FP), DX
-	MOVQ stride+40(FP), BX
-	SHLQ $0x02, BX
-	MOVQ a+8(FP), R10
-	MOVQ b+16(FP), R11
-	XORQ R8, R8
-
-row:
-	TESTQ CX, CX
-	JE    done
-	MOVQ  R8, R9
-	SHLQ  $0x09, R9
-	ADDQ  AX, R9
-	XORQ  SI, SI
-	MOVQ  DX, DI
-
-vectors4:
-	CMPQ        DI, $0x00000020
-	JLT         end4
-	VMOVUPS     (R10)(SI*4), Y0
-	VMOVUPS     (R11)(SI*4), Y1
-	VMOVUPS     (R9)(SI*4), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, (R9)(SI*4)
-	VMOVUPS     32(R10)(SI*4), Y0
-	VMOVUPS     32(R11)(SI*4), Y1
-	VMOVUPS     32(R9)(SI*4), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, 32(R9)(SI*4)
-	VMOVUPS     64(R10)(SI*4), Y0
-	VMOVUPS     64(R11)(SI*4), Y1
-	VMOVUPS     64(R9)(SI*4), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, 64(R9)(SI*4)
-	VMOVUPS     96(R10)(SI*4), Y0
-	VMOVUPS     96(R11)(SI*4), Y1
-	VMOVUPS     96(R9)(SI*4), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, 96(R9)(SI*4)
-	ADDQ        $0x00000020, SI
-	SUBQ        $0x00000020, DI
-	JMP         vectors4
-
-end4:
-vectors1:
-	CMPQ        DI, $0x00000008
-	JLT         end1
-	VMOVUPS     (R10)(SI*4), Y0
-	VMOVUPS     (R11)(SI*4), Y1
-	VMOVUPS     (R9)(SI*4), Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMOVUPS     Y2, (R9)(SI*4)
-	ADDQ        $0x00000008, SI
-	SUBQ        $0x00000008, DI
-	JMP         vectors1
-
-end1:
-	TESTQ       DI, DI
-	JE          next
-	MOVQ        $0x00000008, R12
-	SUBQ        DI, R12
-	LEAQ        window_AVX2<>+0(SB), DI
-	VMOVDQU     (DI)(R12*4), Y0
-	VMASKMOVPS  (R10)(SI*4), Y0, Y1
-	VMASKMOVPS  (R11)(SI*4), Y0, Y2
-	VMASKMOVPS  (R9)(SI*4), Y0, Y3
-	VFMADD231PS Y2, Y1, Y3
-	VMASKMOVPS  Y3, Y0, (R9)(SI*4)
 
 next:
 	ADDQ BX, R10
@@ -6133,16 +6051,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func addColumnSquaresAboutAVX2(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
-// Requires: AVX, FMA3
-TEXT ·addColumnSquaresAboutAVX2(SB), NOSPLIT, $0-48
+// func addColumnProductsAVX2(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·addColumnProductsAVX2(SB), NOSPLIT, $0-48
 	MOVQ lanes+0(FP), AX
 	MOVQ rows+24(FP), CX
 	MOVQ cols+32(FP), DX
 	MOVQ stride+40(FP), BX
 	SHLQ $0x02, BX
 	MOVQ a+8(FP), R10
-	MOVQ mean+16(FP), R11
+	MOVQ b+16(FP), R11
+	LEAQ (R10)(BX*8), R12
+	LEAQ (R11)(BX*8), R13
 	XORQ R8, R8
 
 row:
@@ -6157,6 +6077,101 @@ row:
 vectors4:
 	CMPQ        DI, $0x00000020
 	JLT         end4
+	PREFETCHT0  (R12)(SI*4)
+	PREFETCHT0  (R13)(SI*4)
+	PREFETCHT0  64(R12)(SI*4)
+	PREFETCHT0  64(R13)(SI*4)
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, (R9)(SI*4)
+	VMOVUPS     32(R10)(SI*4), Y0
+	VMOVUPS     32(R11)(SI*4), Y1
+	VMOVUPS     32(R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Y0
+	VMOVUPS     64(R11)(SI*4), Y1
+	VMOVUPS     64(R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 64(R9)(SI*4)
+	VMOVUPS     96(R10)(SI*4), Y0
+	VMOVUPS     96(R11)(SI*4), Y1
+	VMOVUPS     96(R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, 96(R9)(SI*4)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000020, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000008
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Y0
+	VMOVUPS     (R11)(SI*4), Y1
+	VMOVUPS     (R9)(SI*4), Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMOVUPS     Y2, (R9)(SI*4)
+	ADDQ        $0x00000008, SI
+	SUBQ        $0x00000008, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVQ        $0x00000008, R14
+	SUBQ        DI, R14
+	LEAQ        window_AVX2<>+0(SB), DI
+	VMOVDQU     (DI)(R14*4), Y0
+	VMASKMOVPS  (R10)(SI*4), Y0, Y1
+	VMASKMOVPS  (R11)(SI*4), Y0, Y2
+	VMASKMOVPS  (R9)(SI*4), Y0, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMASKMOVPS  Y3, Y0, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	ADDQ BX, R11
+	ADDQ BX, R12
+	ADDQ BX, R13
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func addColumnSquaresAboutAVX2(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·addColumnSquaresAboutAVX2(SB), NOSPLIT, $0-48
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+24(FP), CX
+	MOVQ cols+32(FP), DX
+	MOVQ stride+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ mean+16(FP), R11
+	LEAQ (R10)(BX*8), R12
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000020
+	JLT         end4
+	PREFETCHT0  (R12)(SI*4)
+	PREFETCHT0  64(R12)(SI*4)
 	VMOVUPS     (R10)(SI*4), Y0
 	VMOVUPS     (R11)(SI*4), Y1
 	VMOVUPS     (R9)(SI*4), Y2
@@ -6202,10 +6217,10 @@ vectors1:
 end1:
 	TESTQ       DI, DI
 	JE          next
-	MOVQ        $0x00000008, R12
-	SUBQ        DI, R12
+	MOVQ        $0x00000008, R13
+	SUBQ        DI, R13
 	LEAQ        window_AVX2<>+0(SB), DI
-	VMOVDQU     (DI)(R12*4), Y0
+	VMOVDQU     (DI)(R13*4), Y0
 	VMASKMOVPS  (R10)(SI*4), Y0, Y1
 	VMASKMOVPS  (R11)(SI*4), Y0, Y2
 	VMASKMOVPS  (R9)(SI*4), Y0, Y3
@@ -6215,6 +6230,7 @@ end1:
 
 next:
 	ADDQ BX, R10
+	ADDQ BX, R12
 	INCQ R8
 	ANDQ $0x0000001f, R8
 	DECQ CX
@@ -6225,8 +6241,8 @@ done:
 	RET
 
 // func addColumnProductsAboutAVX2(lanes *float32, a *float32, b *float32, mean *float32, rstd *float32, rows int, cols int, stride int)
-// Requires: AVX, FMA3
-TEXT ·addColumnProductsAboutAVX2(SB), NOSPLIT, $0-64
+// Requires: AVX, FMA3, MMX+
+TEXT ·addColumnProductsAboutAVX2(SB), NOSPLIT, $8-64
 	MOVQ lanes+0(FP), AX
 	MOVQ rows+40(FP), CX
 	MOVQ cols+48(FP), DX
@@ -6236,6 +6252,8 @@ TEXT ·addColumnProductsAboutAVX2(SB), NOSPLIT, $0-64
 	MOVQ b+16(FP), R11
 	MOVQ mean+24(FP), R12
 	MOVQ rstd+32(FP), R13
+	LEAQ (R10)(BX*8), R14
+	LEAQ (R11)(BX*8), R15
 	XORQ R8, R8
 
 row:
@@ -6250,6 +6268,10 @@ row:
 vectors4:
 	CMPQ        DI, $0x00000020
 	JLT         end4
+	PREFETCHT0  (R14)(SI*4)
+	PREFETCHT0  (R15)(SI*4)
+	PREFETCHT0  64(R14)(SI*4)
+	PREFETCHT0  64(R15)(SI*4)
 	VMOVUPS     (R10)(SI*4), Y0
 	VMOVUPS     (R11)(SI*4), Y1
 	VMOVUPS     (R12)(SI*4), Y2
@@ -6310,10 +6332,10 @@ vectors1:
 end1:
 	TESTQ       DI, DI
 	JE          next
-	MOVQ        $0x00000008, R14
-	SUBQ        DI, R14
+	MOVQ        $0x00000008, BP
+	SUBQ        DI, BP
 	LEAQ        window_AVX2<>+0(SB), DI
-	VMOVDQU     (DI)(R14*4), Y0
+	VMOVDQU     (DI)(BP*4), Y0
 	VMASKMOVPS  (R10)(SI*4), Y0, Y1
 	VMASKMOVPS  (R11)(SI*4), Y0, Y2
 	VMASKMOVPS  (R12)(SI*4), Y0, Y3
@@ -6327,6 +6349,8 @@ end1:
 next:
 	ADDQ BX, R10
 	ADDQ BX, R11
+	ADDQ BX, R14
+	ADDQ BX, R15
 	INCQ R8
 	ANDQ $0x0000001f, R8
 	DECQ CX

@@ -6186,7 +6186,7 @@ DATA f32_7fc00000_AVX2<>+28(SB)/4, $0x7fc00000
 GLOBL f32_7fc00000_AVX2<>(SB), RODATA|NOPTR, $32
 
 // func addColumnsAVX512(lanes *float32, a *float32, rows int, cols int, stride int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·addColumnsAVX512(SB), NOSPLIT, $0-40
 	MOVQ lanes+0(FP), AX
 	MOVQ rows+16(FP), CX
@@ -6194,6 +6194,7 @@ TEXT ·addColumnsAVX512(SB), NOSPLIT, $0-40
 	MOVQ stride+32(FP), BX
 	SHLQ $0x02, BX
 	MOVQ a+8(FP), R10
+	LEAQ (R10)(BX*8), R11
 	XORQ R8, R8
 
 row:
@@ -6206,27 +6207,31 @@ row:
 	MOVQ  DX, DI
 
 vectors4:
-	CMPQ    DI, $0x00000040
-	JLT     end4
-	VMOVUPS (R10)(SI*4), Z0
-	VMOVUPS (R9)(SI*4), Z1
-	VADDPS  Z0, Z1, Z0
-	VMOVUPS Z0, (R9)(SI*4)
-	VMOVUPS 64(R10)(SI*4), Z0
-	VMOVUPS 64(R9)(SI*4), Z1
-	VADDPS  Z0, Z1, Z0
-	VMOVUPS Z0, 64(R9)(SI*4)
-	VMOVUPS 128(R10)(SI*4), Z0
-	VMOVUPS 128(R9)(SI*4), Z1
-	VADDPS  Z0, Z1, Z0
-	VMOVUPS Z0, 128(R9)(SI*4)
-	VMOVUPS 192(R10)(SI*4), Z0
-	VMOVUPS 192(R9)(SI*4), Z1
-	VADDPS  Z0, Z1, Z0
-	VMOVUPS Z0, 192(R9)(SI*4)
-	ADDQ    $0x00000040, SI
-	SUBQ    $0x00000040, DI
-	JMP     vectors4
+	CMPQ       DI, $0x00000040
+	JLT        end4
+	PREFETCHT0 (R11)(SI*4)
+	PREFETCHT0 64(R11)(SI*4)
+	PREFETCHT0 128(R11)(SI*4)
+	PREFETCHT0 192(R11)(SI*4)
+	VMOVUPS    (R10)(SI*4), Z0
+	VMOVUPS    (R9)(SI*4), Z1
+	VADDPS     Z0, Z1, Z0
+	VMOVUPS    Z0, (R9)(SI*4)
+	VMOVUPS    64(R10)(SI*4), Z0
+	VMOVUPS    64(R9)(SI*4), Z1
+	VADDPS     Z0, Z1, Z0
+	VMOVUPS    Z0, 64(R9)(SI*4)
+	VMOVUPS    128(R10)(SI*4), Z0
+	VMOVUPS    128(R9)(SI*4), Z1
+	VADDPS     Z0, Z1, Z0
+	VMOVUPS    Z0, 128(R9)(SI*4)
+	VMOVUPS    192(R10)(SI*4), Z0
+	VMOVUPS    192(R9)(SI*4), Z1
+	VADDPS     Z0, Z1, Z0
+	VMOVUPS    Z0, 192(R9)(SI*4)
+	ADDQ       $0x00000040, SI
+	SUBQ       $0x00000040, DI
+	JMP        vectors4
 
 end4:
 vectors1:
@@ -6243,97 +6248,13 @@ vectors1:
 end1:
 	TESTQ     DI, DI
 	JE        next
-	MOVL      $-1, R11
-	BZHIL     DI, R11, DI
+	MOVL      $-1, R12
+	BZHIL     DI, R12, DI
 	KMOVW     DI, K1
 	VMOVUPS.Z (R10)(SI*4), K1, Z0
 	VMOVUPS.Z (R9)(SI*4), K1, Z1
 	VADDPS    Z0, Z1, Z0
 	VMOVUPS   Z0, K1, (R9)(SI*4)
-
-next:
-	ADDQ BX, R10
-	INCQ R8
-	ANDQ $0x0000001f, R8
-	DECQ CX
-	JMP  row
-
-done:
-	VZEROUPPER
-	RET
-
-// func addColumnProductsAVX512(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·addColumnProductsAVX512(SB), NOSPLIT, $0-48
-	MOVQ lanes+0(FP), AX
-	MOVQ rows+24(FP), CX
-	MOVQ cols+32(FP), DX
-	MOVQ stride+40(FP), BX
-	SHLQ $0x02, BX
-	MOVQ a+8(FP), R10
-	MOVQ b+16(FP), R11
-	XORQ R8, R8
-
-row:
-	TESTQ CX, CX
-	JE    done
-	MOVQ  R8, R9
-	SHLQ  $0x09, R9
-	ADDQ  AX, R9
-	XORQ  SI, SI
-	MOVQ  DX, DI
-
-vectors4:
-	CMPQ        DI, $0x00000040
-	JLT         end4
-	VMOVUPS     (R10)(SI*4), Z0
-	VMOVUPS     (R11)(SI*4), Z1
-	VMOVUPS     (R9)(SI*4), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, (R9)(SI*4)
-	VMOVUPS     64(R10)(SI*4), Z0
-	VMOVUPS     64(R11)(SI*4), Z1
-	VMOVUPS     64(R9)(SI*4), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, 64(R9)(SI*4)
-	VMOVUPS     128(R10)(SI*4), Z0
-	VMOVUPS     128(R11)(SI*4), Z1
-	VMOVUPS     128(R9)(SI*4), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, 128(R9)(SI*4)
-	VMOVUPS     192(R10)(SI*4), Z0
-	VMOVUPS     192(R11)(SI*4), Z1
-	VMOVUPS     192(R9)(SI*4), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, 192(R9)(SI*4)
-	ADDQ        $0x00000040, SI
-	SUBQ        $0x00000040, DI
-	JMP         vectors4
-
-end4:
-vectors1:
-	CMPQ        DI, $0x00000010
-	JLT         end1
-	VMOVUPS     (R10)(SI*4), Z0
-	VMOVUPS     (R11)(SI*4), Z1
-	VMOVUPS     (R9)(SI*4), Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, (R9)(SI*4)
-	ADDQ        $0x00000010, SI
-	SUBQ        $0x00000010, DI
-	JMP         vectors1
-
-end1:
-	TESTQ       DI, DI
-	JE          next
-	MOVL        $-1, R12
-	BZHIL       DI, R12, DI
-	KMOVW       DI, K1
-	VMOVUPS.Z   (R10)(SI*4), K1, Z0
-	VMOVUPS.Z   (R11)(SI*4), K1, Z1
-	VMOVUPS.Z   (R9)(SI*4), K1, Z2
-	VFMADD231PS Z1, Z0, Z2
-	VMOVUPS     Z2, K1, (R9)(SI*4)
 
 next:
 	ADDQ BX, R10
@@ -6347,16 +6268,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func addColumnSquaresAboutAVX512(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·addColumnSquaresAboutAVX512(SB), NOSPLIT, $0-48
+// func addColumnProductsAVX512(lanes *float32, a *float32, b *float32, rows int, cols int, stride int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·addColumnProductsAVX512(SB), NOSPLIT, $0-48
 	MOVQ lanes+0(FP), AX
 	MOVQ rows+24(FP), CX
 	MOVQ cols+32(FP), DX
 	MOVQ stride+40(FP), BX
 	SHLQ $0x02, BX
 	MOVQ a+8(FP), R10
-	MOVQ mean+16(FP), R11
+	MOVQ b+16(FP), R11
+	LEAQ (R10)(BX*8), R12
+	LEAQ (R11)(BX*8), R13
 	XORQ R8, R8
 
 row:
@@ -6371,6 +6294,106 @@ row:
 vectors4:
 	CMPQ        DI, $0x00000040
 	JLT         end4
+	PREFETCHT0  (R12)(SI*4)
+	PREFETCHT0  (R13)(SI*4)
+	PREFETCHT0  64(R12)(SI*4)
+	PREFETCHT0  64(R13)(SI*4)
+	PREFETCHT0  128(R12)(SI*4)
+	PREFETCHT0  128(R13)(SI*4)
+	PREFETCHT0  192(R12)(SI*4)
+	PREFETCHT0  192(R13)(SI*4)
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, (R9)(SI*4)
+	VMOVUPS     64(R10)(SI*4), Z0
+	VMOVUPS     64(R11)(SI*4), Z1
+	VMOVUPS     64(R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 64(R9)(SI*4)
+	VMOVUPS     128(R10)(SI*4), Z0
+	VMOVUPS     128(R11)(SI*4), Z1
+	VMOVUPS     128(R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 128(R9)(SI*4)
+	VMOVUPS     192(R10)(SI*4), Z0
+	VMOVUPS     192(R11)(SI*4), Z1
+	VMOVUPS     192(R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, 192(R9)(SI*4)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000040, DI
+	JMP         vectors4
+
+end4:
+vectors1:
+	CMPQ        DI, $0x00000010
+	JLT         end1
+	VMOVUPS     (R10)(SI*4), Z0
+	VMOVUPS     (R11)(SI*4), Z1
+	VMOVUPS     (R9)(SI*4), Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, (R9)(SI*4)
+	ADDQ        $0x00000010, SI
+	SUBQ        $0x00000010, DI
+	JMP         vectors1
+
+end1:
+	TESTQ       DI, DI
+	JE          next
+	MOVL        $-1, R14
+	BZHIL       DI, R14, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (R10)(SI*4), K1, Z0
+	VMOVUPS.Z   (R11)(SI*4), K1, Z1
+	VMOVUPS.Z   (R9)(SI*4), K1, Z2
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (R9)(SI*4)
+
+next:
+	ADDQ BX, R10
+	ADDQ BX, R11
+	ADDQ BX, R12
+	ADDQ BX, R13
+	INCQ R8
+	ANDQ $0x0000001f, R8
+	DECQ CX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func addColumnSquaresAboutAVX512(lanes *float32, a *float32, mean *float32, rows int, cols int, stride int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·addColumnSquaresAboutAVX512(SB), NOSPLIT, $0-48
+	MOVQ lanes+0(FP), AX
+	MOVQ rows+24(FP), CX
+	MOVQ cols+32(FP), DX
+	MOVQ stride+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ a+8(FP), R10
+	MOVQ mean+16(FP), R11
+	LEAQ (R10)(BX*8), R12
+	XORQ R8, R8
+
+row:
+	TESTQ CX, CX
+	JE    done
+	MOVQ  R8, R9
+	SHLQ  $0x09, R9
+	ADDQ  AX, R9
+	XORQ  SI, SI
+	MOVQ  DX, DI
+
+vectors4:
+	CMPQ        DI, $0x00000040
+	JLT         end4
+	PREFETCHT0  (R12)(SI*4)
+	PREFETCHT0  64(R12)(SI*4)
+	PREFETCHT0  128(R12)(SI*4)
+	PREFETCHT0  192(R12)(SI*4)
 	VMOVUPS     (R10)(SI*4), Z0
 	VMOVUPS     (R11)(SI*4), Z1
 	VMOVUPS     (R9)(SI*4), Z2
@@ -6416,8 +6439,8 @@ vectors1:
 end1:
 	TESTQ       DI, DI
 	JE          next
-	MOVL        $-1, R12
-	BZHIL       DI, R12, DI
+	MOVL        $-1, R13
+	BZHIL       DI, R13, DI
 	KMOVW       DI, K1
 	VMOVUPS.Z   (R10)(SI*4), K1, Z0
 	VMOVUPS.Z   (R11)(SI*4), K1, Z1
@@ -6428,6 +6451,7 @@ end1:
 
 next:
 	ADDQ BX, R10
+	ADDQ BX, R12
 	INCQ R8
 	ANDQ $0x0000001f, R8
 	DECQ CX
@@ -6438,8 +6462,8 @@ done:
 	RET
 
 // func addColumnProductsAboutAVX512(lanes *float32, a *float32, b *float32, mean *float32, rstd *float32, rows int, cols int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·addColumnProductsAboutAVX512(SB), NOSPLIT, $0-64
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·addColumnProductsAboutAVX512(SB), NOSPLIT, $8-64
 	MOVQ lanes+0(FP), AX
 	MOVQ rows+40(FP), CX
 	MOVQ cols+48(FP), DX
@@ -6449,6 +6473,8 @@ TEXT ·addColumnProductsAboutAVX512(SB), NOSPLIT, $0-64
 	MOVQ b+16(FP), R11
 	MOVQ mean+24(FP), R12
 	MOVQ rstd+32(FP), R13
+	LEAQ (R10)(BX*8), R14
+	LEAQ (R11)(BX*8), R15
 	XORQ R8, R8
 
 row:
@@ -6463,6 +6489,14 @@ row:
 vectors4:
 	CMPQ        DI, $0x00000040
 	JLT         end4
+	PREFETCHT0  (R14)(SI*4)
+	PREFETCHT0  (R15)(SI*4)
+	PREFETCHT0  64(R14)(SI*4)
+	PREFETCHT0  64(R15)(SI*4)
+	PREFETCHT0  128(R14)(SI*4)
+	PREFETCHT0  128(R15)(SI*4)
+	PREFETCHT0  192(R14)(SI*4)
+	PREFETCHT0  192(R15)(SI*4)
 	VMOVUPS     (R10)(SI*4), Z0
 	VMOVUPS     (R11)(SI*4), Z1
 	VMOVUPS     (R12)(SI*4), Z2
@@ -6523,8 +6557,8 @@ vectors1:
 end1:
 	TESTQ       DI, DI
 	JE          next
-	MOVL        $-1, R14
-	BZHIL       DI, R14, DI
+	MOVL        $-1, BP
+	BZHIL       DI, BP, DI
 	KMOVW       DI, K1
 	VMOVUPS.Z   (R10)(SI*4), K1, Z0
 	VMOVUPS.Z   (R11)(SI*4), K1, Z1
@@ -6539,6 +6573,8 @@ end1:
 next:
 	ADDQ BX, R10
 	ADDQ BX, R11
+	ADDQ BX, R14
+	ADDQ BX, R15
 	INCQ R8
 	ANDQ $0x0000001f, R8
 	DECQ CX
