@@ -57,6 +57,8 @@ func (r *Recipe) check(errs *collector) {
 		bad("data.paths", "must name files or a folder, which data.kind samples reads")
 	case d.Kind == Samples && d.Format == "text", d.Kind == Text && slices.Contains(sampleFormats, d.Format):
 		bad("data.format", "%s is no format of data.kind %s", d.Format, d.Kind)
+	case d.Kind == Samples && len(d.TextB) > 0 && len(d.Text) == 0:
+		bad("data.text_b", "names the second text of a pair: name the first in data.text")
 	case d.Kind == Shapes && d.Label != "" && !slices.Contains(shapeLabels, d.Label):
 		bad("data.label", "must be one of %s, where data.kind is shapes, not %q", strings.Join(shapeLabels, ", "), d.Label)
 	}

@@ -71,7 +71,7 @@ func TestErrors(t *testing.T) {
 		{"syntax", "train: {steps: 1", nil, "r.yaml:1:8: not valid YAML: could not find flow mapping end token '}'"},
 		{"line ends of other systems", "# a\r\n\r\ntrain:\r  steps: 0\r\n", nil, "r.yaml:4:10: train.steps: must be an integer in [1, 1000000000], not 0"},
 		{"byte order mark", "\ufeffseed: x", nil, `r.yaml:1:7: seed: must be an integer in [0, 18446744073709551615], not "x"`},
-		{"after texts of many lines", "data:\n  cache_dir: \"a\n    b\"\n  tokenizer: >-\n    a\n    b\n\n  format: x", nil, `r.yaml:8:11: data.format: must be one of auto, text, jsonl, folder, zip, tar, idx, csv, tsv, parquet, arrow, not "x"`},
+		{"after texts of many lines", "data:\n  cache_dir: \"a\n    b\"\n  tokenizer: >-\n    a\n    b\n\n  format: x", nil, `r.yaml:8:11: data.format: must be one of auto, text, jsonl, folder, zip, tar, idx, csv, tsv, parquet, arrow, lines, not "x"`},
 		{"tab", "train:\n\tsteps: 1", nil, "r.yaml:2:1: not valid YAML: found character '\t' that cannot start any token"},
 		{"not UTF-8", "seed: 1\n# \xff", nil, "r.yaml:2:3: the text is not UTF-8: byte 0xff"},
 		{"control character in the text", "seed: 1\n#é\x00", nil, "r.yaml:2:3: the character U+0000 may not be in YAML; in a string in double quotes, escape it"},

@@ -153,6 +153,10 @@ var fields = []field{
 		ptr:    func(r *Recipe) any { return &r.Data.Text },
 		usedIf: kinds(Samples), unused: "only data.kind samples has columns",
 		doc: "Columns of a table that hold the caption, joined by a space."},
+	{path: "data.text_b", kind: texts, nonEmpty: true, def: []string{},
+		ptr:    func(r *Recipe) any { return &r.Data.TextB },
+		usedIf: kinds(Samples), unused: "only data.kind samples has columns",
+		doc: "Columns of a table that hold the second text of a pair; data.captions makes tokens of both. Two files of data.format lines are such pairs."},
 	{path: "data.header", kind: boolean, def: false,
 		ptr:    func(r *Recipe) any { return &r.Data.Header },
 		usedIf: kinds(Samples), unused: "only data.kind samples has tables",
@@ -316,7 +320,7 @@ var fields = []field{
 }
 
 // sampleFormats are the formats of samples that text does not have.
-var sampleFormats = []string{"folder", "zip", "tar", "idx", "csv", "tsv", "parquet", "arrow"}
+var sampleFormats = []string{"folder", "zip", "tar", "idx", "csv", "tsv", "parquet", "arrow", "lines"}
 
 // kinds is the usedIf of fields that some kinds of data have.
 func kinds(list ...string) func(*Recipe) bool {

@@ -88,6 +88,7 @@ type Data struct {
 	Image       string
 	Label       string // of shapes too
 	Text        []string
+	TextB       []string
 	Header      bool
 	Classes     []string
 	FirstLabel  int

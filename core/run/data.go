@@ -110,7 +110,7 @@ func prepareSamples(ctx context.Context, r *recipe.Recipe, progress func(tokens.
 		format = ""
 	}
 	s, err := samples.Open(ctx, samples.Config{
-		Paths: c.Paths, Format: format, Image: c.Image, Label: c.Label, Text: c.Text, Header: c.Header,
+		Paths: c.Paths, Format: format, Image: c.Image, Label: c.Label, Text: c.Text, TextB: c.TextB, Header: c.Header,
 		Classes: c.Classes, FirstLabel: c.FirstLabel, OnBadSample: c.OnBadSample, Check: c.CheckImages, MaxPixels: c.MaxPixels, CacheDir: c.CacheDir,
 	})
 	if err != nil {

@@ -126,10 +126,10 @@ func assume(r *recipe.Recipe, codes int) (*data, error) {
 	case recipe.Text:
 		fields = append(fields, lists("tokens", r.Train.SequenceLength+1))
 	case recipe.Samples:
-		if c.Image != "" || len(c.Text) == 0 { // a table may have texts alone
+		if c.Image != "" || len(c.Text) == 0 && c.Format != "lines" { // a table may have texts alone
 			fields = append(fields, arrow.Field{Name: "image", Type: arrow.BinaryTypes.Binary})
 		}
-		if c.Label != "none" {
+		if c.Label != "none" && c.Format != "lines" {
 			fields = append(fields, arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32})
 		}
 		if len(c.Classes) > 0 {
@@ -145,6 +145,9 @@ func assume(r *recipe.Recipe, codes int) (*data, error) {
 	}
 	if c.Captions {
 		fields = append(fields, lists("tokens", r.Train.SequenceLength))
+		if len(c.TextB) > 0 || c.Format == "lines" && len(c.Paths) == 2 {
+			fields = append(fields, lists("tokens_b", r.Train.SequenceLength))
+		}
 	}
 	if c.Codes != "" {
 		fields = append(fields, lists("codes", codes))

@@ -40,6 +40,7 @@ type columnarFile struct {
 	mutex       *sync.Mutex // readers are for one goroutine
 	image       int         // indices in the records that load returns
 	label, text []int
+	textB       []int // of the second text of a pair
 }
 
 type batch struct {
@@ -56,9 +57,9 @@ type loaded struct {
 const keptBatches = 8
 
 func openColumnar(c Config) (_ table, err error) {
-	t := &columnar{config: c, cols: columns{Image: c.Image != "", Label: c.Label != "", Text: len(c.Text) > 0}}
-	if !t.cols.Image && !t.cols.Text {
-		return nil, errors.New("image, text: name the column of the one or the other")
+	t := &columnar{config: c}
+	if t.cols, err = tableColumns(c); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -104,18 +105,18 @@ func (f *columnarFile) choose(s *arrow.Schema, c Config) error {
 	for i, field := range s.Fields() {
 		names[i] = field.Name
 	}
-	image, label, text, err := findColumns(names, c)
+	image, label, text, textB, err := findColumns(names, c)
 	if err != nil {
 		return err
 	}
-	f.schema, f.image, f.text = s, image, text
+	f.schema, f.image, f.text, f.textB = s, image, text, textB
 	if label >= 0 {
 		f.label = []int{label}
 	}
 	if image >= 0 && !isImage(s.Field(image).Type) {
 		return fmt.Errorf("image: column %q is %v: want binary, or a struct with a binary field bytes", c.Image, s.Field(image).Type)
 	}
-	for _, i := range append(append([]int(nil), text...), f.label...) {
+	for _, i := range slices.Concat(text, textB, f.label) {
 		switch s.Field(i).Type.ID() {
 		case arrow.STRING, arrow.LARGE_STRING, arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64, arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64, arrow.BOOL, arrow.DICTIONARY:
 		default:
@@ -191,7 +192,7 @@ func (f *columnarFile) openParquet(c Config) ([]int64, error) {
 	// Columns are read one by one and in this goroutine: the reader's own goroutines would take the process down where they meet
 	// damage.
 	var chosen []int
-	for _, i := range append(append([]int{f.image}, f.label...), f.text...) {
+	for _, i := range slices.Concat([]int{f.image}, f.label, f.text, f.textB) {
 		if i >= 0 && !slices.Contains(chosen, i) {
 			chosen = append(chosen, i)
 		}
@@ -351,14 +352,21 @@ func (t *columnar) read(i int64) (row, error) {
 				return r, fmt.Errorf("column %q: %w", rec.ColumnName(f.label[0]), err)
 			}
 		}
-		parts := make([]string, len(f.text))
-		for j, column := range f.text {
-			if parts[j], err = textOf(rec.Column(column), at); err != nil {
-				return r, fmt.Errorf("column %q: %w", rec.ColumnName(column), err)
+		join := func(columns []int) (string, error) {
+			parts := make([]string, len(columns))
+			for j, column := range columns {
+				var err error
+				if parts[j], err = textOf(rec.Column(column), at); err != nil {
+					return "", fmt.Errorf("column %q: %w", rec.ColumnName(column), err)
+				}
 			}
+			return strings.Join(parts, " "), nil
 		}
-		r.text = strings.Join(parts, " ")
-		return r, nil
+		if r.text, err = join(f.text); err != nil {
+			return r, err
+		}
+		r.textB, err = join(f.textB)
+		return r, err
 	})
 }
 

@@ -28,6 +28,10 @@ type Config struct {
 	Label string   `json:"label,omitempty" yaml:"label,omitempty"`
 	Text  []string `json:"text,omitempty" yaml:"text,omitempty"`
 
+	// TextB names the columns of the second text of a pair; they are joined as those of Text are. The files of lines are such pairs
+	// by themselves.
+	TextB []string `json:"text_b,omitempty" yaml:"text_b,omitempty"`
+
 	// Header says whether CSV and TSV begin with the names of columns.
 	Header bool `json:"header,omitempty" yaml:"header,omitempty"`
 

@@ -28,8 +28,8 @@ func openGroups(c Config) (_ table, err error) {
 	if c.Label != "" && c.Label != "folder" && c.Label != "cls" && c.Label != "none" {
 		return nil, fmt.Errorf(`label: %q is not folder, cls or none`, c.Label)
 	}
-	if c.Image != "" || len(c.Text) > 0 {
-		return nil, fmt.Errorf("image, text: columns have no names in %s", c.Format)
+	if c.Image != "" || len(c.Text)+len(c.TextB) > 0 {
+		return nil, fmt.Errorf("image, text, text_b: columns have no names in %s", c.Format)
 	}
 	g := &groups{}
 	defer func() {

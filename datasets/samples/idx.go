@@ -20,8 +20,8 @@ func openIDX(c Config) (_ table, err error) {
 	if len(c.Paths) > 2 {
 		return nil, fmt.Errorf("paths: %d files, but IDX takes one of images and one of labels", len(c.Paths))
 	}
-	if c.Image != "" || len(c.Text) > 0 || c.Label != "" {
-		return nil, errors.New("image, label, text: columns have no names in idx")
+	if c.Image != "" || len(c.Text)+len(c.TextB) > 0 || c.Label != "" {
+		return nil, errors.New("image, label, text, text_b: columns have no names in idx")
 	}
 	t := &idx{path: c.Paths[0]}
 	defer func() {

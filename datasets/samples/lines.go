@@ -16,8 +16,8 @@ func openLines(c Config) (_ table, err error) {
 	if len(c.Paths) > 2 {
 		return nil, fmt.Errorf("paths: %d files, but lines takes one or two", len(c.Paths))
 	}
-	if c.Image != "" || c.Label != "" || len(c.Text) > 0 {
-		return nil, errors.New("image, label, text: columns have no names in lines")
+	if c.Image != "" || c.Label != "" || len(c.Text)+len(c.TextB) > 0 {
+		return nil, errors.New("image, label, text, text_b: columns have no names in lines")
 	}
 	t := &lines{}
 	defer func() {

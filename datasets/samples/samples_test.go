@@ -256,6 +256,13 @@ func TestTables(t *testing.T) {
 	assert.Equal(t, []string{"0", "1", "2"}, s.Classes)
 	assert.Equal(t, []string{filepath.Join(dir, "x.jsonl") + ": row 1"}, read(t, s, "name", 1))
 
+	// Pairs of texts.
+	s = open(t, samples.Config{Paths: at("h.csv"), Header: true, Label: "label", Text: []string{"title"}, TextB: []string{"body", "picture"}})
+	assert.Equal(t, []string{"Good", "Hello"}, read(t, s, "text", 1, 0))
+	assert.Equal(t, []string{"bye img/2.png", "there img/1.png"}, read(t, s, "text_b", 1, 0))
+	s = open(t, samples.Config{Paths: at("x.jsonl"), Text: []string{"t"}, TextB: []string{"l"}})
+	assert.Equal(t, []string{"2", "0"}, read(t, s, "text_b", 0, 1))
+
 	// Several files follow each other.
 	s = open(t, samples.Config{Paths: append(at("x.tsv"), at("x.tsv")...), Text: []string{"1"}})
 	assert.Equal(t, []string{"b", `a "quote`}, read(t, s, "text", 3, 2))
@@ -280,6 +287,8 @@ func TestTables(t *testing.T) {
 		{samples.Config{Paths: at("bad.jsonl"), Text: []string{"u"}}, `bad.jsonl: row 0: no field "u"`},
 		{samples.Config{Paths: at("label.csv"), Text: []string{"x"}}, `text: no column "x"; the columns are ["1" "2"]`},
 		{samples.Config{Paths: at("label.csv")}, "name the column"},
+		{samples.Config{Paths: at("label.csv"), Text: []string{"1"}, TextB: []string{"x"}}, `text_b: no column "x"; the columns are ["1" "2"]`},
+		{samples.Config{Paths: at("h.csv"), Image: "4", TextB: []string{"1"}}, "text_b: names the second text of a pair; name the first"},
 		{samples.Config{Paths: at("empty.csv"), Text: []string{"1"}}, "0 rows"},
 	} {
 		refuses(t, tt.c, tt.want)
@@ -389,6 +398,9 @@ func TestColumnar(t *testing.T) {
 		assert.Equal(t, []string{"0", "1", "2"}, s.Classes)
 		assert.Equal(t, []string{filepath.Join(dir, name) + ": row 12"}, read(t, s, "name", 11))
 		prints[s.Data.Fingerprint()] = true
+		pairs := open(t, samples.Config{Paths: c.Paths, Text: []string{"class"}, TextB: []string{"caption"}, OnBadSample: "skip"})
+		assert.Equal(t, []string{"0", "2"}, read(t, pairs, "text", 3, 2))
+		assert.Equal(t, []string{"xxx", "xx"}, read(t, pairs, "text_b", 3, 2))
 		c.Text = []string{"extra"}
 		refuses(t, c, `column "extra" is float64: want text or whole numbers`)
 		c.Text, c.Image = nil, "caption"
@@ -494,6 +506,7 @@ func TestConfigRefused(t *testing.T) {
 		`label: "folders" is not`:          {Paths: []string{dir}, Label: "folders"},
 		"label: cls, but no file":          {Paths: []string{dir}, Label: "cls"},
 		"columns have no names in folder":  {Paths: []string{dir}, Text: []string{"x"}},
+		"no names in folder":               {Paths: []string{dir}, TextB: []string{"x"}},
 		"no such file":                     {Paths: []string{filepath.Join(dir, "nowhere.csv")}, Text: []string{"1"}},
 		"paths: stat":                      {Paths: []string{filepath.Join(dir, "nowhere")}},
 		"not a regular file":               {Paths: []string{dir}, Format: "tar"},

@@ -30,6 +30,7 @@ type lineFile struct {
 	image  int      // columns of CSV; -1: none
 	label  int
 	text   []int
+	textB  []int // of the second text of a pair
 	fields int
 }
 
@@ -78,9 +79,8 @@ func (t *lineTable) read(i int64) (row, error) {
 
 // openFiles opens and indexes the files of a table.
 func (t *lineTable) openFiles(c Config, index func(f *lineFile) error) (_ table, err error) {
-	t.cols = columns{Image: c.Image != "", Label: c.Label != "", Text: len(c.Text) > 0}
-	if !t.cols.Image && !t.cols.Text {
-		return nil, errors.New("image, text: name the column of the one or the other")
+	if t.cols, err = tableColumns(c); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -110,6 +110,18 @@ func (t *lineTable) openFiles(c Config, index func(f *lineFile) error) (_ table,
 	return t, nil
 }
 
+// tableColumns says what a table has of what its columns are named for.
+func tableColumns(c Config) (columns, error) {
+	cols := columns{Image: c.Image != "", Label: c.Label != "", Text: len(c.Text) > 0, TextB: len(c.TextB) > 0}
+	switch {
+	case !cols.Image && !cols.Text:
+		return cols, errors.New("image, text: name the column of the one or the other")
+	case cols.TextB && !cols.Text:
+		return cols, errors.New("text_b: names the second text of a pair; name the first in text")
+	}
+	return cols, nil
+}
+
 func openCSV(c Config) (table, error) {
 	comma := ','
 	if c.Format == "tsv" {
@@ -136,11 +148,14 @@ func openCSV(c Config) (table, error) {
 		if f.label >= 0 {
 			r.label = strings.TrimSpace(fields[f.label])
 		}
-		parts := make([]string, len(f.text))
-		for i, column := range f.text {
-			parts[i] = fields[column]
+		join := func(columns []int) string {
+			parts := make([]string, len(columns))
+			for i, column := range columns {
+				parts[i] = fields[column]
+			}
+			return strings.Join(parts, " ")
 		}
-		r.text = strings.Join(parts, " ")
+		r.text, r.textB = join(f.text), join(f.textB)
 		return r, nil
 	}}
 	return t.openFiles(c, func(f *lineFile) error {
@@ -167,7 +182,7 @@ func openCSV(c Config) (table, error) {
 						names[i] = strings.Clone(name)
 					}
 				}
-				if f.image, f.label, f.text, err = findColumns(names, c); err != nil {
+				if f.image, f.label, f.text, f.textB, err = findColumns(names, c); err != nil {
 					return err
 				}
 				if c.Header {
@@ -182,7 +197,7 @@ func openCSV(c Config) (table, error) {
 }
 
 // findColumns finds the configured columns by name.
-func findColumns(names []string, c Config) (image, label int, text []int, err error) {
+func findColumns(names []string, c Config) (image, label int, text, textB []int, err error) {
 	find := func(name, field string) int {
 		at := slices.Index(names, name)
 		if at < 0 && err == nil {
@@ -200,7 +215,10 @@ func findColumns(names []string, c Config) (image, label int, text []int, err er
 	for _, name := range c.Text {
 		text = append(text, find(name, "text"))
 	}
-	return image, label, text, err
+	for _, name := range c.TextB {
+		textB = append(textB, find(name, "text_b"))
+	}
+	return image, label, text, textB, err
 }
 
 // readImage reads an image that a table names by its path in the folder of the table.
@@ -241,11 +259,14 @@ func openJSONL(c Config) (table, error) {
 		if c.Label != "" {
 			r.label = get(c.Label)
 		}
-		parts := make([]string, len(c.Text))
-		for i, name := range c.Text {
-			parts[i] = get(name)
+		join := func(names []string) string {
+			parts := make([]string, len(names))
+			for i, name := range names {
+				parts[i] = get(name)
+			}
+			return strings.Join(parts, " ")
 		}
-		r.text = strings.Join(parts, " ")
+		r.text, r.textB = join(c.Text), join(c.TextB)
 		if c.Image != "" {
 			name := get(c.Image)
 			if err == nil {

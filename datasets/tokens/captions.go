@@ -15,11 +15,12 @@ import (
 	"github.com/seedbed/seedbed/datasets/tokenizer"
 )
 
-// captions is a dataset with one column more: its texts as tokens.
+// captions is a dataset with one column more, its texts as tokens, or two for
+// pairs.
 type captions struct {
 	datasets.Dataset
 	Caption
-	column      int
+	columns     []int // of texts
 	schema      *arrow.Schema
 	list        *arrow.FixedSizeListType
 	fingerprint string
@@ -84,17 +85,23 @@ func (c *Caption) Rows(texts ...string) []int32 {
 }
 
 // Captions adds the column tokens, fixed_size_list<int32>[length], to a dataset with a column text, utf8: its texts as Caption has
-// them. Closing it closes the dataset.
+// them, and to one with a column text_b too tokens_b. Closing it closes the dataset.
 func Captions(d datasets.Dataset, t *tokenizer.Tokenizer, length int) (datasets.Dataset, error) {
 	one, err := NewCaption(t, length)
 	if err != nil {
 		return nil, err
 	}
 	c := &captions{Dataset: d, Caption: *one, list: arrow.FixedSizeListOfNonNullable(int32(length), arrow.PrimitiveTypes.Int32)}
-	if c.column, err = textColumn(d); err != nil {
+	column, err := textColumn(d)
+	if err != nil {
 		return nil, err
 	}
+	c.columns = []int{column}
 	fields := append(d.Schema().Fields(), arrow.Field{Name: "tokens", Type: c.list})
+	if found := d.Schema().FieldIndices("text_b"); len(found) == 1 {
+		c.columns = append(c.columns, found[0])
+		fields = append(fields, arrow.Field{Name: "tokens_b", Type: c.list})
+	}
 	c.schema = arrow.NewSchema(fields, nil)
 	text, err := t.MarshalJSON()
 	if err != nil {
@@ -119,20 +126,23 @@ func (c *captions) Read(ctx context.Context, rows []int64) (arrow.Record, error)
 		return nil, err
 	}
 	defer r.Release()
-	texts, ok := r.Column(c.column).(*array.String)
-	if !ok {
-		return nil, fmt.Errorf("read captions: the column text is %v", r.Column(c.column).DataType())
-	}
 	b := array.NewFixedSizeListBuilderWithField(memory.DefaultAllocator, int32(c.length), c.list.ElemField())
 	defer b.Release()
-	values := b.ValueBuilder().(*array.Int32Builder)
-	for i := range texts.Len() {
-		b.Append(true)
-		values.AppendValues(c.Rows(texts.Value(i)), nil)
+	values, columns := b.ValueBuilder().(*array.Int32Builder), r.Columns()
+	for _, at := range c.columns {
+		texts, ok := r.Column(at).(*array.String)
+		if !ok {
+			return nil, fmt.Errorf("read captions: the column %s is %v", r.ColumnName(at), r.Column(at).DataType())
+		}
+		for i := range texts.Len() {
+			b.Append(true)
+			values.AppendValues(c.Rows(texts.Value(i)), nil)
+		}
+		column := b.NewArray()
+		defer column.Release()
+		columns = append(columns, column)
 	}
-	column := b.NewArray()
-	defer column.Release()
-	return array.NewRecord(c.schema, append(r.Columns(), column), r.NumRows()), nil
+	return array.NewRecord(c.schema, columns, r.NumRows()), nil
 }
 
 // maxCaptions is how many captions a tokenizer is trained on at most.

@@ -76,6 +76,42 @@ func TestCaptions(t *testing.T) {
 	assert.ErrorContains(t, err, "the samples have no captions")
 }
 
+// Both texts of a pair become tokens, each by itself.
+func TestPairs(t *testing.T) {
+	d := pairs{sayings{"ab", "b"}}
+	tok, err := TrainOnCaptions(context.Background(), d, 1<<20, tokenizer.TrainOptions{VocabSize: 258})
+	require.NoError(t, err)
+	c, err := Captions(d, tok, 5)
+	require.NoError(t, err)
+	r, err := c.Read(context.Background(), []int64{1, 0})
+	require.NoError(t, err)
+	defer r.Release()
+	require.True(t, r.Schema().Equal(c.Schema()))
+	one, err := NewCaption(tok, 5)
+	require.NoError(t, err)
+	for name, want := range map[string][]int32{"tokens": one.Rows("b", "ab"), "tokens_b": one.Rows("bb", "abb")} {
+		got := r.Column(r.Schema().FieldIndices(name)[0]).(*array.FixedSizeList).ListValues().(*array.Int32).Int32Values()
+		assert.Equal(t, want, got, name)
+	}
+}
+
+// pairs adds a second text to each: the first and a b.
+type pairs struct{ sayings }
+
+func (pairs) Schema() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}, {Name: "text_b", Type: arrow.BinaryTypes.String}}, nil)
+}
+
+func (p pairs) Read(_ context.Context, rows []int64) (arrow.Record, error) {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, p.Schema())
+	defer b.Release()
+	for _, r := range rows {
+		b.Field(0).(*array.StringBuilder).Append(p.sayings[r])
+		b.Field(1).(*array.StringBuilder).Append(p.sayings[r] + "b")
+	}
+	return b.NewRecord(), nil
+}
+
 // renamed has its texts in another column.
 type renamed struct{ datasets.Dataset }
 
