@@ -200,3 +200,35 @@ func TestSumsAboutAMeanAreTheirOps(t *testing.T) {
 		return nil
 	})
 }
+
+// Transposes whose dense dimensions are no multiples of what is turned in the cache at a time.
+func TestTransposesOfManyRuns(t *testing.T) {
+	be, err := New(Options{Threads: 2})
+	require.NoError(t, err)
+	defer be.Close()
+	for _, shape := range [][]int{{3, 3, 70, 130}, {5, 65, 17}, {2, 200, 3, 16}} {
+		for _, backward := range []bool{true, false} {
+			order := map[bool][]int{true: {2, 1, 0}, false: {1, 2, 0}}[backward]
+			if len(shape) == 4 {
+				order = map[bool][]int{true: {3, 2, 0, 1}, false: {2, 3, 1, 0}}[backward]
+			}
+			from := ir.T(ir.F32, shape...)
+			to := ir.T(ir.F32, pick(shape, order)...)
+			src, got := make([]float32, from.Elements()), make([]float32, to.Elements())
+			for i := range src {
+				src[i] = float32(i)
+			}
+			s := strided{shape: to.Shape, dst: to.Strides(), src: pick(from.Strides(), order)}
+			require.NoError(t, s.mover()(&run{b: be}, got, src))
+			index := make([]int, len(shape))
+			for i, v := range got {
+				unflatten(index, to.Shape, i)
+				at := 0
+				for d, k := range index {
+					at += k * s.src[d]
+				}
+				require.Equal(t, src[at], v, "%v by %v, element %d", shape, order, i)
+			}
+		}
+	}
+}

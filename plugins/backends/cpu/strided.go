@@ -64,29 +64,32 @@ func (s strided) mover() func(r *run, dst, src []float32) error {
 	var whole func(dst, src []float32, rows, cols int)
 	if k := len(s.shape) - 2; k >= 0 && s.dst[k+1] == 1 && s.src[k] == 1 && s.dst[k] == s.shape[k+1] && s.src[k+1] == s.shape[k] {
 		whole = vec.Transpose
-	} else if order, ok := s.lines(); ok {
-		return func(r *run, dst, src []float32) error { return copyLines(r, s, order, dst, src) }
+	} else if order, reads, ok := s.lines(); ok {
+		return func(r *run, dst, src []float32) error { return copyLines(r, s, order, reads, dst, src) }
 	}
 	return func(r *run, dst, src []float32) error { return copyStrided(r, s, dst, src, whole) }
 }
 
-const lineRun = cacheLine / 4 // elements
+const (
+	runLength  = 64 // elements of a dense dimension that a copy takes at a time
+	runsAtOnce = 64 // side by side: they stay in the first-level cache
+)
 
-// lines says whether a copy has different dense dimensions on its two sides, one of them at least a cache line long. It then goes along
-// that one a line at a time, and through the others so that it reaches memory in order on the other side: what is in the caches is used
-// whole on both. order gives the dimensions from the outermost, that of the lines last.
-func (s strided) lines() (order []int, ok bool) {
+// lines says whether a copy has different dense dimensions on its two sides, one of them at least a cache line long. Runs along that one
+// are then turned in the cache, and the others are gone through so that they reach memory in order on the other side: of what is read and
+// written all of a line is. order gives the dimensions from the outermost, that of the runs last; reads says that runs are dense in src.
+func (s strided) lines() (order []int, reads, ok bool) {
 	dense := func(strides []int) int { return slices.Index(strides, 1) }
 	d, o := dense(s.dst), dense(s.src)
 	if d < 0 || o < 0 || d == o || slices.Min(s.src) < 1 || product(s.shape) == 0 {
-		return nil, false
+		return nil, false, false
 	}
 	along, other := d, s.src
-	if s.shape[d] < lineRun {
-		along, other = o, s.dst
+	if s.shape[d] < cacheLine/4 {
+		along, other, reads = o, s.dst, true
 	}
-	if s.shape[along] < lineRun {
-		return nil, false
+	if s.shape[along] < cacheLine/4 {
+		return nil, false, false
 	}
 	for i := range s.shape {
 		if i != along {
@@ -94,33 +97,49 @@ func (s strided) lines() (order []int, ok bool) {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return other[b] - other[a] })
-	return append(order, along), true
+	return append(order, along), reads, true
 }
 
-func copyLines(r *run, s strided, order []int, dst, src []float32) error {
+func copyLines(r *run, s strided, order []int, reads bool, dst, src []float32) error {
 	shape, to, from := pick(s.shape, order), pick(s.dst, order), pick(s.src, order)
 	last := len(order) - 1
-	first, inner, long := shape[0], shape[1:last], shape[last]
-	tiles := (long + lineRun - 1) / lineRun
-	each := product(inner)
-	return r.split(tiles*first, max(1, grain/(each*lineRun)), func(lo, hi int) {
-		index := make([]int, len(inner))
+	long, dStep, oStep := shape[last], to[last], from[last]
+	shape = shape[:last]
+	total := product(shape)
+	blocks, tiles := (total+runsAtOnce-1)/runsAtOnce, (long+runLength-1)/runLength
+	return r.split(blocks*tiles, grain/(runsAtOnce*runLength), func(lo, hi int) {
+		var work [runsAtOnce * runLength]float32
+		var d, o [runsAtOnce]int // where each run lies
+		index := make([]int, last)
 		for u := lo; u < hi; u++ {
-			at := u / first * lineRun
-			n := min(lineRun, long-at)
-			d, o := s.dst0+at*to[last]+u%first*to[0], s.src0+at*from[last]+u%first*from[0]
-			for range each {
+			first, at := u%blocks*runsAtOnce, u/blocks*runLength
+			rows, n := min(runsAtOnce, total-first), min(runLength, long-at)
+			unflatten(index, shape, first)
+			for j := range rows {
+				d[j], o[j] = s.dst0+at*dStep, s.src0+at*oStep
+				for k, i := range index {
+					d[j], o[j] = d[j]+i*to[k], o[j]+i*from[k]
+				}
+				next(index, shape)
+			}
+			if reads {
+				for j, o := range o[:rows] {
+					copy(work[j*runLength:][:n], src[o:])
+				}
 				for i := range n {
-					dst[d+i*to[last]] = src[o+i*from[last]]
-				}
-				for k := len(inner) - 1; k >= 0; k-- {
-					d, o = d+to[k+1], o+from[k+1]
-					if index[k]++; index[k] < inner[k] {
-						break
+					for j, d := range d[:rows] {
+						dst[d+i*dStep] = work[j*runLength+i]
 					}
-					index[k] = 0
-					d, o = d-inner[k]*to[k+1], o-inner[k]*from[k+1]
 				}
+				continue
+			}
+			for i := range n {
+				for j, o := range o[:rows] {
+					work[j*runLength+i] = src[o+i*oStep]
+				}
+			}
+			for j, d := range d[:rows] {
+				copy(dst[d:][:n], work[j*runLength:])
 			}
 		}
 	})
