@@ -158,9 +158,9 @@ func (c *settings) transform(n *nn.Net, x ir.Value, t tower, prefix string, caus
 func (c *settings) images(n *nn.Net) ir.Value {
 	width := c.vision.width
 	const embeddings = "vision_model.embeddings."
-	x := n.PatchEmbedding(n.Input("pixel_values"), embeddings+"patch_embedding", nn.Normal(0.02), c.patch, width, false)
+	x := n.PatchEmbedding(n.Input("pixel_values"), embeddings+"patch_embedding", nn.FanIn(c.channels*c.patch*c.patch), c.patch, width, false)
 	x = n.Prepend(n.Weight(embeddings+"class_embedding", deviation(1, width), width), x)
-	x = n.AddLast(x, n.Weight(embeddings+"position_embedding.weight", nn.Normal(0.02), n.Dim(x, 1), width))
+	x = n.AddLast(x, n.Weight(embeddings+"position_embedding.weight", deviation(1, width), n.Dim(x, 1), width))
 	x = n.LayerNorm(x, "vision_model.pre_layrnorm") // sic: the name in the checkpoints
 	x = c.transform(n, x, c.vision, "vision_model.encoder.layers.", false)
 	return n.LayerNorm(n.Token(x, 0), "vision_model.post_layernorm")
