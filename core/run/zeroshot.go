@@ -27,8 +27,6 @@ const classPlace = "{}"
 func (s *session) zeroShot(ctx context.Context, e *Evaluation) (*Evaluated, error) {
 	classes := s.data.Stats.Classes
 	switch {
-	case s.learned[0].role != "dual_encoder":
-		return nil, fmt.Errorf("classes are told by texts by a model of role dual_encoder, not %s", s.learned[0].role)
 	case len(classes) < 2:
 		return nil, fmt.Errorf("the data has %d classes; telling them apart needs labels of at least 2: see data.label", len(classes))
 	}
