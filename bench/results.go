@@ -15,10 +15,8 @@ import (
 // number writes a figure for people.
 func (f *figure) number(v float64) string {
 	switch {
-	case f.Percent && v < 0.01:
-		return fmt.Sprintf("%.2f %%", 100*v)
 	case f.Percent:
-		return fmt.Sprintf("%.1f %%", 100*v)
+		return fmt.Sprintf("%.2f %%", 100*v)
 	case math.Abs(v) < 0.1:
 		return fmt.Sprintf("%.5f", v)
 	}
