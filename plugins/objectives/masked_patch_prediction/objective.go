@@ -101,7 +101,7 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	default:
 		return nil, fmt.Errorf("the model's prediction %v is neither of %d colors nor of the %d values of a patch", prediction, colors, pixels)
 	}
-	b.hidden = min(b.patches, max(1, int(math.Floor(b.rate*float64(b.patches)+0.5))))
+	b.hidden = min(b.patches, max(1, int(math.Floor(float64(b.rate*float64(b.patches))+0.5))))
 	if b.hidden == b.patches && b.keepRate+b.randomRate == 0 {
 		return nil, config.Wrong("mask_rate", "%v hides all of the %d patches", b.rate, b.patches)
 	}
