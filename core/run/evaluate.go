@@ -90,11 +90,11 @@ func Evaluate(ctx context.Context, e Evaluation) (_ *Evaluated, err error) {
 		}
 	}
 	from := r
-	if role := s.learned[0].role; e.ZeroShot != "" && role != "dual_encoder" {
-		return nil, fmt.Errorf("classes are told by texts by a model of role dual_encoder, not %s", role)
-	}
-	if e.ZeroShot != "" { // images need no captions, and have none of use
-		from.Data.Captions = false
+	if e.ZeroShot != "" {
+		if role := s.learned[0].role; role != "dual_encoder" {
+			return nil, fmt.Errorf("classes are told by texts by a model of role dual_encoder, not %s", role)
+		}
+		from.Data.Captions = false // images need none, and have none of use
 	}
 	if s.data, err = prepare(ctx, &from, progress); err != nil {
 		return nil, err
