@@ -23,7 +23,11 @@ func TestAttentionDropout(t *testing.T) {
 		for _, causal := range []bool{false, true} {
 			m, err := nn.Module("role", nil, inputs, func(n *nn.Net) {
 				x := n.Input("x")
-				n.Return("y", n.Attend(x, x, x, nn.Attention{Causal: causal, Biased: biased, Bias: n.Input("bias"), Segments: []ir.Value{n.Input("queries"), n.Input("keys")}, Dropout: 1e-12}))
+				var bias []ir.Value
+				if biased {
+					bias = []ir.Value{n.Input("bias")}
+				}
+				n.Return("y", n.Attend(x, x, x, nn.Attention{Causal: causal, Bias: bias, Segments: []ir.Value{n.Input("queries"), n.Input("keys")}, Dropout: 1e-12}))
 			})
 			require.NoError(t, err)
 			var args []reference.Tensor

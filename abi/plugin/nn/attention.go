@@ -10,8 +10,7 @@ import (
 type Attention struct {
 	Causal   bool
 	Scale    float64    // of the scores; 0 is 1/sqrt(D)
-	Biased   bool       // whether Bias is added to the scores
-	Bias     ir.Value   // f32[B,H,S,T] or [1,H,S,T]
+	Bias     []ir.Value // of the scores: none, or f32[B,H,S,T] or [1,H,S,T]
 	Segments []ir.Value // none, or i32[B,S] of queries and i32[B,T] of keys: a query sees those of its own
 	Dropout  float64    // of the probabilities; training takes more memory with it
 }
@@ -23,8 +22,8 @@ func (n *Net) Attend(q, k, v ir.Value, a Attention) ir.Value {
 		a.Scale = 1 / math.Sqrt(float64(n.Dim(q, -1)))
 	}
 	bias := ir.NoValue
-	if a.Biased {
-		bias = a.Bias
+	if len(a.Bias) > 0 {
+		bias = a.Bias[0]
 	}
 	if a.Dropout > 0 {
 		n.draws, n.differs = true, true
@@ -32,7 +31,7 @@ func (n *Net) Attend(q, k, v ir.Value, a Attention) ir.Value {
 			return n.DroppedAttention(q, k, v, bias, n.state, a.Causal, a.Scale, a.Dropout, a.Segments...)
 		}
 	}
-	if a.Biased {
+	if bias != ir.NoValue {
 		return n.BiasedAttention(q, k, v, bias, a.Causal, a.Scale, a.Segments...)
 	}
 	return n.Op("scaled_dot_product_attention", append([]ir.Value{q, k, v}, a.Segments...), ir.BoolAttr("causal", a.Causal), ir.FloatAttr("scale", a.Scale))[0]

@@ -163,7 +163,11 @@ func (c *settings) attend(n *nn.Net, name string, y, source, bias ir.Value, caus
 		return n.Split(n.Project(x, name+part, c.normal(fanIn), c.heads*c.key), c.heads)
 	}
 	q, k, v := project(y, ".q", c.width*c.key), project(source, ".k", c.width), project(source, ".v", c.width)
-	y = n.Attend(q, k, v, nn.Attention{Causal: causal, Scale: 1, Biased: bias != ir.NoValue, Bias: bias, Segments: segments, Dropout: c.dropout})
+	a := nn.Attention{Causal: causal, Scale: 1, Segments: segments, Dropout: c.dropout}
+	if bias != ir.NoValue {
+		a.Bias = []ir.Value{bias}
+	}
+	y = n.Attend(q, k, v, a)
 	return n.Drop(n.Project(n.Join(y), name+".o", c.normal(c.heads*c.key), c.width), c.dropout)
 }
 
