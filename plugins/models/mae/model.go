@@ -31,7 +31,7 @@ type settings struct {
 	image, patch, channels, width, layers, heads, inner     int
 	decoderWidth, decoderLayers, decoderHeads, decoderInner int
 	labels                                                  int
-	activation, positions                                   string
+	activation, positions, pool                             string
 	epsilon, scale, ratio                                   float64
 }
 
@@ -54,6 +54,8 @@ func (c *settings) fields() []config.Field {
 		config.Word("position_embeddings", &c.positions, "sincos", "none"),
 		config.Float("layer_norm_eps", &c.epsilon, 1e-12, 1e-12, 1),
 		config.Float("initializer_range", &c.scale, 0.02, 0, 1),
+		// What features are made of: the class token, or the mean of the patches that are seen.
+		config.Word("global_pool", &c.pool, "token", "avg"),
 		// The part of the patches that the encoder does not see.
 		config.Float("mask_ratio", &c.ratio, 0.75, 0, 0.99),
 	}
@@ -109,12 +111,14 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	if r.Role == classifier {
 		return nn.Module(r.Role, whole, inputs[2:], func(n *nn.Net) {
 			n.Epsilon = c.epsilon
-			n.Return("logits", n.Linear(n.Token(c.encode(n, side), 0), "classifier", nn.Normal(c.scale), c.labels))
+			_, features := c.encode(n, side)
+			n.Return("logits", n.Linear(features, "classifier", nn.Normal(c.scale), c.labels))
 		})
 	}
 	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
-		c.decode(n, c.encode(n, side), side)
+		x, _ := c.encode(n, side)
+		c.decode(n, x, side)
 	})
 }
 
@@ -127,11 +131,11 @@ func (c *settings) place(n *nn.Net, x ir.Value, side int) ir.Value {
 	return n.AddLast(x, n.Constant(ir.T(ir.F32, side*side, width), positions(side, width)))
 }
 
-// encode returns the class token and the visible patches [B,1+seen,E]: those of
-// ids_keep, or all where there is no such input.
-func (c *settings) encode(n *nn.Net, side int) ir.Value {
+// encode returns the class token and the visible patches [B,1+seen,E], those of
+// ids_keep, or all where there is no such input, and the features [B,E].
+func (c *settings) encode(n *nn.Net, side int) (x, features ir.Value) {
 	init := nn.Normal(c.scale)
-	x := n.PatchEmbedding(n.Input("pixel_values"), "vit.embeddings.patch_embeddings.projection", init, c.patch, c.width, true)
+	x = n.PatchEmbedding(n.Input("pixel_values"), "vit.embeddings.patch_embeddings.projection", init, c.patch, c.width, true)
 	x = c.place(n, x, side)
 	if n.Has("ids_keep") {
 		x = n.Pick(x, n.Input("ids_keep"))
@@ -142,8 +146,12 @@ func (c *settings) encode(n *nn.Net, side int) ir.Value {
 		Activation: c.activation, Init: init, InitUp: init, InitResidual: init, Segments: ir.NoValue,
 	})
 	x = n.LayerNorm(x, "vit.layernorm")
-	n.Return("features", n.Token(x, 0))
-	return x
+	if features = n.Token(x, 0); c.pool == "avg" {
+		seen := n.Dim(x, 1) - 1
+		features = n.MeanPool(n.Reshape(n.SliceDim(x, 1, 1, seen+1), n.Dim(x, 0), seen, 1, c.width))
+	}
+	n.Return("features", features)
+	return x, features
 }
 
 // decode puts the patches back in their places, with one token for all that

@@ -1,6 +1,8 @@
 package mae
 
 import (
+	"fmt"
+	"regexp"
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/plugin/nn/nntest"
@@ -27,14 +29,17 @@ func TestModule(t *testing.T) {
 	assert.Equal(t, "i32[2,16]", nntest.Types(whole)["ids_keep"], "all patches are seen")
 }
 
-// A classifier is the pretrained encoder, which sees all patches, with a head.
-func TestClassifier(t *testing.T) {
-	small := `{"image_size": 16, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1,
-		"intermediate_size": 12, "decoder_hidden_size": 12, "decoder_num_attention_heads": 3, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 8, "num_labels": 5}`
-	m := nntest.Build(t, Model, classifier, small, dims)
-	assert.Equal(t, map[string]string{"pixel_values": "f32[2,1,16,16]", "logits": "f32[2,5]", "features": "f32[2,8]"}, nntest.Types(m))
-	pretrained := nntest.Build(t, Model, autoencoder, small, dims)
-	assert.Equal(t, []string{"classifier.bias", "classifier.weight"}, nntest.Anew(m, pretrained))
+// The mean of the patches in the class token's place changes neither parameters nor types.
+func TestGlobalPool(t *testing.T) {
+	const small = `{"image_size": 16, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 12%s}`
+	token := nntest.Build(t, Model, classifier, fmt.Sprintf(small, ""), dims)
+	mean := nntest.Build(t, Model, classifier, fmt.Sprintf(small, `, "global_pool": "avg"`), dims)
+	assert.Equal(t, nntest.Types(token), nntest.Types(mean))
+	assert.Empty(t, nntest.Anew(mean, token))
+	assert.Equal(t, nntest.Elements(token), nntest.Elements(mean))
+	patches := regexp.MustCompile(`reshape.* : f32\[2,16,1,8\]`)
+	assert.Regexp(t, patches, mean.Forward.String())
+	assert.NotRegexp(t, patches, token.Forward.String())
 }
 
 func TestRefuses(t *testing.T) {
