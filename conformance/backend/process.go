@@ -29,7 +29,7 @@ func processOn(spec plugins.Spec, plane plugins.DataPlane) Target {
 		if err != nil {
 			return nil, err
 		}
-		p, err := plugins.Start(ctx, s, plugins.Options{Memory: memory, CallTimeout: 2 * patience})
+		p, err := plugins.Start(ctx, s, plugins.Options{Memory: memory, CallTimeout: 2 * caseTime})
 		if err != nil {
 			return nil, errors.Join(err, memory.Close())
 		}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/conformance/suite"
 	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/patience"
 	"github.com/seedbed/seedbed/core/plugins"
 )
 
@@ -35,8 +38,8 @@ func InProcess(open func(threads int) (plugin.Backend, error)) Target {
 	}}
 }
 
-// patience is how long one run of a small program may take.
-const patience = 60 * time.Second
+// caseTime is how long one run of a small program may take.
+const caseTime = 60 * time.Second
 
 // session is an open target that is opened again after an error, since a
 // device is then good for nothing else. It is for one goroutine.
@@ -95,11 +98,23 @@ func (s *session) close() error {
 	return suite.Guard(func() error { return d.Close() })
 }
 
-// do runs f on the device within patience. The device is closed after an
-// error, and left behind if it hangs.
+// do runs f on the device within caseTime, of which the second half does not
+// count what this process and the backend's wait for a processor. The device is
+// closed after an error, and left behind if it hangs.
 func (s *session) do(ctx context.Context, f func(ctx context.Context, d device.Device, info plugin.BackendInfo) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var process atomic.Int64 // the backend's, if it has one and is open
+	tell := func(d device.Device) {
+		if p, ok := d.(*processDevice); ok {
+			process.Store(int64(p.process.PID()))
+		}
+	}
+	tell(s.device)
+	limit := patience.AfterFunc(caseTime, func() []int { return []int{os.Getpid(), int(process.Load())} }, func() {
+		cancel(fmt.Errorf("it took more than %v", caseTime))
+	})
+	defer limit.Stop()
 	type outcome struct {
 		device device.Device
 		info   plugin.BackendInfo
@@ -114,6 +129,7 @@ func (s *session) do(ctx context.Context, f func(ctx context.Context, d device.D
 					o.device = nil
 					return fmt.Errorf("it does not start: %w", err)
 				}
+				tell(o.device)
 				o.info = o.device.Info()
 			}
 			return f(ctx, o.device, o.info)

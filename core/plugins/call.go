@@ -16,6 +16,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/rpc"
+	"github.com/seedbed/seedbed/core/patience"
 )
 
 // call makes a call that ends with its context and within the time limit; a
@@ -49,11 +50,11 @@ func (p *Plugin) hold(ctx context.Context, name string, f func(ctx context.Conte
 }
 
 // limit ends the plugin unless the function returned is called in time.
-func (p *Plugin) limit(name string) (stop func() bool) {
+func (p *Plugin) limit(name string) (stop func()) {
 	if p.timeout < 0 {
-		return func() bool { return true }
+		return func() {}
 	}
-	return time.AfterFunc(p.timeout, func() { p.overtime(name) }).Stop
+	return patience.AfterFunc(p.timeout, p.process.waitedFor, func() { p.overtime(name) }).Stop
 }
 
 func (p *Plugin) overtime(name string) {

@@ -175,6 +175,17 @@ func (p *process) ID() string {
 	return strconv.Itoa(p.cmd.Process.Pid)
 }
 
+// waitedFor are the processes that an answer takes: this one and the host's.
+func (p *process) waitedFor() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	numbers := []int{os.Getpid()}
+	if p.cmd.Process != nil {
+		numbers = append(numbers, p.cmd.Process.Pid)
+	}
+	return numbers
+}
+
 // Diagnose says nothing: Start does.
 func (p *process) Diagnose(context.Context) string { return "" }
 

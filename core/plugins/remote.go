@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	abiv1 "github.com/seedbed/seedbed/abi/v1"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/wire"
 	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/patience"
 )
 
 // remote is a backend in a process of its own. The caller of Queue waits for
@@ -39,7 +39,7 @@ type remote struct {
 
 	stream    abiv1.Backend_ExecuteClient // nil until the first run
 	cancel    context.CancelFunc
-	overtime  *time.Timer // of the run that runs
+	overtime  *patience.Timer // of the run that runs
 	sending   bool
 	releasing bool
 }
@@ -58,8 +58,7 @@ var errDeviceClosed = errors.New("the device is closed")
 func newRemote(p *Plugin) *remote {
 	d := &remote{p: p, client: abiv1.NewBackendClient(p.conn), buffers: map[uint64]bool{}, executables: map[uint64]bool{}}
 	d.idle = sync.NewCond(&d.mu)
-	d.overtime = time.AfterFunc(time.Hour, func() { p.overtime("Execute") })
-	d.overtime.Stop()
+	d.overtime = patience.New(p.timeout, p.process.waitedFor, func() { p.overtime("Execute") })
 	return d
 }
 
@@ -212,7 +211,7 @@ func (d *remote) queue(r *run) error {
 func (d *remote) clock() {
 	d.overtime.Stop()
 	if d.asked > d.ended && d.err == nil && d.p.timeout > 0 {
-		d.overtime.Reset(d.p.timeout)
+		d.overtime.Reset()
 	}
 }
 

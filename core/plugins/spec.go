@@ -37,7 +37,8 @@ type Options struct {
 	// objective writes is where the backend reads.
 	Memory *Memory
 	// StartTimeout bounds how long the plugin may take until it has said who it
-	// is. Default 30 s.
+	// is. Default 30 s. Of this and of CallTimeout the second half does not count
+	// what the plugin waits for a processor (see core/patience).
 	StartTimeout time.Duration
 	// CallTimeout bounds how long the plugin may take for one call; a plugin
 	// that takes longer is killed, and the error is ErrHung. Runs that are

@@ -30,6 +30,7 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/rpc"
 	"github.com/seedbed/seedbed/core/device"
+	"github.com/seedbed/seedbed/core/patience"
 )
 
 // Times that are not options.
@@ -103,7 +104,7 @@ func Start(ctx context.Context, s Spec, o Options) (*Plugin, error) {
 // start brings the process up. Whatever hangs is ended at the time limit, so
 // that every step returns.
 func (p *Plugin) start(ctx context.Context, s Spec, limit time.Duration) error {
-	timer := time.AfterFunc(limit, func() {
+	timer := patience.AfterFunc(limit, p.process.waitedFor, func() {
 		p.condemn(ErrStartTimeout, fmt.Sprintf("it was not ready within %v", limit))
 	})
 	defer timer.Stop()
@@ -116,7 +117,7 @@ func (p *Plugin) start(ctx context.Context, s Spec, limit time.Duration) error {
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     limit + time.Minute, // the timer comes first
+		StartTimeout:     patience.Most*limit + time.Minute, // the timer comes first
 		Logger:           hclog.NewNullLogger(),
 		GRPCDialOptions:  rpc.DialOptions(),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: socketFolder()},
