@@ -58,6 +58,7 @@ var tiny = map[string][]string{
 	"t5":         {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
 	"t5-prefix":  {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
 	"t5-mixed":   {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
+	"t5-causal":  {"model.config={vocab_size: 330, d_model: 8, d_kv: 4, d_ff: 8, num_layers: 1, num_decoder_layers: 1, num_heads: 2}", "data.vocab_size=300", "train.sequence_length=24", "train.target_length=10"},
 	"vit":        {"model.config={image_size: 16, patch_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, num_labels: 8}"},
 	"simclr-vit": {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
 	"vit-masked": {"model.config={image_size: 16, patch_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8}"},
@@ -66,6 +67,8 @@ var tiny = map[string][]string{
 	"simclr":     {"model.config={image_size: 16, layer_type: basic, embedding_size: 4, hidden_size_1: 4, depth_1: 1, depth_2: 0, depth_3: 0, depth_4: 0, projection_hidden: 32, projection_dim: 4}", "train.grain=4"},
 	"clip": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 16, patch_size: 8, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
 		"vision_hidden_size: 8, vision_num_hidden_layers: 1, vision_num_attention_heads: 2, vision_intermediate_size: 8}", "data.vocab_size=300", "train.sequence_length=12"},
+	"clip-mae": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 16, patch_size: 4, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
+		"vision_hidden_size: 8, vision_num_hidden_layers: 1, vision_num_attention_heads: 2, vision_intermediate_size: 8, decoder_hidden_size: 8, decoder_num_hidden_layers: 1, decoder_num_attention_heads: 2, decoder_intermediate_size: 8}", "data.vocab_size=300", "train.sequence_length=12"},
 	"clip-resnet": {"model.config={vocab_size: 300, max_position_embeddings: 12, image_size: 32, projection_dim: 4, text_hidden_size: 8, text_num_hidden_layers: 1, text_num_attention_heads: 2, text_intermediate_size: 8, " +
 		"vision_tower: resnet, vision_hidden_size: 64, vision_num_attention_heads: 2, vision_depth_1: 1, vision_depth_2: 1, vision_depth_3: 1, vision_depth_4: 1}", "data.vocab_size=300", "train.sequence_length=12"},
 	"bert-finetune": {"model.config={vocab_size: 300, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, max_position_embeddings: 16, hidden_dropout_prob: 0.1, num_labels: 8}", "train.sequence_length=16"},

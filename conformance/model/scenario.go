@@ -82,12 +82,11 @@ var builtin = map[string][]Scenario{
 	}},
 	"t5": {{
 		Role: "seq2seq_lm", Vocab: 11,
-		Dims: []map[string]int{{"batch": 3, "sequence": 5, "target": 4}, {"batch": 1, "sequence": 1, "target": 1}, {"batch": 2, "sequence": 3, "target": 7}},
-		Configs: raw(
-			`{"vocab_size": 11, "d_model": 8, "d_kv": 4, "num_heads": 2, "d_ff": 12, "num_layers": 1, "num_decoder_layers": 2}`,
-			`{"vocab_size": 11, "d_model": 6, "d_kv": 3, "num_heads": 3, "d_ff": 5, "num_layers": 2, "num_decoder_layers": 1, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "scale_decoder_outputs": false, "dropout_rate": 0.1}`,
-			`{"vocab_size": 11, "d_model": 4, "d_kv": 2, "num_heads": 1, "d_ff": 4, "num_layers": 1, "num_decoder_layers": 1, "relative_attention_num_buckets": 4, "relative_attention_max_distance": 3}`),
+		Dims:       []map[string]int{{"batch": 3, "sequence": 5, "target": 4}, {"batch": 1, "sequence": 1, "target": 1}, {"batch": 2, "sequence": 3, "target": 7}},
+		Configs:    smallT5,
 		Impossible: raw(`{"relative_attention_num_buckets": 30}`, `{"relative_attention_max_distance": 16}`, `{"feed_forward_proj": "gated-silu"}`, `{"num_heads": 0}`, `{"dropout_rate": 1}`),
+	}, {
+		Role: "causal_lm", Dims: texts, Vocab: 11, Configs: smallT5, Impossible: raw(`{"relative_attention_num_buckets": 30}`, `{"num_heads": 0}`, `{"vocab_size": 0}`),
 	}},
 	"vit": {{
 		Role: "image_classifier", Dims: rows, Configs: smallViT,
@@ -114,6 +113,12 @@ var builtin = map[string][]Scenario{
 			`{"vocab_size": 9, "max_position_embeddings": 9, "image_size": 6, "patch_size": 3, "projection_dim": 4, "text_hidden_size": 4, "text_num_hidden_layers": 2, "text_num_attention_heads": 1, "text_intermediate_size": 5, "vision_hidden_size": 8, "vision_num_hidden_layers": 2, "vision_num_attention_heads": 2, "vision_intermediate_size": 7, "hidden_act": "gelu"}`,
 			`{"vocab_size": 9, "max_position_embeddings": 7, "image_size": 64, "num_channels": 1, "projection_dim": 4, "text_hidden_size": 4, "text_num_hidden_layers": 1, "text_num_attention_heads": 1, "text_intermediate_size": 5, "vision_tower": "resnet", "vision_hidden_size": 64, "vision_num_attention_heads": 2, "vision_depth_1": 1, "vision_depth_2": 1, "vision_depth_3": 1, "vision_depth_4": 1}`),
 		Impossible: raw(`{"text_num_attention_heads": 7}`, `{"vision_num_attention_heads": 7}`, `{"patch_size": 15}`, `{"max_position_embeddings": 4}`, `{"projection_dim": 0}`, `{"vision_tower": "resnet", "image_size": 100}`),
+	}, {
+		Role: "masked_autoencoder", Dims: rows,
+		Configs: raw(
+			`{"image_size": 12, "patch_size": 4, "num_channels": 1, "vision_hidden_size": 6, "vision_num_hidden_layers": 1, "vision_num_attention_heads": 3, "vision_intermediate_size": 7, "decoder_hidden_size": 4, "decoder_num_attention_heads": 1, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5}`,
+			`{"image_size": 6, "patch_size": 3, "vision_hidden_size": 8, "vision_num_hidden_layers": 2, "vision_num_attention_heads": 2, "vision_intermediate_size": 7, "hidden_act": "gelu", "decoder_hidden_size": 8, "decoder_num_attention_heads": 4, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5, "mask_ratio": 0.5}`),
+		Impossible: raw(`{"vision_num_attention_heads": 7}`, `{"decoder_num_attention_heads": 7}`, `{"decoder_hidden_size": 18, "decoder_num_attention_heads": 3}`, `{"patch_size": 15}`, `{"mask_ratio": 0.99, "patch_size": 112}`, `{"vision_tower": "resnet"}`),
 	}},
 	"resnet": {{
 		Role: "image_classifier", Dims: []map[string]int{{"batch": 4}, {"batch": 3}},
@@ -149,6 +154,10 @@ var (
 	smallMAE = raw(
 		`{"image_size": 12, "patch_size": 4, "num_channels": 1, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 6, "decoder_hidden_size": 4, "decoder_num_attention_heads": 1, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5}`,
 		`{"image_size": 6, "patch_size": 3, "hidden_size": 4, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 6, "decoder_hidden_size": 8, "decoder_num_attention_heads": 4, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 5, "mask_ratio": 0.5, "position_embeddings": "none"}`)
+	smallT5 = raw(
+		`{"vocab_size": 11, "d_model": 8, "d_kv": 4, "num_heads": 2, "d_ff": 12, "num_layers": 1, "num_decoder_layers": 2}`,
+		`{"vocab_size": 11, "d_model": 6, "d_kv": 3, "num_heads": 3, "d_ff": 5, "num_layers": 2, "num_decoder_layers": 1, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "scale_decoder_outputs": false, "dropout_rate": 0.1}`,
+		`{"vocab_size": 11, "d_model": 4, "d_kv": 2, "num_heads": 1, "d_ff": 4, "num_layers": 1, "num_decoder_layers": 1, "relative_attention_num_buckets": 4, "relative_attention_max_distance": 3}`)
 	smallDVAE      = raw(`{"image_size": 8, "codes": 5, "width": 6, "num_channels": 1}`, `{"image_size": 4, "codes": 2, "width": 3}`)
 	impossibleDVAE = raw(`{"image_size": 6}`, `{"codes": 1}`, `{"width": 0}`)
 )

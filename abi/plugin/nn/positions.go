@@ -1,11 +1,19 @@
-package mae
+package nn
 
 import (
 	"encoding/binary"
 	"math"
 
+	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
 )
+
+// Place adds to patches x [B,N,E], of images of side*side patches, the
+// positions of theirs, which are not trained. E is a multiple of 4.
+func (n *Net) Place(x ir.Value, side int) ir.Value {
+	width := n.Dim(x, 2)
+	return n.AddLast(x, n.Constant(ir.T(ir.F32, side*side, width), positions(side, width)))
+}
 
 // positions returns the table of side*side rows of width elements, f32: sines
 // and cosines of each patch's column and row (Vaswani et al., arXiv 1706.03762,

@@ -1,4 +1,4 @@
-package mae
+package nn
 
 import (
 	"encoding/binary"

@@ -2,6 +2,7 @@ package clip
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"slices"
 
@@ -16,11 +17,17 @@ var Model plugin.Model = model{}
 
 type model struct{}
 
-const role = "dual_encoder"
+// The roles.
+const (
+	role = "dual_encoder"
+	// autoencoder is its image tower, which sees some of the patches, and a
+	// decoder that predicts the others.
+	autoencoder = "masked_autoencoder"
+)
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "clip", Version: "0.2.0", Doc: "An image and a text encoder with embeddings in common: CLIP.", Roles: []string{role}}
+	return plugin.Info{Name: "clip", Version: "0.2.0", Doc: "An image and a text encoder with embeddings in common: CLIP.", Roles: []string{role, autoencoder}}
 }
 
 // tower is one of the two transformers.
@@ -32,6 +39,7 @@ type settings struct {
 	vocab, positions, image, patch, channels, projection int
 	text, vision                                         tower
 	residual                                             residual
+	decoder                                              nn.PatchDecoder // of masked_autoencoder
 	activation, tower                                    string
 	epsilon, temperature                                 float64
 }
@@ -46,7 +54,7 @@ func (t *tower) fields(name string, width, heads int) []config.Field {
 }
 
 func (c *settings) fields() []config.Field {
-	return append(slices.Concat(c.text.fields("text", 512, 8), c.vision.fields("vision", 768, 12), c.residual.fields()),
+	return append(slices.Concat(c.text.fields("text", 512, 8), c.vision.fields("vision", 768, 12), c.residual.fields(), c.decoder.Fields()),
 		// The image tower: vision_hidden_size is the width of its features, of
 		// which the residual one attends with vision_num_attention_heads; that one
 		// has vision_depth_1 to 4 blocks, and the other vision_num_hidden_layers,
@@ -88,11 +96,15 @@ func (c *settings) presets() []config.Preset {
 	}
 }
 
-// Build returns the module for the dimensions "batch" and "sequence" (of the
-// captions).
+// Build returns the module for the dimensions "batch" and, of dual_encoder,
+// "sequence" (of the captions).
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
 	var c settings
-	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch", "sequence")
+	names := []string{"batch", "sequence"}
+	if r.Role == autoencoder {
+		names = names[:1]
+	}
+	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), names...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,24 +121,28 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	switch {
 	case c.tower == "transformer" && c.image%c.patch != 0:
 		return nil, config.Wrong("patch_size", "%d does not divide image_size %d", c.patch, c.image)
-	case dims[1] > c.positions:
+	case r.Role == autoencoder && c.tower != "transformer":
+		return nil, config.Wrong("vision_tower", "must be transformer in role %s, whose encoder sees single patches", autoencoder)
+	case r.Role == role && dims[1] > c.positions:
 		return nil, config.Wrong("max_position_embeddings", "%d is less than the dimension \"sequence\", %d", c.positions, dims[1])
 	}
 	whole, err := config.JSON(c.fields()...)
 	if err != nil {
 		return nil, err
 	}
+	pixels := ir.Param{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)}
+	if r.Role == autoencoder {
+		return c.autoencode(whole, pixels)
+	}
 	inputs := []ir.Param{
-		{Name: "input_ids", Type: ir.T(ir.I32, dims...)},
-		{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)},
-		{Name: "text_positions", Type: ir.T(ir.I32, dims[0])},
+		{Name: "input_ids", Type: ir.T(ir.I32, dims...)}, pixels, {Name: "text_positions", Type: ir.T(ir.I32, dims[0])},
 	}
 	return nn.Module(role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
 		if c.tower == "resnet" {
 			n.Return("image_embeds", n.Normalize(c.places(n)))
 		} else {
-			n.Return("image_embeds", c.project(n, c.images(n), "visual_projection"))
+			n.Return("image_embeds", c.project(n, n.LayerNorm(n.Token(c.images(n), 0), imageNorm), "visual_projection"))
 		}
 		n.Return("text_embeds", c.project(n, c.captions(n), "text_projection"))
 		n.Return("logit_scale", n.Weight("logit_scale", plugin.Init{Kind: plugin.InitNormal, Mean: c.temperature}))
@@ -154,16 +170,45 @@ func (c *settings) transform(n *nn.Net, x ir.Value, t tower, prefix string, caus
 	})
 }
 
-// images returns the features of the class token [B,E].
+// imageNorm is the norm of what the image tower gives.
+const imageNorm = "vision_model.post_layernorm"
+
+// images returns what the image tower makes of the class token and the patches,
+// before its last norm: [B,1+N,E], or [B,1+L,E] of those of ids_keep where there
+// is such an input.
 func (c *settings) images(n *nn.Net) ir.Value {
 	width := c.vision.width
 	const embeddings = "vision_model.embeddings."
 	x := n.PatchEmbedding(n.Input("pixel_values"), embeddings+"patch_embedding", nn.FanIn(c.channels*c.patch*c.patch), c.patch, width, false)
 	x = n.Prepend(n.Weight(embeddings+"class_embedding", deviation(1, width), width), x)
 	x = n.AddLast(x, n.Weight(embeddings+"position_embedding.weight", deviation(1, width), n.Dim(x, 1), width))
+	if n.Has("ids_keep") {
+		class, patches := n.SliceDim(x, 1, 0, 1), n.SliceDim(x, 1, 1, n.Dim(x, 1))
+		x = n.Concatenate(1, class, n.Pick(patches, n.Input("ids_keep")))
+	}
 	x = n.LayerNorm(x, "vision_model.pre_layrnorm") // sic: the name in the checkpoints
-	x = c.transform(n, x, c.vision, "vision_model.encoder.layers.", false)
-	return n.LayerNorm(n.Token(x, 0), "vision_model.post_layernorm")
+	return c.transform(n, x, c.vision, "vision_model.encoder.layers.", false)
+}
+
+// autoencode is the image tower as the encoder of a masked autoencoder.
+func (c *settings) autoencode(whole json.RawMessage, pixels ir.Param) (*plugin.Module, error) {
+	d := &c.decoder
+	d.Side, d.Size = c.image/c.patch, c.patch*c.patch*c.channels
+	d.Activation, d.Init = c.activation, nn.Normal(0.02)
+	seen, err := d.Seen()
+	if err != nil {
+		return nil, err
+	}
+	b := pixels.Type.Shape[0]
+	inputs := []ir.Param{
+		{Name: "ids_keep", Type: ir.T(ir.I32, b, seen)}, {Name: "ids_restore", Type: ir.T(ir.I32, b, d.Side*d.Side)}, pixels,
+	}
+	return nn.Module(autoencoder, whole, inputs, func(n *nn.Net) {
+		n.Epsilon = c.epsilon
+		x := n.LayerNorm(c.images(n), imageNorm)
+		n.Return("features", n.Token(x, 0))
+		n.Return("prediction", n.DecodePatches(x, n.Input("ids_restore"), d))
+	})
 }
 
 // captions returns the features of the token at text_positions [B,E]. A token

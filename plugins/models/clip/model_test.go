@@ -52,6 +52,30 @@ func TestResidualTower(t *testing.T) {
 	}
 }
 
+// The autoencoder has the image tower's parameters and a decoder.
+func TestAutoencoder(t *testing.T) {
+	const small = `{"vocab_size": 9, "image_size": 16, "patch_size": 4, "num_channels": 1, "projection_dim": 6, "text_hidden_size": 8, "text_num_hidden_layers": 1,
+		"vision_hidden_size": 16, "vision_num_attention_heads": 2, "vision_num_hidden_layers": 1,
+		"decoder_hidden_size": 12, "decoder_num_attention_heads": 3, "decoder_num_hidden_layers": 1, "decoder_intermediate_size": 8}`
+	m := nntest.Build(t, Model, autoencoder, small, map[string]int{"batch": 2})
+	assert.Equal(t, map[string]string{
+		"pixel_values": "f32[2,1,16,16]", "ids_keep": "i32[2,4]", "ids_restore": "i32[2,16]", "prediction": "f32[2,16,16]", "features": "f32[2,16]",
+	}, nntest.Types(m))
+	dual := nntest.Build(t, Model, role, small, dims)
+	for _, name := range nntest.Anew(m, dual) {
+		assert.Contains(t, name, "decoder.")
+	}
+	for _, name := range nntest.Anew(dual, m) {
+		assert.NotContains(t, name, "vision_model.", "the tower is shared, whole")
+	}
+	nntest.Refuses(t, Model, autoencoder, map[string]int{"batch": 2}, map[string]string{
+		"field vision_tower: must be transformer in role masked_autoencoder":      `{"vision_tower": "resnet"}`,
+		"field decoder_num_attention_heads: 7 heads do not divide":                `{"decoder_num_attention_heads": 7}`,
+		"field mask_ratio: 0.9 leaves 0 of 4 patches to see":                      `{"mask_ratio": 0.9, "patch_size": 112}`,
+		"field vision_num_attention_heads: 7 heads do not divide vision_hidden_s": `{"vision_num_attention_heads": 7}`,
+	})
+}
+
 func TestRefuses(t *testing.T) {
 	nntest.Refuses(t, Model, role, dims, map[string]string{
 		"field text_num_attention_heads: 7 heads do not divide text_hidden_size 512":        `{"text_num_attention_heads": 7}`,

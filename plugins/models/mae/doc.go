@@ -4,5 +4,5 @@
 // Face's ViTMAEForPreTraining. The position tables, which are not trained, are
 // constants of the program.
 //
-// It imports the abi packages. Start reading at model.go, then positions.go.
+// It imports the abi packages. Start reading at model.go.
 package mae

@@ -2,6 +2,7 @@ package mae
 
 import (
 	"context"
+	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -28,15 +29,14 @@ func (model) Info() plugin.Info {
 
 // settings are a whole configuration, under Hugging Face's names.
 type settings struct {
-	image, patch, channels, width, layers, heads, inner     int
-	decoderWidth, decoderLayers, decoderHeads, decoderInner int
-	labels                                                  int
-	activation, positions, pool                             string
-	epsilon, scale, ratio                                   float64
+	image, patch, channels, width, layers, heads, inner, labels int
+	decoder                                                     nn.PatchDecoder
+	activation, positions, pool                                 string
+	epsilon, scale                                              float64
 }
 
 func (c *settings) fields() []config.Field {
-	return []config.Field{
+	return slices.Concat([]config.Field{
 		config.Int("image_size", &c.image, 224, 1, 1<<12),
 		config.Int("patch_size", &c.patch, 16, 1, 1<<10),
 		config.Int("num_channels", &c.channels, 3, 1, 1<<10),
@@ -44,10 +44,7 @@ func (c *settings) fields() []config.Field {
 		config.Int("num_hidden_layers", &c.layers, 12, 1, 1<<10),
 		config.Int("num_attention_heads", &c.heads, 12, 1, 1<<10),
 		config.Int("intermediate_size", &c.inner, 3072, 1, 1<<19),
-		config.Int("decoder_hidden_size", &c.decoderWidth, 512, 4, 1<<16),
-		config.Int("decoder_num_hidden_layers", &c.decoderLayers, 8, 1, 1<<10),
-		config.Int("decoder_num_attention_heads", &c.decoderHeads, 16, 1, 1<<10),
-		config.Int("decoder_intermediate_size", &c.decoderInner, 2048, 1, 1<<19),
+	}, c.decoder.Fields(), []config.Field{
 		config.Int("num_labels", &c.labels, 1000, 1, 1<<20), // of image_classifier
 		config.Word("hidden_act", &c.activation, "gelu", "gelu_tanh", "quick_gelu", "relu", "silu"),
 		// The tables of positions, which are not trained.
@@ -56,9 +53,7 @@ func (c *settings) fields() []config.Field {
 		config.Float("initializer_range", &c.scale, 0.02, 0, 1),
 		// What features are made of: the class token, or the mean of the patches that are seen.
 		config.Word("global_pool", &c.pool, "token", "avg"),
-		// The part of the patches that the encoder does not see.
-		config.Float("mask_ratio", &c.ratio, 0.75, 0, 0.99),
-	}
+	})
 }
 
 // presets are the paper's sizes.
@@ -73,31 +68,27 @@ func (c *settings) presets() []config.Preset {
 	}
 }
 
-// Build returns the module for the dimension "batch". The encoder sees
-// floor(N * (1 - mask_ratio)) of the N patches: with a mask_ratio of 0 all of
-// them, for use after training.
+// Build returns the module for the dimension "batch". With a mask_ratio of 0 the
+// encoder sees all patches, for use after training.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
 	var c settings
 	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch")
 	if err != nil {
 		return nil, err
 	}
-	side := c.image / c.patch
-	patches := side * side
-	seen := int(float64(patches) * (1 - c.ratio))
 	switch {
 	case c.width%c.heads != 0:
 		return nil, config.Wrong("num_attention_heads", "%d heads do not divide hidden_size %d", c.heads, c.width)
-	case c.decoderWidth%c.decoderHeads != 0:
-		return nil, config.Wrong("decoder_num_attention_heads", "%d heads do not divide decoder_hidden_size %d", c.decoderHeads, c.decoderWidth)
 	case c.width%4 != 0:
 		return nil, config.Wrong("hidden_size", "must be a multiple of 4, for positions, is %d", c.width)
-	case c.decoderWidth%4 != 0:
-		return nil, config.Wrong("decoder_hidden_size", "must be a multiple of 4, for positions, is %d", c.decoderWidth)
 	case c.image%c.patch != 0:
 		return nil, config.Wrong("patch_size", "%d does not divide image_size %d", c.patch, c.image)
-	case seen < 1:
-		return nil, config.Wrong("mask_ratio", "%v leaves %d of %d patches to see; there must be some", c.ratio, seen, patches)
+	}
+	c.decoder.Side, c.decoder.Size = c.image/c.patch, c.patch*c.patch*c.channels
+	c.decoder.Activation, c.decoder.Init, c.decoder.Unplaced = c.activation, nn.Normal(c.scale), c.positions == "none"
+	seen, err := c.decoder.Seen()
+	if err != nil {
+		return nil, err
 	}
 	whole, err := config.JSON(c.fields()...)
 	if err != nil {
@@ -105,38 +96,31 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	}
 	inputs := []ir.Param{
 		{Name: "ids_keep", Type: ir.T(ir.I32, dims[0], seen)},
-		{Name: "ids_restore", Type: ir.T(ir.I32, dims[0], patches)},
+		{Name: "ids_restore", Type: ir.T(ir.I32, dims[0], c.decoder.Side*c.decoder.Side)},
 		{Name: "pixel_values", Type: ir.T(ir.F32, dims[0], c.channels, c.image, c.image)},
 	}
 	if r.Role == classifier {
 		return nn.Module(r.Role, whole, inputs[2:], func(n *nn.Net) {
 			n.Epsilon = c.epsilon
-			_, features := c.encode(n, side)
+			_, features := c.encode(n)
 			n.Return("logits", n.Linear(features, "classifier", nn.Normal(c.scale), c.labels))
 		})
 	}
 	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
-		x, _ := c.encode(n, side)
-		c.decode(n, x, side)
+		x, _ := c.encode(n)
+		n.Return("prediction", n.DecodePatches(x, n.Input("ids_restore"), &c.decoder))
 	})
-}
-
-// place adds the positions of the patches to x [B,N,E].
-func (c *settings) place(n *nn.Net, x ir.Value, side int) ir.Value {
-	if c.positions == "none" {
-		return x
-	}
-	width := n.Dim(x, 2)
-	return n.AddLast(x, n.Constant(ir.T(ir.F32, side*side, width), positions(side, width)))
 }
 
 // encode returns the class token and the visible patches [B,1+seen,E], those of
 // ids_keep, or all where there is no such input, and the features [B,E].
-func (c *settings) encode(n *nn.Net, side int) (x, features ir.Value) {
+func (c *settings) encode(n *nn.Net) (x, features ir.Value) {
 	init := nn.Normal(c.scale)
 	x = n.PatchEmbedding(n.Input("pixel_values"), "vit.embeddings.patch_embeddings.projection", init, c.patch, c.width, true)
-	x = c.place(n, x, side)
+	if !c.decoder.Unplaced {
+		x = n.Place(x, c.decoder.Side)
+	}
 	if n.Has("ids_keep") {
 		x = n.Pick(x, n.Input("ids_keep"))
 	}
@@ -152,26 +136,4 @@ func (c *settings) encode(n *nn.Net, side int) (x, features ir.Value) {
 	}
 	n.Return("features", features)
 	return x, features
-}
-
-// decode puts the patches back in their places, with one token for all that
-// were not seen, and returns the prediction of each.
-func (c *settings) decode(n *nn.Net, x ir.Value, side int) {
-	init, width, patches := nn.Normal(c.scale), c.decoderWidth, side*side
-	x = n.Linear(x, "decoder.decoder_embed", init, width)
-	b, seen := n.Dim(x, 0), n.Dim(x, 1)-1
-	class, shown := n.Token(x, 0), n.SliceDim(x, 1, 1, seen+1)
-	token := n.Reshape(n.Weight("decoder.mask_token", init, 1, 1, width), width)
-	if patches > seen {
-		shown = n.Concatenate(1, shown, n.BroadcastTo(token, b, patches-seen, width))
-	}
-	x = n.Pick(shown, n.Input("ids_restore"))
-	x = c.place(n, x, side)
-	x = n.Concatenate(1, n.Reshape(class, b, 1, width), x)
-	x = n.Transform(x, nn.Transformer{
-		Prefix: "decoder.decoder_layers.", Names: nn.ViTNames, Layers: c.decoderLayers, Heads: c.decoderHeads, Inner: c.decoderInner,
-		Activation: c.activation, Init: init, InitUp: init, InitResidual: init, Segments: ir.NoValue,
-	})
-	x = n.SliceDim(n.LayerNorm(x, "decoder.decoder_norm"), 1, 1, patches+1)
-	n.Return("prediction", n.Linear(x, "decoder.decoder_pred", init, c.patch*c.patch*c.channels))
 }

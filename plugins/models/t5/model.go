@@ -16,11 +16,16 @@ var Model plugin.Model = model{}
 
 type model struct{}
 
-const role = "seq2seq_lm"
+// The roles.
+const (
+	role = "seq2seq_lm"
+	// language is its decoder alone, which attends to no encoder.
+	language = "causal_lm"
+)
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "t5", Version: "0.1.0", Doc: "Text-to-text transformers: T5 1.0 and 1.1.", Roles: []string{role}}
+	return plugin.Info{Name: "t5", Version: "0.1.0", Doc: "Text-to-text transformers: T5 1.0 and 1.1.", Roles: []string{role, language}}
 }
 
 // settings are a whole configuration, under Hugging Face's names.
@@ -78,12 +83,16 @@ func (c *settings) presets() []config.Preset {
 	}
 }
 
-// Build returns the module for the dimensions "batch", "sequence" (of the
-// encoder) and "target" (of the decoder). Dropout, 0.1 in the paper's
+// Build returns the module for the dimensions "batch", "sequence" and, of
+// seq2seq_lm, "target" (of the decoder). Dropout, 0.1 in the paper's
 // fine-tuning and of attention probabilities too, is 0 unless given.
 func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module, error) {
 	var c settings
-	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), "batch", "sequence", "target")
+	names := []string{"batch", "sequence", "target"}
+	if r.Role == language {
+		names = names[:2]
+	}
+	dims, err := nn.Begin(ctx, m.Info(), r, c.presets(), c.fields(), names...)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +106,21 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	if err != nil {
 		return nil, err
 	}
-	source, target := ir.T(ir.I32, dims[0], dims[1]), ir.T(ir.I32, dims[0], dims[2])
-	inputs := []ir.Param{
-		{Name: "decoder_input_ids", Type: target}, {Name: "decoder_segment_ids", Type: target},
-		{Name: "input_ids", Type: source}, {Name: "segment_ids", Type: source},
+	source := ir.T(ir.I32, dims[0], dims[1])
+	inputs := []ir.Param{{Name: "input_ids", Type: source}, {Name: "segment_ids", Type: source}}
+	if r.Role == role {
+		target := ir.T(ir.I32, dims[0], dims[2])
+		inputs = append([]ir.Param{{Name: "decoder_input_ids", Type: target}, {Name: "decoder_segment_ids", Type: target}}, inputs...)
 	}
-	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = c.epsilon
-		hidden := c.decode(n, c.encode(n))
+		var hidden ir.Value
+		if r.Role == language {
+			hidden = c.decode(n, n.Input("input_ids"), n.Input("segment_ids"), ir.NoValue, ir.NoValue)
+		} else {
+			encoded := c.encode(n)
+			hidden = c.decode(n, n.Input("decoder_input_ids"), n.Input("decoder_segment_ids"), encoded, n.Input("segment_ids"))
+		}
 		embedding := c.words(n)
 		if !c.tied {
 			embedding = n.Weight("lm_head.weight", nn.Normal(c.factor), c.vocab, c.width)
@@ -137,9 +153,10 @@ func (c *settings) encode(n *nn.Net) ir.Value {
 	return n.Drop(n.RMSNorm(x, "encoder.final_layer_norm"), c.dropout)
 }
 
-func (c *settings) decode(n *nn.Net, encoded ir.Value) ir.Value {
-	segments, source := n.Input("decoder_segment_ids"), n.Input("segment_ids")
-	x := n.Drop(n.Gather(0, c.words(n), n.Input("decoder_input_ids")), c.dropout)
+// decode attends to what the encoder made of tokens in segments source, unless
+// encoded is NoValue.
+func (c *settings) decode(n *nn.Net, ids, segments, encoded, source ir.Value) ir.Value {
+	x := n.Drop(n.Gather(0, c.words(n), ids), c.dropout)
 	bias := ir.NoValue
 	for i := range c.decoder {
 		block := "decoder.block." + strconv.Itoa(i) + ".layer."
@@ -148,8 +165,10 @@ func (c *settings) decode(n *nn.Net, encoded ir.Value) ir.Value {
 		}
 		y := n.RMSNorm(x, block+"0.layer_norm")
 		x = n.Add(x, c.attend(n, block+"0.SelfAttention", y, y, bias, true, segments, segments))
-		y = n.RMSNorm(x, block+"1.layer_norm")
-		x = n.Add(x, c.attend(n, block+"1.EncDecAttention", y, encoded, ir.NoValue, false, segments, source))
+		if encoded != ir.NoValue {
+			y = n.RMSNorm(x, block+"1.layer_norm")
+			x = n.Add(x, c.attend(n, block+"1.EncDecAttention", y, encoded, ir.NoValue, false, segments, source))
+		}
 		x = c.feed(n, block+"2.", x)
 	}
 	return n.Drop(n.RMSNorm(x, "decoder.final_layer_norm"), c.dropout)

@@ -27,6 +27,18 @@ func TestModule(t *testing.T) {
 	}, nntest.Types(m))
 }
 
+// The language model is the decoder without what attends to the encoder.
+func TestLanguageModel(t *testing.T) {
+	const small = `{"vocab_size": 19, "d_model": 8, "d_kv": 4, "num_heads": 2, "d_ff": 12, "num_layers": 1, "num_decoder_layers": 2, "tie_word_embeddings": false}`
+	m := nntest.Build(t, Model, language, small, map[string]int{"batch": 2, "sequence": 9})
+	assert.Equal(t, map[string]string{"input_ids": "i32[2,9]", "segment_ids": "i32[2,9]", "hidden": "f32[2,9,8]", "output_embedding": "f32[19,8]"}, nntest.Types(m))
+	whole := nntest.Build(t, Model, role, small, dims)
+	assert.Empty(t, nntest.Anew(m, whole))
+	for _, name := range nntest.Anew(whole, m) {
+		assert.Regexp(t, `^encoder\.|\.1\.EncDecAttention\.|^decoder\.block\.\d\.layer\.1\.layer_norm`, name)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	nntest.Refuses(t, Model, role, dims, map[string]string{
 		`field d_model_: there is no such field; the nearest is "d_model"`:          `{"d_model_": 4}`,
