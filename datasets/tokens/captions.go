@@ -148,13 +148,14 @@ func (c *captions) Read(ctx context.Context, rows []int64) (arrow.Record, error)
 // maxCaptions is how many captions a tokenizer is trained on at most.
 const maxCaptions = 1 << 16
 
-// TrainOnCaptions trains a tokenizer on the texts of a dataset with a column text: of rows from all over it, up to limit bytes. Of
-// byte-level BPE it gets CLIP's special tokens, <|startoftext|> and <|endoftext|>; the others have their own.
+// TrainOnCaptions trains a tokenizer on the texts of a dataset with a column text, and perhaps text_b: of rows from all over it, up to
+// limit bytes. Of byte-level BPE it gets CLIP's special tokens, <|startoftext|> and <|endoftext|>; the others have their own.
 func TrainOnCaptions(ctx context.Context, d datasets.Dataset, limit int64, o tokenizer.TrainOptions) (*tokenizer.Tokenizer, error) {
-	column, err := textColumn(d)
+	first, err := textColumn(d)
 	if err != nil {
 		return nil, err
 	}
+	columns := append([]int{first}, d.Schema().FieldIndices("text_b")...)
 	if o.Model == "" || o.Model == tokenizer.BPE {
 		o.SpecialTokens = []string{"<|startoftext|>", tokenizer.EndOfText}
 	}
@@ -173,13 +174,14 @@ func TrainOnCaptions(ctx context.Context, d datasets.Dataset, limit int64, o tok
 				yield(nil, err)
 				return
 			}
-			column := r.Column(column).(*array.String)
 			for i := range rows {
-				// A copy: the trainer keeps it, the record goes.
-				text := []byte(column.Value(i))
-				if left -= int64(len(text)); !yield(text, nil) {
-					r.Release()
-					return
+				for _, c := range columns {
+					// A copy: the trainer keeps it, the record goes.
+					text := []byte(r.Column(c).(*array.String).Value(i))
+					if left -= int64(len(text)); !yield(text, nil) {
+						r.Release()
+						return
+					}
 				}
 			}
 			r.Release()

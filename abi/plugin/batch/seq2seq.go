@@ -20,6 +20,7 @@ type Seq2Seq struct {
 	Vocab                int // of the model
 	Known                int // tokens of the dataset, from 0
 	Pad, Start           int // ids: the padding, and what the decoder begins with
+	End                  int // the id that ends a text; -1 if it is not known
 
 	fields []ir.Param
 	loss   *ir.Func
@@ -30,6 +31,8 @@ func (s *Seq2Seq) Fields() []config.Field {
 	return []config.Field{
 		config.Int("pad_token_id", &s.Pad, 0, 0, math.MaxInt32),
 		config.Int("decoder_start_token_id", &s.Start, 0, 0, math.MaxInt32),
+		// What ends source and target; -1 takes the dataset's end_of_text.
+		config.Int("eos_token_id", &s.End, -1, -1, math.MaxInt32),
 	}
 }
 
@@ -74,6 +77,11 @@ func (s *Seq2Seq) Bind(r plugin.BindRequest) error {
 			return fmt.Errorf("the dataset has %s tokens, the model %d; raise the model's vocab_size", size, s.Vocab)
 		}
 	}
+	if text, ok := r.Properties["end_of_text"]; ok && s.End < 0 {
+		if s.End, err = strconv.Atoi(text); err != nil {
+			return fmt.Errorf("the dataset's end_of_text is %q, not a token id", text)
+		}
+	}
 	source, target := ir.T(ir.I32, s.Rows, s.Source), ir.T(ir.I32, s.Rows, s.Target)
 	if s.fields, err = Fields(r.Inputs, map[string]ir.Type{
 		"input_ids": source, "segment_ids": source, "decoder_input_ids": target, "decoder_segment_ids": target,
@@ -82,6 +90,14 @@ func (s *Seq2Seq) Bind(r plugin.BindRequest) error {
 	}
 	s.loss, err = TokenLoss(hidden, embedding)
 	return err
+}
+
+// NeedEnd checks that there is a token that ends a text.
+func (s *Seq2Seq) NeedEnd() error {
+	if s.End < 0 || s.End >= s.Vocab {
+		return config.Wrong("eos_token_id", "%d is outside the model's vocabulary 0 to %d; the dataset's end_of_text is not known either", s.End, s.Vocab-1)
+	}
+	return nil
 }
 
 // Loss and Batch are those of plugin.Binding.

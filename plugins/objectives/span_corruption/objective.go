@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -15,7 +14,7 @@ import (
 // settings are the objective's configuration.
 type settings struct {
 	density, mean float64
-	sentinel, end int
+	sentinel      int
 }
 
 func (c *settings) fields() []config.Field {
@@ -26,8 +25,6 @@ func (c *settings) fields() []config.Field {
 		// The first sentinel; the others count down from it. -1 is the model's last
 		// token.
 		config.Int("sentinel_token_id", &c.sentinel, -1, -1, math.MaxInt32),
-		// What ends source and target; -1 takes the dataset's end_of_text.
-		config.Int("eos_token_id", &c.end, -1, -1, math.MaxInt32),
 	}
 }
 
@@ -74,13 +71,8 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	if b.text < 2 {
 		return nil, fmt.Errorf("a source of %d and a target of %d tokens have no room for a text with one span missing; they need 3 each", b.Source, b.Target)
 	}
-	if text, ok := r.Properties["end_of_text"]; ok && b.end < 0 {
-		if b.end, err = strconv.Atoi(text); err != nil {
-			return nil, fmt.Errorf("the dataset's end_of_text is %q, not a token id", text)
-		}
-	}
-	if b.end < 0 || b.end >= b.Vocab {
-		return nil, config.Wrong("eos_token_id", "%d is outside the model's vocabulary 0 to %d; the dataset's end_of_text is not known either", b.end, b.Vocab-1)
+	if err := b.NeedEnd(); err != nil {
+		return nil, err
 	}
 	if b.sentinel < 0 {
 		if b.sentinel = b.Vocab - 1; b.Vocab-b.spans < b.Known {

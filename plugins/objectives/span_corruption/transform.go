@@ -40,7 +40,7 @@ func (b *binding) Transform(_ context.Context, rows arrow.Record, at plugin.Posi
 			target = append(append(target, sentinel), text[:missing[i]]...)
 			text = text[missing[i]:]
 		}
-		b.Put(buffers, r, append(source, int32(b.end)), append(target, int32(b.end)))
+		b.Put(buffers, r, append(source, int32(b.End)), append(target, int32(b.End)))
 	}
 	return nil
 }
