@@ -95,6 +95,7 @@ type Data struct {
 	OnBadSample string
 	CheckImages string
 	MaxPixels   int
+	MinSide     int
 
 	// Of shapes.
 	ImageSize int

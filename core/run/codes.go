@@ -148,6 +148,13 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 		return r.Errorf("data.codes", "%s holds a model for %s; codes are those of role %s", c.Path, got, codesRole)
 	}
 	e := &encoder{of: of, checkpoint: c}
+	for _, p := range processes.all {
+		info := p.Info()
+		e.makers += fmt.Sprintf("%s %s\n", info.Name, info.Version)
+	}
+	if e.cache, err = openCodesCache(r.Data.CacheDir); err != nil {
+		s.warn("codes are not kept: %v", err)
+	}
 	device := backend.Device()
 	defer device.Close() // the process may be gone
 	if err := e.compile(ctx, device, model.Model(), objective.Objective(), s.data); err != nil {
@@ -161,16 +168,14 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 		return r.Errorf("data.codes", "%d images of %d codes are too many: at most %d codes are kept", total, e.each, maxCodes)
 	}
 	s.data.codes = c.Manifest.WeightsSHA256
-	done := int64(0)
+	e.total = total
+	e.progress = func() { progress(tokens.Progress{Stage: "codes", Done: e.done, Total: e.total}) }
+	e.unkept = func(err error) { s.warn("codes are not kept: %v", err) }
 	for _, split := range []*datasets.Dataset{&s.data.Train, &s.data.Validation} {
 		if *split == nil {
 			continue
 		}
-		*split, err = e.encode(ctx, *split, func(n int64) {
-			done += n
-			progress(tokens.Progress{Stage: "codes", Done: done, Total: total})
-		})
-		if err != nil {
+		if *split, err = e.encode(ctx, *split); err != nil {
 			return fmt.Errorf("prepare data: codes: %w", err)
 		}
 	}
@@ -184,6 +189,14 @@ type encoder struct {
 	binding    plugin.Binding
 	applied    *device.Function
 	each       int // codes of an image
+	book       int // codes that there are
+
+	program     string // hash of what is applied
+	makers      string // names and versions of the plugins
+	cache       *codesCache
+	done, total int64 // rows that have codes, of those that are to get them
+	progress    func()
+	unkept      func(err error) // is told why codes are not kept
 }
 
 // compile fits the autoencoder to the data and makes the program of codes.
@@ -203,11 +216,15 @@ func (e *encoder) compile(ctx context.Context, d device.Device, model plugin.Mod
 	if err != nil {
 		return err
 	}
-	b, each, err := codesOf(m, applyRows)
+	b, each, book, err := codesOf(m, applyRows)
 	if err != nil {
 		return err
 	}
-	e.each = each
+	f, err := b.Func()
+	if err != nil {
+		return err
+	}
+	e.each, e.book, e.program = each, book, (&ir.Program{Funcs: []*ir.Func{f}}).Hash()
 	state, err := upload(ctx, d, e.checkpoint, m)
 	if err != nil {
 		return err
@@ -217,19 +234,19 @@ func (e *encoder) compile(ctx context.Context, d device.Device, model plugin.Mod
 }
 
 // codesOf returns the application that gives the likeliest code (i32[B,N]) of
-// each place of B images, and N.
-func codesOf(m *plugin.Module, rows int) (*ir.Builder, int, error) {
+// each place of B images, N, and how many codes there are.
+func codesOf(m *plugin.Module, rows int) (b *ir.Builder, each, book int, err error) {
 	b, x, err := step.Application(m, "codes", []string{"code_logits"})
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	t := b.Type(x[0])
 	if t.Rank() != 4 || t.Shape[0] != rows {
-		return nil, 0, fmt.Errorf("the model's code_logits are %v, not f32[%d,K,h,w]", t, rows)
+		return nil, 0, 0, fmt.Errorf("the model's code_logits are %v, not f32[%d,K,h,w]", t, rows)
 	}
-	each := t.Shape[2] * t.Shape[3]
+	each = t.Shape[2] * t.Shape[3]
 	b.Return("codes", b.Reshape(b.Argmax(x[0], 1), rows, each))
-	return b, each, nil
+	return b, each, t.Shape[1], nil
 }
 
 // upload puts the tensors of a checkpoint that a module needs on a device.
@@ -262,15 +279,23 @@ func upload(ctx context.Context, d device.Device, c *checkpoint.Checkpoint, m *p
 	return state, nil
 }
 
-// encode returns a dataset with the column codes.
-func (e *encoder) encode(ctx context.Context, d datasets.Dataset, done func(rows int64)) (datasets.Dataset, error) {
+// encode returns a dataset with the column codes, those that are kept or new
+// ones.
+func (e *encoder) encode(ctx context.Context, d datasets.Dataset) (datasets.Dataset, error) {
 	list := arrow.FixedSizeListOfNonNullable(int32(e.each), arrow.PrimitiveTypes.Int32)
 	sum := sha256.Sum256(fmt.Appendf(nil, "codes 2 of %s by %s, %s %s, %s %s", d.Fingerprint(), e.checkpoint.Manifest.WeightsSHA256,
 		e.of.Model.Plugin, e.of.Model.Config, e.of.Objective.Plugin, e.of.Objective.Config))
 	c := &codes{
-		Dataset: d, list: list, fingerprint: hex.EncodeToString(sum[:]), values: make([]int32, 0, d.Len()*int64(e.each)),
+		Dataset: d, list: list, fingerprint: hex.EncodeToString(sum[:]),
 		schema: arrow.NewSchema(append(d.Schema().Fields(), arrow.Field{Name: "codes", Type: list}), nil),
 	}
+	n := d.Len() * int64(e.each)
+	key := keyOf("%s %s, seed %d, by\n%s", c.fingerprint, e.program, e.of.Seed, e.makers)
+	if c.values = e.cache.read(key, n, e.book); c.values != nil {
+		e.total -= d.Len()
+		return c, nil
+	}
+	c.values = make([]int32, 0, n)
 	err := eachBatch(ctx, d, e.binding, e.of.Seed, func(_ arrow.Record, fields map[string][]byte, n int) error {
 		out, err := e.applied.Run(ctx, fields)
 		if err != nil {
@@ -279,8 +304,15 @@ func (e *encoder) encode(ctx context.Context, d datasets.Dataset, done func(rows
 		for i := range n * e.each {
 			c.values = append(c.values, int32(binary.LittleEndian.Uint32(out["codes"][4*i:])))
 		}
-		done(int64(n))
+		e.done += int64(n)
+		e.progress()
 		return nil
 	})
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	if err := e.cache.write(key, c.values); err != nil {
+		e.unkept(err)
+	}
+	return c, nil
 }

@@ -111,7 +111,7 @@ func prepareSamples(ctx context.Context, r *recipe.Recipe, progress func(tokens.
 	}
 	s, err := samples.Open(ctx, samples.Config{
 		Paths: c.Paths, Format: format, Image: c.Image, Label: c.Label, Text: c.Text, TextB: c.TextB, Header: c.Header,
-		Classes: c.Classes, FirstLabel: c.FirstLabel, OnBadSample: c.OnBadSample, Check: c.CheckImages, MaxPixels: c.MaxPixels, CacheDir: c.CacheDir,
+		Classes: c.Classes, FirstLabel: c.FirstLabel, OnBadSample: c.OnBadSample, Check: c.CheckImages, MaxPixels: c.MaxPixels, MinSide: c.MinSide, CacheDir: c.CacheDir,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare data: %w", err)

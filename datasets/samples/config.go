@@ -49,6 +49,9 @@ type Config struct {
 	// MaxPixels bounds an image; default vision.DefaultMaxPixels.
 	MaxPixels int `json:"max_pixels,omitempty" yaml:"max_pixels,omitempty"`
 
+	// MinSide is the least that an image's width and height may be, in pixels; default 0.
+	MinSide int `json:"min_side,omitempty" yaml:"min_side,omitempty"`
+
 	// CacheDir keeps what reading all rows found; default "seedbed/samples" in the user's cache folder; "none" keeps nothing.
 	CacheDir string `json:"-" yaml:"cache_dir,omitempty"`
 }
@@ -96,6 +99,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxPixels < 1 {
 		return c, fmt.Errorf("max_pixels: %d is not positive", c.MaxPixels)
+	}
+	if c.MinSide < 0 {
+		return c, fmt.Errorf("min_side: %d is negative", c.MinSide)
 	}
 	if len(c.Classes) > maxClasses {
 		return c, fmt.Errorf("classes: more than %d", maxClasses)

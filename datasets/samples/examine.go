@@ -125,14 +125,19 @@ func nameIndex(classes []string) map[string]int32 {
 // checkRow says what is wrong with the content of a row.
 func checkRow(c Config, cols columns, r row, classes map[string]int32, work *vision.Work) error {
 	if cols.Image && cols.Shape == [3]int{} {
+		width, height, err := vision.Size(r.image)
+		switch {
+		case err != nil:
+			return err
+		case width < 1 || height < 1 || int64(width)*int64(height) > int64(c.MaxPixels):
+			return fmt.Errorf("image: %dx%d pixels are outside [1, %d]: set max_pixels if the image is not a decompression bomb", width, height, c.MaxPixels)
+		case min(width, height) < c.MinSide:
+			return fmt.Errorf("image: %dx%d pixels: a side is shorter than min_side, %d", width, height, c.MinSide)
+		}
 		if c.Check == "full" {
 			if err := work.Decode(r.image, vision.DecodeOptions{MaxPixels: c.MaxPixels}); err != nil {
 				return err
 			}
-		} else if width, height, err := vision.Size(r.image); err != nil {
-			return err
-		} else if width < 1 || height < 1 || int64(width)*int64(height) > int64(c.MaxPixels) {
-			return fmt.Errorf("image: %dx%d pixels are outside [1, %d]: set max_pixels if the image is not a decompression bomb", width, height, c.MaxPixels)
 		}
 	}
 	if cols.Label {

@@ -46,6 +46,9 @@ func openIDX(c Config) (_ table, err error) {
 	if channels != 1 && channels != 3 || dims[1]*dims[2] > int64(c.MaxPixels) {
 		return nil, fmt.Errorf("%s: images of %v: more than %d pixels, or not 1 or 3 channels", c.Paths[0], dims[1:], c.MaxPixels)
 	}
+	if side := min(dims[1], dims[2]); side < int64(c.MinSide) {
+		return nil, fmt.Errorf("%s: images of %v: a side is shorter than min_side, %d", c.Paths[0], dims[1:], c.MinSide)
+	}
 	t.n, t.offset, t.size = dims[0], offset, dims[1]*dims[2]*channels
 	t.cols = columns{Image: true, Shape: [3]int{int(dims[1]), int(dims[2]), int(channels)}}
 	if len(c.Paths) == 2 {

@@ -175,6 +175,23 @@ func TestBadImages(t *testing.T) {
 	refuses(t, samples.Config{Paths: []string{dir}, OnBadSample: "skip", MaxPixels: 5}, "all 7 samples are bad", "3x2 pixels are outside [1, 5]")
 }
 
+// An image with a side that is too short is a bad sample, whatever the other.
+func TestMinSide(t *testing.T) {
+	var wide bytes.Buffer
+	require.NoError(t, png.Encode(&wide, image.NewGray(image.Rect(0, 0, 9, 4))))
+	dir := write(t, t.TempDir(), map[string][]byte{"x/1.png": picture(1), "x/2.png": wide.Bytes()}) // 3x2
+	for side, bad := range map[int]int64{0: 0, 2: 0, 3: 1, 4: 1} {
+		for _, check := range []string{"header", "full"} {
+			assert.Equal(t, bad, open(t, samples.Config{Paths: []string{dir}, OnBadSample: "skip", MinSide: side, Check: check}).Skipped, "%d, %s", side, check)
+		}
+	}
+	s := open(t, samples.Config{Paths: []string{dir}, OnBadSample: "skip", MinSide: 4})
+	assert.Equal(t, []string{dir + ": x/2"}, read(t, s, "name", 0))
+	require.Len(t, s.Reasons, 1)
+	assert.Contains(t, s.Reasons[0], "x/1: image: 3x2 pixels: a side is shorter than min_side, 4")
+	refuses(t, samples.Config{Paths: []string{dir}, MinSide: 5}, "a side is shorter than min_side, 5", "on_bad_sample")
+}
+
 func TestLinksOutOfAFolder(t *testing.T) {
 	outside := write(t, t.TempDir(), map[string][]byte{"secret.png": picture(1)})
 	dir := write(t, t.TempDir(), map[string][]byte{"x/1.png": picture(1)})
@@ -502,6 +519,7 @@ func TestConfigRefused(t *testing.T) {
 		`on_bad_sample: "warn"`:            {Paths: []string{dir}, OnBadSample: "warn"},
 		`check: "none"`:                    {Paths: []string{dir}, Check: "none"},
 		"max_pixels: -1":                   {Paths: []string{dir}, MaxPixels: -1},
+		"min_side: -1":                     {Paths: []string{dir}, MinSide: -1},
 		`classes: "a" twice`:               {Paths: []string{dir}, Classes: []string{"a", "a"}},
 		`label: "folders" is not`:          {Paths: []string{dir}, Label: "folders"},
 		"label: cls, but no file":          {Paths: []string{dir}, Label: "cls"},
