@@ -9,6 +9,7 @@
 //	go run ./bench boundary gpt_small      steps in three plugin processes beside steps in one
 //	go run ./bench gemm                    matrix products on one core
 //	go run ./bench learning                what each system learns from real data
+//	go run ./bench paper                   two steps of each system at its paper's size
 //
 // README.md beside it says what the figures mean. Start reading at peers.go.
 package main

@@ -99,7 +99,7 @@ func newLearning() *cobra.Command {
 	f.StringVar(&l.data, "data", filepath.FromSlash("../shared/data"), "folder of the data sets")
 	f.StringVar(&l.results, "results", filepath.FromSlash("docs/results"), "folder of the results; empty for none")
 	f.StringVar(&l.work, "work", "", "folder of the runs (default: one in the user's cache folder)")
-	f.StringVar(&l.host, "host", "", "executable of the host (default: it is built)")
+	f.StringVar(&l.executable, "host", "", "executable of the host (default: it is built)")
 	f.IntVar(&l.threads, "threads", 0, "threads of the backend (default: one for each processor)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object a row")
 	return c
@@ -109,8 +109,8 @@ func newLearning() *cobra.Command {
 type lessons struct {
 	data, results, work string
 	threads             int
-	host                string // executable
-	version             string
+	executable          string // of the host, if it was chosen
+	host                *host
 }
 
 func (l *lessons) run(ctx context.Context, chosen []system, asJSON bool) error {
@@ -124,34 +124,15 @@ func (l *lessons) run(ctx context.Context, chosen []system, asJSON bool) error {
 	if err := os.MkdirAll(l.work, 0o777); err != nil {
 		return err
 	}
-	built := l.host == ""
-	if built {
-		dir, err := os.MkdirTemp("", "seedbed-learning")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		l.host = filepath.Join(dir, "host")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", l.host, "./cmd/host").CombinedOutput(); err != nil {
-			return fmt.Errorf("building the host (bench runs in the project's folder): %w\n%s", err, out)
-		}
-	}
-	version, err := exec.CommandContext(ctx, l.host, "version", "--json").Output()
+	h, err := openHost(ctx, l.executable)
 	if err != nil {
 		return err
 	}
-	var v struct{ Version string }
-	if err := json.Unmarshal(version, &v); err != nil {
-		return err
-	}
-	if l.version = v.Version; l.version == "(devel)" && built { // built without what version control says
-		if head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output(); err == nil {
-			l.version = strings.TrimSpace(string(head))
-		}
-	}
+	defer h.remove()
+	l.host = h
 	var short []string
 	for _, s := range chosen {
-		x := &lesson{lessons: l, ctx: ctx, row: row{Name: s.name, Learns: s.learns, Version: l.version, Processor: processorName()}}
+		x := &lesson{lessons: l, ctx: ctx, row: row{Name: s.name, Learns: s.learns, Version: l.host.version, Processor: processorName()}}
 		if err := s.teach(x); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -297,7 +278,7 @@ func (x *lesson) evaluate(r *run, args ...string) (*run, error) {
 // command runs the host and returns its last line. What it and its plugins take
 // of the processor is added up in the folder dir, if that is given.
 func (x *lesson) command(dir string, stdin io.Reader, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(x.ctx, x.host, args...)
+	cmd := exec.CommandContext(x.ctx, x.host.path, args...)
 	cmd.Stdin = stdin
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it saves what it has
 	cmd.Stderr = os.Stderr

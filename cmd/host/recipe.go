@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -28,11 +29,12 @@ func newRecipe() *cobra.Command {
 			return err
 		},
 	}
+	checkJSON, listJSON := false, false
 	check := &cobra.Command{
 		Use: "check RECIPE", Short: "Check a recipe, and predict what its run takes",
 		Long: "Check a recipe: every key, type, range and name, then, with the plugins started but no data read, that model, objective and data fit\n" +
 			"each other. Prints the number of parameters, and what a run takes of arithmetic, memory and, at this machine's peak, time.",
-		Example: "  host recipe check my.yaml\n  host recipe check - < my.yaml", Args: args(cobra.ExactArgs(1)),
+		Example: "  host recipe check my.yaml\n  host recipe check bert-paper --json\n  host recipe check - < my.yaml", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			r, err := readRecipe(cmd.InOrStdin(), a, sets)
 			if err != nil {
@@ -42,10 +44,14 @@ func newRecipe() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if checkJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(prediction(a[0], p))
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: good\n%s", a[0], p)
 			return err
 		},
 	}
+	check.Flags().BoolVar(&checkJSON, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{show, check} {
 		c.Flags().StringArrayVar(&sets, "set", nil, "replace a value: key.path=value (repeatable)")
 	}
@@ -64,13 +70,41 @@ func newRecipe() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var b strings.Builder
 			for _, r := range recipes.All() {
+				if listJSON {
+					line, err := json.Marshal(object{"name": r.Name, "doc": r.Doc})
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(&b, "%s\n", line)
+					continue
+				}
 				fmt.Fprintf(&b, "%-14s %s\n", r.Name, r.Doc)
 			}
 			_, err := io.WriteString(cmd.OutOrStdout(), b.String())
 			return err
 		},
 	}
+	list.Flags().BoolVar(&listJSON, "json", false, "print one JSON object a recipe")
 	return group("recipe", "Show and check training recipes", "  host recipe list\n  host recipe show", list, show, check, schema)
+}
+
+// prediction is what a good recipe takes, for scripts. What is not known of the machine is left out.
+func prediction(name string, p *run.Prediction) object {
+	o := object{"recipe": name, "role": p.Role, "parameters": p.Parameters, "rows": p.Rows, "grains": p.Grains, "steps": p.Steps, "step_flops": p.StepFLOPs,
+		"memory_bytes": p.MemoryBytes, "memory": p.Memory, "fits": p.TooLarge == ""}
+	if p.TooLarge != "" {
+		o["remedy"] = p.TooLarge
+	}
+	if p.Tokens > 0 {
+		o["tokens"] = p.Tokens
+	}
+	if p.FreeBytes > 0 {
+		o["free_bytes"] = p.FreeBytes
+	}
+	if p.PeakFLOPS > 0 {
+		o["device"], o["peak_flops"], o["seconds_at_peak"] = p.Device, p.PeakFLOPS, p.AtPeak()
+	}
+	return o
 }
 
 // readRecipe reads the recipe that a names: that of a built-in one or the path
