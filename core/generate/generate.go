@@ -46,8 +46,9 @@ type Generator struct {
 	c         Config
 	buckets   []int // sequences that programs are made for, ascending
 	windows   map[int]*window
-	kept      *kept // nil for nothing
-	forgetful error // why nothing is kept of the model
+	rooms     map[int]*room // by the tokens that there is room for
+	kept      *kept         // nil for nothing
+	forgetful error         // why nothing is kept of the model
 }
 
 // window is a program that gives logits, and keys and values to keep.
@@ -55,9 +56,7 @@ type window struct {
 	device.Program
 	params   []ir.Param
 	vocab    int
-	sequence int       // it takes
-	kept     []ir.Type // keys and values, in turn
-	next     *window   // what goes on from them; nil until it is needed
+	sequence int // it takes
 }
 
 // Names of inputs and outputs of role causal_lm, and of what is added to them.
@@ -81,7 +80,7 @@ func New(ctx context.Context, c Config) (*Generator, error) {
 	if c.Context < 1 {
 		return nil, fmt.Errorf("generate: a context of %d tokens; it must be positive", c.Context)
 	}
-	g := &Generator{c: c, windows: map[int]*window{}}
+	g := &Generator{c: c, windows: map[int]*window{}, rooms: map[int]*room{}}
 	for n := firstBucket; n < c.Context; n *= 2 {
 		g.buckets = append(g.buckets, n)
 	}
@@ -94,21 +93,25 @@ func New(ctx context.Context, c Config) (*Generator, error) {
 func (g *Generator) Close() {
 	g.forget()
 	for _, w := range g.windows {
-		if w.next != nil {
-			w.next.Release()
-		}
 		w.Release()
 	}
+	for _, r := range g.rooms {
+		r.release()
+	}
 	clear(g.windows)
+	clear(g.rooms)
 }
 
-// window returns the shortest program that takes n tokens.
-func (g *Generator) window(ctx context.Context, n int) (*window, error) {
+// bucket returns the shortest sequence that programs are made for and that has
+// n tokens, at most the context.
+func (g *Generator) bucket(n int) int {
 	i, _ := slices.BinarySearch(g.buckets, n)
-	if i == len(g.buckets) {
-		return nil, fmt.Errorf("generate: %d tokens are more than the context of %d", n, g.c.Context)
-	}
-	sequence := g.buckets[i]
+	return g.buckets[i]
+}
+
+// window returns the shortest program that takes n tokens, at most the context.
+func (g *Generator) window(ctx context.Context, n int) (*window, error) {
+	sequence := g.bucket(n)
 	if w := g.windows[sequence]; w != nil {
 		return w, nil
 	}
@@ -116,7 +119,7 @@ func (g *Generator) window(ctx context.Context, n int) (*window, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, kept, err := lastLogits(m, sequence)
+	f, err := lastLogits(m, sequence)
 	if err != nil {
 		return nil, fmt.Errorf("generate: model: %w", err)
 	}
@@ -124,7 +127,7 @@ func (g *Generator) window(ctx context.Context, n int) (*window, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.sequence, w.kept = sequence, kept
+	w.sequence = sequence
 	g.windows[sequence] = w
 	return w, nil
 }
@@ -196,12 +199,11 @@ func outputs(m *plugin.Module, sequence int) (forward *ir.Func, h, e ir.Value, e
 }
 
 // lastLogits returns the function that gives the logits f32[V] of the token
-// after number last of a sequence, and then the keys and values of all, of the
-// types kept.
-func lastLogits(m *plugin.Module, sequence int) (f *ir.Func, kept []ir.Type, err error) {
+// after number last of a sequence, and then the keys and values of all.
+func lastLogits(m *plugin.Module, sequence int) (*ir.Func, error) {
 	forward, h, e, err := outputs(m, sequence)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b := ir.NewBuilder("last_logits")
 	var values []ir.Value
@@ -217,14 +219,12 @@ func lastLogits(m *plugin.Module, sequence int) (f *ir.Func, kept []ir.Type, err
 		b.Return(logits, b.Reshape(b.Linear(row, values[e]), b.Dim(values[e], 0)))
 	}
 	ops, _ := attentions(forward)
-	for _, op := range ops {
-		for _, v := range op.Operands[1:3] {
-			b.Return(fmt.Sprint(keptPrefix, len(kept)), values[v])
-			kept = append(kept, b.Type(values[v]))
+	for i, op := range ops {
+		for k, v := range op.Operands[1:3] {
+			b.Return(fmt.Sprint(keptPrefix, 2*i+k), values[v])
 		}
 	}
-	f, err = b.Func()
-	return f, kept, err
+	return b.Func()
 }
 
 // Logits returns the logits of the token that follows tokens, of which it sees
@@ -234,19 +234,20 @@ func (g *Generator) Logits(ctx context.Context, tokens []int32) ([]float32, erro
 	if len(tokens) == 0 {
 		return nil, errors.New("generate: there is no token to begin with; an end-of-text token begins a document")
 	}
-	w, err := g.window(ctx, len(tokens))
-	if err != nil {
-		return nil, err
-	}
+	vocab := g.windows[g.buckets[0]].vocab // which New made
 	for i, id := range tokens {
-		if id < 0 || int(id) >= w.vocab {
-			return nil, fmt.Errorf("generate: token %d is %d, outside the model's vocabulary 0 to %d", i, id, w.vocab-1)
+		if id < 0 || int(id) >= vocab {
+			return nil, fmt.Errorf("generate: token %d is %d, outside the model's vocabulary 0 to %d", i, id, vocab-1)
 		}
 	}
 	if g.kept.follows(tokens) {
 		return g.next(ctx, tokens)
 	}
 	g.forget()
+	w, err := g.window(ctx, len(tokens))
+	if err != nil {
+		return nil, err
+	}
 	args := make([]plugin.Argument, len(w.params))
 	for i, p := range w.params {
 		// What comes after the last token is not seen by it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
+	"github.com/seedbed/seedbed/core/device"
 )
 
 // Tokens of a sequence meet in attention alone, in every model that is known:
@@ -33,11 +34,11 @@ const (
 	keptPrefix  = "generate.kept."
 )
 
-// kept are the keys and values of the tokens of a window, on the device.
+// kept are the keys and values of tokens, on the device.
 type kept struct {
 	tokens  []int32
-	length  int // tokens that there is room for
-	buffers []plugin.Buffer
+	length  int             // tokens that there is room for
+	buffers []plugin.Buffer // keys and values, in turn
 }
 
 func (k *kept) release() {
@@ -56,7 +57,7 @@ func (g *Generator) forget() {
 
 // follows says whether tokens are those that are kept and one more.
 func (k *kept) follows(tokens []int32) bool {
-	return k != nil && len(tokens) == len(k.tokens)+1 && len(tokens) <= k.length && slices.Equal(k.tokens, tokens[:len(k.tokens)])
+	return k != nil && len(tokens) == len(k.tokens)+1 && slices.Equal(k.tokens, tokens[:len(k.tokens)])
 }
 
 // attentions are the attention ops of a function; ok is false where some are of
@@ -128,30 +129,113 @@ func nextLogits(m *plugin.Module, types []ir.Type) (*ir.Func, error) {
 	return b.Func()
 }
 
-// continuation returns the program that goes on from a window of the given
-// length.
-func (g *Generator) continuation(ctx context.Context, w *window) (*window, error) {
-	if w.next != nil {
-		return w.next, nil
+// room holds programs for keys and values with room for so many tokens, each nil
+// until it is needed.
+type room struct {
+	next  *window        // goes on from them
+	wider device.Program // gives them the room of the next bucket
+}
+
+func (r *room) release() {
+	if r.next != nil {
+		r.next.Release()
+	}
+	if r.wider != nil {
+		r.wider.Release()
+	}
+}
+
+func (g *Generator) room(length int) *room {
+	r := g.rooms[length]
+	if r == nil {
+		r = &room{}
+		g.rooms[length] = r
+	}
+	return r
+}
+
+// continuation returns the program that goes on from what is kept.
+func (g *Generator) continuation(ctx context.Context, k *kept) (*window, error) {
+	r := g.room(k.length)
+	if r.next != nil {
+		return r.next, nil
 	}
 	m, err := g.c.Build(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
-	f, err := nextLogits(m, w.kept)
+	f, err := nextLogits(m, k.types())
 	if err != nil {
 		return nil, err
 	}
-	w.next, err = g.compile(ctx, m, f)
-	return w.next, err
+	r.next, err = g.compile(ctx, m, f)
+	return r.next, err
+}
+
+func (k *kept) types() []ir.Type {
+	types := make([]ir.Type, len(k.buffers))
+	for i, b := range k.buffers {
+		types[i] = b.Type()
+	}
+	return types
+}
+
+// widen gives what is kept room for the tokens of the next bucket. The new places
+// hold zeros, which are masked as long as no token has come there.
+func (g *Generator) widen(ctx context.Context, k *kept) error {
+	length := g.bucket(k.length + 1)
+	if len(k.buffers) == 0 { // of a model without attention
+		k.length = length
+		return nil
+	}
+	r := g.room(k.length)
+	if r.wider == nil {
+		b := ir.NewBuilder("more_room")
+		var values []ir.Value
+		for i, t := range k.types() {
+			values = append(values, b.Param(fmt.Sprint(keptPrefix, i), t))
+		}
+		for i, v := range values {
+			no := make([]int, b.Type(v).Rank())
+			more := slices.Clone(no)
+			more[1] = length - k.length
+			b.Return(fmt.Sprint(keptPrefix, i), b.Pad(v, b.Zeros(ir.T(b.Type(v).DType)), no, more, no))
+		}
+		f, err := b.Func()
+		if err != nil {
+			return err
+		}
+		if f, err = device.Lower(f, g.c.Device.Info()); err != nil {
+			return err
+		}
+		if r.wider, err = g.c.Device.Compile(ctx, f, nil); err != nil {
+			return fmt.Errorf("generate: %w", err)
+		}
+	}
+	args := make([]plugin.Argument, len(k.buffers))
+	for i, b := range k.buffers {
+		args[i] = plugin.Argument{Buffer: b, Donate: true}
+	}
+	run, err := r.wider.Queue(ctx, args)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	k.length, k.buffers = length, run.Results()
+	return nil
 }
 
 // next computes the logits after the last of tokens, whose predecessors are
 // kept, and keeps it as well.
 func (g *Generator) next(ctx context.Context, tokens []int32) ([]float32, error) {
-	w, k, n := g.windows[g.kept.length], g.kept, len(tokens)-1
+	k, n := g.kept, len(tokens)-1
 	g.kept = nil
-	p, err := g.continuation(ctx, w)
+	if n == k.length {
+		if err := g.widen(ctx, k); err != nil {
+			k.release()
+			return nil, err
+		}
+	}
+	p, err := g.continuation(ctx, k)
 	if err != nil {
 		k.release()
 		return nil, err
@@ -196,7 +280,7 @@ func (g *Generator) keep(ctx context.Context, w *window, tokens []int32, out []f
 		g.forget()
 		return nil
 	}
-	_, err := g.continuation(ctx, w)
+	_, err := g.continuation(ctx, g.kept)
 	if ctx.Err() != nil {
 		g.forget()
 		return ctx.Err()
