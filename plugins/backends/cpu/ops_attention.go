@@ -196,6 +196,10 @@ func (s *sight) exponentials(row []float32, query int, scale float32, bias []flo
 	max := float32(math.Inf(-1))
 	s.each(query, func(from, to int) {
 		x := row[from:to]
+		if bias == nil && top == nil {
+			max = numerics.Max(max, vec.MulMax(x, x, scale))
+			return
+		}
 		vec.MulScalar(x, x, scale)
 		if bias != nil {
 			vec.Add(x, x, bias[from:to])
@@ -540,14 +544,17 @@ func (a *attentionGrad) scoresGrad(r *run, worker, b, head, s, rows, n int, p, d
 		}
 		p, ds := p[i*a.t:][:m], ds[i*a.t:][:m]
 		r.b.heads[worker].sight.exponentials(p, s+i, a.scale, a.biasOf(r, b, head, s+i), &r.f32(a.tops)[stats+i])
-		vec.DivScalar(p, p, nonzero(r.f32(a.sums)[stats+i]))
+		sum := nonzero(r.f32(a.sums)[stats+i])
 		inner := vec.SumProducts(from(dy, a.dy.at(b, s+i, head))[:a.e], from(y, a.y.at(b, s+i, head))[:a.e])
+		if a.scores == none {
+			vec.SoftmaxGrad(p, ds, sum, inner, a.scale)
+			continue
+		}
+		vec.DivScalar(p, p, sum)
 		vec.SubScalar(ds, ds, inner)
 		vec.Mul(ds, p, ds)
-		if a.scores != none {
-			row := r.f32(a.scores)[(stats+i)*a.t:][:a.t]
-			clear(row[copy(row, ds):])
-		}
+		row := r.f32(a.scores)[(stats+i)*a.t:][:a.t]
+		clear(row[copy(row, ds):])
 		vec.MulScalar(ds, ds, a.scale)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/gemm"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
 // matrices is an operand of dot_general seen as one matrix [rows, cols] for each item of the batch.
@@ -51,6 +52,9 @@ func (x *contraction) run(r *run, out int, then *chain) error {
 	if len(r.mem[out]) == 0 {
 		return nil
 	}
+	if x.columns() {
+		return x.dotColumns(r, out, then)
+	}
 	p := &gemm.Problem{
 		M: x.m, N: x.n, K: x.k, CRow: x.n, Batch: x.batch, C: r.f32(out),
 		A: gemm.Operand{Data: r.f32(x.l.ref), RowStride: x.l.rowStride, ColStride: x.l.colStride},
@@ -64,6 +68,28 @@ func (x *contraction) run(r *run, out int, then *chain) error {
 		}
 	}
 	return r.b.gemm.Run(p)
+}
+
+// columns says whether the product is of one row, as when a model generates, with columns whose elements are adjacent.
+func (x *contraction) columns() bool {
+	return x.m == 1 && len(x.batch) == 0 && x.l.colStride == 1 && x.r.rowStride == 1 && x.r.colStride >= x.k && vec.CanDotColumns(x.k, x.n)
+}
+
+// dotColumns is run for such a product, which takes as long as reading the columns.
+func (x *contraction) dotColumns(r *run, out int, then *chain) error {
+	const panel, most = 16, 256 // columns
+	row, columns, y := r.f32(x.l.ref)[:x.k], r.f32(x.r.ref), r.f32(out)
+	parts := max(1, x.n/min(most, max(panel, x.n/(4*r.b.pool.Workers()))))
+	return r.b.pool.For(parts, func(worker, i int) {
+		lo, hi := i*x.n/parts/panel*panel, (i+1)*x.n/parts/panel*panel
+		if i == parts-1 {
+			hi = x.n
+		}
+		vec.DotColumns(y[lo:hi], row, columns[lo*x.r.colStride:], x.r.colStride)
+		if then != nil {
+			then.run(r, worker, lo, hi)
+		}
+	})
 }
 
 // matrices describes an operand by strides where its dimensions allow it, and otherwise copies it first.

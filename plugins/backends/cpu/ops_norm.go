@@ -27,19 +27,19 @@ func (c *compiler) rowSums(rows, cols, kinds int) rowSums {
 }
 
 // sum calls row for each of rows, in order within a lane, with the lane of each kind to add to, and writes the sums to out.
-func (s *rowSums) sum(r *run, rows int, row func(worker, i int, to [][]float32), out ...[]float32) error {
+func (s *rowSums) sum(r *run, rows int, row func(i int, to [][]float32), out ...[]float32) error {
 	partial, blocks := r.f32(s.partial), r.f32(s.blocks)
 	n := max(1, (rows+numerics.SumBlock-1)/numerics.SumBlock)
 	for b := range n {
 		first, last := b*numerics.SumBlock, min(rows, (b+1)*numerics.SumBlock)
-		err := r.b.pool.For(lanes, func(worker, lane int) {
+		err := r.b.pool.For(lanes, func(_, lane int) {
 			to := make([][]float32, s.kinds)
 			for k := range to {
 				to[k] = partial[(k*lanes+lane)*s.cols:][:s.cols]
 				clear(to[k])
 			}
 			for i := first + lane; i < last; i += lanes {
-				row(worker, i, to)
+				row(i, to)
 			}
 		})
 		if err != nil {
@@ -72,26 +72,15 @@ func layerNormGrad(c *compiler, op *ir.Op) error {
 	cols := t.Shape[t.Rank()-1]
 	rows := product(t.Shape[:t.Rank()-1])
 	in := [5]int{c.in(op, 0), c.in(op, 1), c.in(op, 2), c.in(op, 3), c.in(op, 4)}
-	scratch := c.temp(4 * 2 * cols * c.b.pool.Workers())
 	sums := c.rowSums(rows, cols, 2)
 	out := c.outs(op)
 	c.emit(func(r *run) error {
 		dy, x, weight, mean, rstd, dx := r.f32(in[0]), r.f32(in[1]), r.f32(in[2]), r.f32(in[3]), r.f32(in[4]), r.f32(out[0])
 		n := float32(cols)
-		err := sums.sum(r, rows, func(worker, i int, to [][]float32) {
-			work := r.f32(scratch)[2*cols*worker:][:2*cols]
-			xhat, dxhat := work[:cols], work[cols:]
-			g, dx := dy[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
-			vec.Center(xhat, x[i*cols:(i+1)*cols], mean[i], rstd[i])
-			vec.Mul(dxhat, g, weight)
-			shift := vec.Sum(dxhat) / n
-			along := vec.SumProducts(dxhat, xhat) / n
-			vec.FMA(to[0], g, xhat, to[0])
-			vec.AddInto(to[1], g)
-			vec.SubScalar(dxhat, dxhat, shift)
-			vec.MulScalar(xhat, xhat, along)
-			vec.Sub(dxhat, dxhat, xhat)
-			vec.MulScalar(dx, dxhat, rstd[i])
+		err := sums.sum(r, rows, func(i int, to [][]float32) {
+			g, x, dx := dy[i*cols:(i+1)*cols], x[i*cols:(i+1)*cols], dx[i*cols:(i+1)*cols]
+			sum, along := vec.LayerNormGradSums(to[0], to[1], g, x, weight, mean[i], rstd[i], lanes*cols)
+			vec.LayerNormGradRow(dx, g, weight, x, mean[i], rstd[i], sum/n, along/n)
 		}, r.f32(out[1]), r.f32(out[2]))
 		if t.Rank() == 1 {
 			// A sum over no dimensions is no sum: it keeps the sign of zero.

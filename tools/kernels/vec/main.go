@@ -61,12 +61,15 @@ func program(wide bool) (*ir.File, error) {
 	for _, k := range reductions {
 		reductionKernel(e, k)
 	}
-	maxKernel(e)
+	normGradKernel(e)
+	maxKernel(e, false)
+	maxKernel(e, true)
 	for _, k := range columnReductions {
 		columnsKernel(e, k)
 	}
 	philoxKernel(e)
 	transposeKernel(e)
+	columnDotsKernel(e)
 	e.ConstraintExpr("amd64")
 	file, err := e.Result()
 	if err != nil {

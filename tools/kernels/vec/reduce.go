@@ -86,16 +86,103 @@ func reductionKernel(e *emitter, k reduction) {
 		e.JMP(operand.LabelRef("fold"))
 	}
 	e.Label("fold")
+	e.returnLanes(e.foldLanes(foldSums(e, acc), plus))
+}
+
+// foldSums adds the upper half of the lanes of rule 7 to the lower until one vector is left.
+func foldSums(e *emitter, acc []vec) vec {
 	for n := len(acc) / 2; n > 0; n /= 2 {
 		for j := range n {
 			e.VADDPS(acc[j+n], acc[j], acc[j])
 		}
 	}
-	e.foldLanes(acc[0], func(e *emitter, a, b vec) vec { return e.add(a, b) })
+	return acc[0]
 }
 
-// foldLanes combines the upper half of v with the lower until one lane is left, and returns it.
-func (e *emitter) foldLanes(v vec, f func(e *emitter, a, b vec) vec) {
+// normGradKernel writes func layerNormGradSums(dgamma, dbeta, dy, x, gamma *float32, n int, mean, rstd float32, ahead int) (sum, along float32),
+// for one block: with h = (x - mean) * rstd it adds dy * h to dgamma and dy to dbeta, and returns the sums of dy * gamma and of (dy * gamma) * h.
+// It fetches dy and x from ahead bytes on, where the next row lies.
+func normGradKernel(e *emitter) {
+	e.function("layerNormGradSums", "func(dgamma, dbeta, dy, x, gamma *float32, n int, mean, rstd float32, ahead int) (sum, along float32)",
+		"adds to the sums over rows of a layer norm's gradient, and returns those over the row; see LayerNormGradSums.")
+	i := e.GP64()
+	e.XORQ(i, i)
+	at := map[string]operand.Mem{}
+	for _, p := range []string{"dgamma", "dbeta", "dy", "x", "gamma"} {
+		at[p] = operand.Mem{Base: e.Load(e.Param(p), e.GP64()), Index: i, Scale: 4}
+	}
+	left, ahead := e.Load(e.Param("n"), e.GP64()), e.Load(e.Param("ahead"), e.GP64())
+	next := []operand.Mem{}
+	for _, p := range []string{"dy", "x"} {
+		base := e.GP64()
+		e.LEAQ(operand.Mem{Base: at[p].Base, Index: ahead, Scale: 1}, base)
+		next = append(next, operand.Mem{Base: base, Index: i, Scale: 4})
+	}
+	mean, rstd := e.broadcast(e.param("mean")), e.broadcast(e.param("rstd"))
+	sum, along := make([]vec, 32/e.lanes()), make([]vec, 32/e.lanes())
+	for j := range sum {
+		sum[j], along[j] = e.zero(), e.zero()
+	}
+	// row adds the vector that load reads to the accumulators j.
+	row := func(j int, load func(p string) vec, keep func(vec) vec, store func(v vec, p string)) {
+		h := keep(e.mul(e.sub(load("x"), mean), rstd))
+		dy := load("dy")
+		dgamma := load("dgamma")
+		e.fma(dgamma, dy, h)
+		store(dgamma, "dgamma")
+		store(e.add(load("dbeta"), dy), "dbeta")
+		d := e.mul(dy, load("gamma"))
+		e.VADDPS(d, sum[j], sum[j])
+		e.fma(along[j], d, h)
+	}
+	whole := func(j, offset int) {
+		row(j, func(p string) vec { return e.load(at[p].Offset(offset)) }, func(v vec) vec { return v },
+			func(v vec, p string) { e.storeFull(v, at[p].Offset(offset)) })
+	}
+	e.Label("loop")
+	e.CMPQ(left, operand.U32(32))
+	e.JLT(operand.LabelRef("end0"))
+	for _, m := range next {
+		e.PREFETCHT0(m)
+		e.PREFETCHT0(m.Offset(64))
+	}
+	for j := range sum {
+		whole(j, j*e.bytes())
+	}
+	e.ADDQ(operand.U32(32), i)
+	e.SUBQ(operand.U32(32), left)
+	e.JMP(operand.LabelRef("loop"))
+	for j := range sum {
+		e.Label(fmt.Sprintf("end%d", j))
+		e.CMPQ(left, operand.U32(e.lanes()))
+		e.JLT(operand.LabelRef(fmt.Sprintf("part%d", j)))
+		whole(j, j*e.bytes())
+		e.SUBQ(operand.U32(e.lanes()), left)
+	}
+	e.JMP(operand.LabelRef("fold"))
+	for j := range sum {
+		e.Label(fmt.Sprintf("part%d", j))
+		lanes := e.first(left)
+		row(j, func(p string) vec { d := e.vec(); e.loadMasked(at[p].Offset(j*e.bytes()), lanes, d); return d },
+			func(v vec) vec { return e.keep(lanes, v) }, func(v vec, p string) { e.storeMasked(v, lanes, at[p].Offset(j*e.bytes())) })
+		e.JMP(operand.LabelRef("fold"))
+	}
+	e.Label("fold")
+	s, a := e.foldLanes(foldSums(e, sum), plus), e.foldLanes(foldSums(e, along), plus)
+	e.returnLanes(s, a)
+}
+
+// returnLanes returns the lowest lanes of vectors.
+func (e *emitter) returnLanes(v ...vec) {
+	e.VZEROUPPER()
+	for i, x := range v {
+		e.Store(x, e.ReturnIndex(i))
+	}
+	e.RET()
+}
+
+// foldLanes combines the upper half of v with the lower until one lane is left.
+func (e *emitter) foldLanes(v vec, f func(e *emitter, a, b vec) vec) vec {
 	if e.wide {
 		hi := e.YMM()
 		e.VEXTRACTF64X4(operand.U8(1), v, hi)
@@ -111,43 +198,71 @@ func (e *emitter) foldLanes(v vec, f func(e *emitter, a, b vec) vec) {
 	v = f(x, v, hi)
 	hi = e.XMM()
 	e.VMOVSHDUP(v, hi)
-	v = f(x, v, hi)
-	e.VZEROUPPER()
-	e.Store(v, e.ReturnIndex(0))
-	e.RET()
+	return f(x, v, hi)
 }
 
-// maxKernel writes func maxOf(a *float32, n int) float32: the maximum, -Inf for none.
-func maxKernel(e *emitter) {
-	e.function("maxOf", "func(a *float32, n int) float32", "the maximum of a, -Inf for none.")
-	base, left := e.Load(e.Param("a"), e.GP64()), e.Load(e.Param("n"), e.GP64())
-	at := operand.Mem{Base: base}
+// maxKernel writes func maxOf(a *float32, n int) float32: the maximum, -Inf for none; or with scaled func mulMax(dst, a *float32, n int, s float32)
+// float32, which also writes a * s to dst and returns the maximum of that.
+func maxKernel(e *emitter, scaled bool) {
+	var pointers []string
+	if scaled {
+		e.function("mulMax", "func(dst, a *float32, n int, s float32) float32", "a * s, and the maximum of that, -Inf for none.")
+		pointers = append(pointers, "dst")
+	} else {
+		e.function("maxOf", "func(a *float32, n int) float32", "the maximum of a, -Inf for none.")
+	}
+	var at []operand.Mem // of the output, where there is one, and the input
+	for _, p := range append(pointers, "a") {
+		at = append(at, operand.Mem{Base: e.Load(e.Param(p), e.GP64())})
+	}
+	left := e.Load(e.Param("n"), e.GP64())
+	from := at[len(at)-1]
+	var s vec
+	if scaled {
+		s = e.broadcast(e.param("s"))
+	}
 	acc := make([]vec, 4)
 	for j := range acc {
 		acc[j] = e.load(e.f32(negativeInfinity))
 	}
 	into := func(j int, x vec) { e.VMOVAPS(maximum(e, acc[j], x), acc[j]) }
+	whole := func(j int) {
+		x := e.load(from.Offset(j * e.bytes()))
+		if scaled {
+			x = e.mul(x, s)
+			e.storeFull(x, at[0].Offset(j*e.bytes()))
+		}
+		into(j, x)
+	}
+	advance := func(vectors int) {
+		for _, m := range at {
+			e.ADDQ(operand.U32(vectors*e.bytes()), m.Base)
+		}
+		e.SUBQ(operand.U32(vectors*e.lanes()), left)
+	}
 	e.Label("loop")
 	e.CMPQ(left, operand.U32(4*e.lanes()))
 	e.JLT(operand.LabelRef("single"))
 	for j := range acc {
-		into(j, e.load(at.Offset(j*e.bytes())))
+		whole(j)
 	}
-	e.ADDQ(operand.U32(4*e.bytes()), base)
-	e.SUBQ(operand.U32(4*e.lanes()), left)
+	advance(4)
 	e.JMP(operand.LabelRef("loop"))
 	e.Label("single")
 	e.CMPQ(left, operand.U32(e.lanes()))
 	e.JLT(operand.LabelRef("partial"))
-	into(0, e.load(at))
-	e.ADDQ(operand.U32(e.bytes()), base)
-	e.SUBQ(operand.U32(e.lanes()), left)
+	whole(0)
+	advance(1)
 	e.JMP(operand.LabelRef("single"))
 	e.Label("partial")
 	e.TESTQ(left, left)
 	e.JE(operand.LabelRef("fold"))
 	lanes, x := e.first(left), e.vec()
-	e.loadMasked(at, lanes, x)
+	e.loadMasked(from, lanes, x)
+	if scaled {
+		x = e.mul(x, s)
+		e.storeMasked(x, lanes, at[0])
+	}
 	into(0, e.blend(lanes, e.load(e.f32(negativeInfinity)), x))
 	e.Label("fold")
 	for n := 2; n > 0; n /= 2 {
@@ -155,7 +270,7 @@ func maxKernel(e *emitter) {
 			acc[j] = maximum(e, acc[j], acc[j+n])
 		}
 	}
-	e.foldLanes(acc[0], maximum)
+	e.returnLanes(e.foldLanes(acc[0], maximum))
 }
 
 // columnTile is the number of columns whose 32 lanes stay in L1 together.

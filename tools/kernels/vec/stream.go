@@ -117,6 +117,17 @@ var streams = []stream{
 		func(e *emitter, x, s []vec) []vec { return []vec{e.mul(e.mul(x[0], s[0]), x[1])} }},
 	{"mulSubScalar", "(a - s) * b, each operation rounded", dst, ab, scalar, 4,
 		formula3(func(e *emitter, a, b, s vec) vec { return e.mul(e.sub(a, s), b) })},
+	{"layerNormGrad", "((a * gamma - shift) - ((b - mean) * rstd) * along) * rstd, each operation rounded", dst, []string{"a", "gamma", "b"},
+		[]string{"mean float32", "rstd float32", "shift float32", "along float32"}, 2,
+		func(e *emitter, x, s []vec) []vec {
+			return []vec{e.mul(e.sub(e.sub(e.mul(x[0], x[1]), s[2]), e.mul(e.mul(e.sub(x[2], s[0]), s[1]), s[3])), s[1])}
+		}},
+	{"softmaxGrad", "p / sum and then (p * (d - inner)) * scale, each operation rounded", []string{"p", "d"}, []string{"p", "d"},
+		[]string{"sum float32", "inner float32", "scale float32"}, 2,
+		func(e *emitter, x, s []vec) []vec {
+			p := e.div(x[0], s[0])
+			return []vec{p, e.mul(e.mul(p, e.sub(x[1], s[1])), s[2])}
+		}},
 
 	{"adamw", "one AdamW step; see AdamW", []string{"p", "m", "v"}, []string{"p", "m", "v", "grad"}, adamwScalars, 1, adamw},
 	{"sgd", "one step of gradient descent with momentum; see SGD", []string{"p", "m"}, []string{"p", "m", "grad"}, sgdScalars, 1, sgd},

@@ -27,18 +27,23 @@ type kernels struct {
 	sumSquaresAbout                            func(a *float32, n int, mean float32) float32
 	sumProducts                                func(a, b *float32, n int) float32
 	maxOf                                      func(a *float32, n int) float32
+	mulMax                                     func(dst, a *float32, n int, s float32) float32
 	addColumns                                 func(lanes, a *float32, rows, cols, stride int)
 	addColumnProducts                          func(lanes, a, b *float32, rows, cols, stride int)
 	addColumnSquaresAbout                      func(lanes, a, mean *float32, rows, cols, stride int)
 	addColumnProductsAbout                     func(lanes, a, b, mean, rstd *float32, rows, cols, stride int)
 	center                                     func(dst, a *float32, n int, mean, rstd float32)
 	layerNorm                                  func(dst, a, gamma, beta *float32, n int, mean, rstd float32)
+	layerNormGradSums                          func(dgamma, dbeta, dy, x, gamma *float32, n int, mean, rstd float32, ahead int) (sum, along float32)
+	layerNormGrad                              func(dst, dy, gamma, x *float32, n int, mean, rstd, shift, along float32)
+	softmaxGrad                                func(p, d *float32, n int, sum, inner, scale float32)
 	rmsNorm                                    func(dst, a, gamma *float32, n int, rstd float32)
 	adamw                                      func(p, m, v, g *float32, n int, weight, clip, omb1, b2, omb2, decay, step, sbc2, eps float32)
 	sgd                                        func(p, m, g *float32, n int, weight, clip, momentum, decay, lr float32)
 	dropout                                    func(dst, a, bits *float32, n int, threshold uint32, scale float32)
 	philox                                     func(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32)
 	transpose8                                 func(dst, src *float32, blocks, dstStride, srcStride int)
+	columnDots                                 func(sums, x, b *float32, blocks, stride, next int)
 }
 
 // rounded is the kernel of a correctly rounded function. It returns n and no doubt, or the index of a vector with doubtful lanes,

@@ -219,6 +219,16 @@ func rmsNormAVX2(dst *float32, a *float32, gamma *float32, n int, rstd float32)
 //go:noescape
 func mulSubScalarAVX2(dst *float32, a *float32, b *float32, n int, s float32)
 
+// layerNormGradAVX2: ((a * gamma - shift) - ((b - mean) * rstd) * along) * rstd, each operation rounded.
+//
+//go:noescape
+func layerNormGradAVX2(dst *float32, a *float32, gamma *float32, b *float32, n int, mean float32, rstd float32, shift float32, along float32)
+
+// softmaxGradAVX2: p / sum and then (p * (d - inner)) * scale, each operation rounded.
+//
+//go:noescape
+func softmaxGradAVX2(p *float32, d *float32, n int, sum float32, inner float32, scale float32)
+
 // adamwAVX2: one AdamW step; see AdamW.
 //
 //go:noescape
@@ -254,10 +264,20 @@ func sumProductsAVX2(a *float32, b *float32, n int) float32
 //go:noescape
 func sumSquaresAboutAVX2(a *float32, n int, mean float32) float32
 
+// layerNormGradSumsAVX2: adds to the sums over rows of a layer norm's gradient, and returns those over the row; see LayerNormGradSums.
+//
+//go:noescape
+func layerNormGradSumsAVX2(dgamma *float32, dbeta *float32, dy *float32, x *float32, gamma *float32, n int, mean float32, rstd float32, ahead int) (sum float32, along float32)
+
 // maxOfAVX2: the maximum of a, -Inf for none.
 //
 //go:noescape
 func maxOfAVX2(a *float32, n int) float32
+
+// mulMaxAVX2: a * s, and the maximum of that, -Inf for none.
+//
+//go:noescape
+func mulMaxAVX2(dst *float32, a *float32, n int, s float32) float32
 
 // addColumnsAVX2: adds a into the 32 lanes of each column.
 //
@@ -288,3 +308,8 @@ func philoxAVX2(dst *uint32, blocks int, low uint32, high uint32, stream uint32,
 //
 //go:noescape
 func transpose8AVX2(dst *float32, src *float32, blocks int, dstStride int, srcStride int)
+
+// columnDotsAVX2: adds to 16 sums the products of x and a column each, in order.
+//
+//go:noescape
+func columnDotsAVX2(sums *float32, x *float32, b *float32, blocks int, stride int, next int)

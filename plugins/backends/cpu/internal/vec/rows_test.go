@@ -1,6 +1,7 @@
 package vec
 
 import (
+	"math"
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -72,6 +73,63 @@ func TestNorms(t *testing.T) {
 			require.Equal(t, wantRstd, RMSNormRow(dst, x, gamma, eps))
 			requireSame(t, want, dst, "RMSNormRow of %d", n)
 			require.True(t, intact())
+		}
+	})
+}
+
+func TestLayerNormGrad(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, n := range append([]int{768, 4096, 4097, 9000}, lengths[1:131]...) {
+			for _, rstd := range []float32{0.7, float32(math.Inf(1))} { // lanes past the end stay out of the sums even where they are not finite
+				r := random(uint64(n))
+				dy, x, gamma := finite(r, make([]float32, n)), finite(r, make([]float32, n)), finite(r, make([]float32, n))
+				dgamma, dbeta := finite(r, make([]float32, n)), finite(r, make([]float32, n))
+				wantGamma, wantBeta, want := make([]float32, n), make([]float32, n), make([]float32, n)
+				const mean, shift, along = 0.3, -0.2, 1.1
+				var sum, products numerics.SumAcc
+				for i := range n {
+					h := float32(x[i]-mean) * rstd
+					d := float32(dy[i] * gamma[i])
+					sum.Add(d)
+					products.AddProduct(d, h)
+					wantGamma[i], wantBeta[i] = numerics.FMA(dy[i], h, dgamma[i]), dbeta[i]+dy[i]
+					want[i] = (float32(d-shift) - float32(h*along)) * rstd
+				}
+				toGamma, intactGamma := guarded(n, n)
+				toBeta, intactBeta := guarded(n, n+3)
+				copy(toGamma, dgamma)
+				copy(toBeta, dbeta)
+				gotSum, gotAlong := LayerNormGradSums(toGamma, toBeta, dy, x, gamma, mean, rstd, n)
+				require.True(t, same(sum.Sum(), gotSum), "sum of %d", n)
+				require.True(t, same(products.Sum(), gotAlong), "sum of products of %d: %v, want %v", n, gotAlong, products.Sum())
+				requireSame(t, wantGamma, toGamma, "dgamma of %d", n)
+				requireSame(t, wantBeta, toBeta, "dbeta of %d", n)
+				dst, intact := guarded(n, n)
+				LayerNormGradRow(dst, dy, gamma, x, mean, rstd, shift, along)
+				requireSame(t, want, dst, "LayerNormGradRow of %d", n)
+				require.True(t, intact() && intactGamma() && intactBeta())
+			}
+		}
+	})
+}
+
+func TestSoftmaxGrad(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, n := range lengths {
+			r := random(uint64(n))
+			p, intactP := guarded(n, n)
+			d, intactD := guarded(n, n+5)
+			fill(r, p)
+			fill(r, d)
+			wantP, wantD := make([]float32, n), make([]float32, n)
+			for i := range n {
+				wantP[i] = p[i] / 3
+				wantD[i] = float32(wantP[i]*float32(d[i]-0.4)) * 0.125
+			}
+			SoftmaxGrad(p, d, 3, 0.4, 0.125)
+			requireSame(t, wantP, p, "probabilities of %d", n)
+			requireSame(t, wantD, d, "cotangents of %d", n)
+			require.True(t, intactP() && intactD())
 		}
 	})
 }
@@ -160,4 +218,36 @@ func BenchmarkRows(b *testing.B) {
 			perElement(b, f.n)
 		})
 	}
+}
+
+func TestDotColumns(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, k := range []int{16, 48, 256, 272, 768, numerics.ChunkK * 3, 4096} {
+			for _, columns := range []int{15, 16, 17, 40} {
+				if !CanDotColumns(k, columns) {
+					require.True(t, active == nil || columns < 16)
+					continue
+				}
+				for _, stride := range []int{k, k + 3} {
+					r := random(uint64(k + columns))
+					x, b := finite(r, make([]float32, k)), finite(r, make([]float32, (columns-1)*stride+k))
+					if columns == 17 {
+						fill(r, b)
+					}
+					want := make([]float32, columns)
+					for j := range want {
+						var s numerics.DotAcc
+						for i := range x {
+							s.Add(x[i], b[j*stride+i])
+						}
+						want[j] = s.Sum()
+					}
+					dst, intact := guarded(columns, k)
+					DotColumns(dst, x, b, stride)
+					requireSame(t, want, dst, "%d columns of %d", columns, k)
+					require.True(t, intact())
+				}
+			}
+		}
+	})
 }

@@ -25,3 +25,28 @@ func SoftmaxPrefix(dst, src []float32, n int) (max, sum float32) {
 	clear(dst[n:])
 	return SoftmaxRow(dst[:n], src[:n])
 }
+
+// MulMax writes src * s and returns the maximum of that, as MaxOf does. dst may be src.
+func MulMax(dst, src []float32, s float32) float32 {
+	mustEqual(len(src), len(dst))
+	if active != nil {
+		return active.mulMax(ptr(dst), ptr(src), len(dst), s)
+	}
+	MulScalar(dst, src, s)
+	return MaxOf(dst)
+}
+
+// SoftmaxGrad divides p, exponentials, by their sum, which makes them probabilities, and turns d, the cotangents of these, into those of what
+// the exponentials are of before it was scaled: (p * (d - inner)) * scale, each operation rounded, where inner is the sum of probabilities times
+// cotangents.
+func SoftmaxGrad(p, d []float32, sum, inner, scale float32) {
+	mustEqual(len(d), len(p))
+	if active != nil {
+		active.softmaxGrad(ptr(p), ptr(d), len(p), sum, inner, scale)
+		return
+	}
+	for i := range p {
+		p[i] /= sum
+		d[i] = float32(p[i]*float32(d[i]-inner)) * scale
+	}
+}

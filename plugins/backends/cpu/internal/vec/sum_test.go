@@ -65,6 +65,18 @@ func TestMaxOf(t *testing.T) {
 				}
 				got := MaxOf(a)
 				require.True(t, same(want, got), "MaxOf %d: %v, want %v", n, got, want)
+
+				scaled, intact := guarded(n, n)
+				wantScaled := make([]float32, n)
+				want = negativeInfinity
+				for i, v := range a {
+					wantScaled[i] = v * 0.3
+					want = numerics.Max(want, wantScaled[i])
+				}
+				got = MulMax(scaled, a, 0.3)
+				require.True(t, same(want, got), "MulMax %d: %v, want %v", n, got, want)
+				requireSame(t, wantScaled, scaled, "MulMax of %d", n)
+				require.True(t, intact())
 			}
 		}
 		negativeZero := -specials[0]
