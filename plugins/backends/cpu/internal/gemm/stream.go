@@ -17,23 +17,82 @@ func (l *lane) streams() bool {
 	return p.M <= maxStreamRows && p.PackedB == nil && p.K > 0 && (p.B.ColStride == 1 || p.B.RowStride == 1)
 }
 
-// runStream cuts C into strips of columns.
+// runStream cuts C into strips of columns. Pieces of rows as wide as a strip are read the faster the wider they are; so if there are too few wide
+// strips for all workers, these share out the chunks of K as well, and add the chunks' sums, in order, when all are there.
 func (l *lane) runStream() error {
-	workers := 1
-	if l == l.e.shared {
-		workers = l.e.pool.Workers()
+	p := l.p
+	l.strip, l.tileDown = min(roundUp(p.N, minStrip), maxStrip), 1
+	strips := func() int { return (p.N + l.strip - 1) / l.strip }
+	if workers := l.e.pool.Workers(); l == l.e.shared && workers > 1 {
+		if p.B.ColStride == 1 && p.K <= numerics.SuperChunkK {
+			l.tileDown = (p.K + numerics.ChunkK - 1) / numerics.ChunkK
+		}
+		for strips()*l.tileDown < 3*workers && l.strip > minStrip {
+			l.strip = roundUp(l.strip/2, minStrip)
+		}
 	}
-	l.strip = min(max(roundUp((l.p.N+2*workers-1)/(2*workers), minStrip), minStrip), maxStrip)
-	return l.each((l.p.N+l.strip-1)/l.strip, l.streamBody)
+	if l.last = l.tileDown == 1; !l.last {
+		if len(l.partials) == 0 {
+			l.partials = append(l.partials, nil)
+		}
+		l.partials[0] = grow(l.partials[0], l.tileDown*p.M*p.N)
+		if err := l.each(strips()*l.tileDown, l.streamBody); err != nil {
+			return err
+		}
+		l.last = true
+	}
+	return l.each(strips(), l.streamBody)
 }
 
-// streamStrip computes a strip.
+// streamStrip computes a strip, or a chunk of one, or adds up a strip's chunks.
 func (l *lane) streamStrip(worker, i int) {
 	p, w := l.p, l.e.scratch[worker]
+	if !l.last {
+		k := i % l.tileDown * numerics.ChunkK
+		col0 := i / l.tileDown * l.strip
+		n := min(numerics.ChunkK, p.K-k)
+		l.gatherA(w, k, n)
+		for r := range p.M {
+			l.streamRow(l.chunkSum(k/numerics.ChunkK, r)[col0:min(col0+l.strip, p.N)], w.x[r*numerics.ChunkK:][:n], col0, k)
+		}
+		return
+	}
 	col0 := i * l.strip
 	col1 := min(col0+l.strip, p.N)
 	c := l.c0[col0:]
 	cols := col1 - col0
+	if l.tileDown > 1 {
+		for r := range p.M {
+			into := c[r*p.CRow:][:cols]
+			if !p.Accumulate {
+				clear(into)
+			}
+			for chunk := range l.tileDown {
+				addTo(into, l.chunkSum(chunk, r)[col0:col1])
+			}
+		}
+	} else {
+		l.wholeStrip(w, c, col0, cols)
+	}
+	if p.Epilogue != nil {
+		p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: 0, Row1: p.M, Col0: col0, Col1: col1})
+	}
+}
+
+// chunkSum is where the sum of a chunk lies for a row of C.
+func (l *lane) chunkSum(chunk, row int) []float32 {
+	return l.partials[0][(chunk*l.p.M+row)*l.p.N:][:l.p.N]
+}
+
+func addTo(c, x []float32) {
+	for j, s := range x {
+		c[j] += s
+	}
+}
+
+// wholeStrip takes a strip through K.
+func (l *lane) wholeStrip(w *scratch, c []float32, col0, cols int) {
+	p := l.p
 	for k, slab := 0, 0; k < p.K; slab++ {
 		end := min(k+numerics.SuperChunkK, p.K)
 		for first := !p.Accumulate; k < end; first = false {
@@ -52,9 +111,6 @@ func (l *lane) streamStrip(worker, i int) {
 			}
 			settle(c, p.CRow, p.M, cols, w.partials, 0, maxStrip, slab, k == p.K)
 		}
-	}
-	if p.Epilogue != nil {
-		p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: 0, Row1: p.M, Col0: col0, Col1: col1})
 	}
 }
 
@@ -83,21 +139,23 @@ func (l *lane) gatherA(w *scratch, k, n int) {
 	}
 }
 
-// streamChunk adds a chunk where rows of B are contiguous. All rows of A pass a group of B's rows while it is in cache.
+// streamRow computes a chunk of a row of C where rows of B are contiguous.
+func (l *lane) streamRow(sums, x []float32, col0, k int) {
+	clear(sums)
+	l.e.stream(sums, x, l.b0[k*l.p.B.RowStride+col0:], l.p.B.RowStride)
+}
+
+// streamChunk adds a chunk where rows of B are contiguous.
 func (l *lane) streamChunk(w *scratch, c []float32, col0, cols, k, n int, first bool) {
 	p := l.p
 	for r := range p.M {
 		acc := w.acc[:cols]
-		clear(acc)
-		x := w.x[r*numerics.ChunkK:][:n]
-		l.e.stream(acc, x, l.b0[k*p.B.RowStride+col0:], p.B.RowStride)
+		l.streamRow(acc, w.x[r*numerics.ChunkK:][:n], col0, k)
 		into := c[r*p.CRow:][:cols]
 		if first {
 			clear(into)
 		}
-		for j, s := range acc {
-			into[j] += s
-		}
+		addTo(into, acc)
 	}
 }
 
