@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/numerics"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
 var le = binary.LittleEndian
@@ -195,6 +196,7 @@ func accumulate[T element](c *compiler, op *ir.Op) {
 func randomNormal(c *compiler, op *ir.Op) error {
 	number := uint32(op.Attrs.Int("stream"))
 	state := c.in(op, 0)
+	scratch := c.temp(4 * vec.NormalScratch * c.b.pool.Workers())
 	out := c.out(op)
 	c.emit(func(r *run) error {
 		s, y := view[uint32](r.mem[state]), r.f32(out)
@@ -204,7 +206,11 @@ func randomNormal(c *compiler, op *ir.Op) error {
 			return fmt.Errorf("random_normal: part %d of %d elements overflows the counter", part, n)
 		}
 		first := uint64(s[3]) * n
-		return r.split(len(y), grain/16, func(lo, hi int) { stream.FillNormal(y[lo:hi], first+uint64(lo)) })
+		const part = grain / 4
+		return r.b.pool.For((len(y)+part-1)/part, func(worker, i int) {
+			lo, hi := i*part, min(len(y), (i+1)*part)
+			vec.FillNormal(y[lo:hi], stream, first+uint64(lo), r.f32(scratch)[worker*vec.NormalScratch:][:vec.NormalScratch])
+		})
 	})
 	return nil
 }

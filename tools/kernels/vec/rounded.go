@@ -27,6 +27,8 @@ var roundedFunctions = []rounded{
 	{name: "erf", doc: "the error function of x", body: erf},
 	{name: "sin", doc: "the sine of x", body: func(e *emitter, x vec) (vec, vec, []mask) { return circular(e, x, 0) }},
 	{name: "cos", doc: "the cosine of x", body: func(e *emitter, x vec) (vec, vec, []mask) { return circular(e, x, 1) }},
+	{name: "sinpi", doc: "the sine of pi x", body: func(e *emitter, x vec) (vec, vec, []mask) { return circularPi(e, x, 0) }},
+	{name: "cospi", doc: "the cosine of pi x", body: func(e *emitter, x vec) (vec, vec, []mask) { return circularPi(e, x, 1) }},
 	{name: "gelu", doc: "gelu, erf form, of x", body: gelu},
 	{name: "geluGrad", doc: "the derivative of gelu, erf form, at x", body: geluGrad},
 	{name: "geluTanh", doc: "gelu, tanh form, of x", body: geluTanh},
@@ -289,6 +291,23 @@ func circular(e *emitter, x vec, quarters uint64) (lo, hi vec, doubtful []mask) 
 	k := e.subpd(n, e.f64(round))
 	e.subMul(r, k, e.f64(0x1.921fb54442d18p+0))
 	e.subMul(r, k, e.f64(0x1.1a62633145c07p-54))
+	lo, hi = quadrant(e, r, n, quarters)
+	return lo, hi, []mask{e.compare(notLessEqual, abs(e, x), e.f32(0x1p20))}
+}
+
+// circularPi is the sine of pi (x + quarters/2). What it leaves of x is exact; a zero is doubtful, for its sign.
+func circularPi(e *emitter, x vec, quarters uint64) (lo, hi vec, doubtful []mask) {
+	const round = 0x1.8p52
+	r := e.widen(x)
+	n := e.both1(e.f64(round))
+	e.addMul(n, r, e.f64(2))
+	e.subMul(r, e.subpd(n, e.f64(round)), e.f64(0.5))
+	lo, hi = quadrant(e, e.mulpd(r, e.f64(math.Pi)), n, quarters)
+	return lo, hi, []mask{e.orMask(e.compare(notLessEqual, abs(e, x), e.f32(0x1p20)), e.compare(equal, lo, e.f32(0)))}
+}
+
+// quadrant is the sine of r + (n + quarters) pi/2 for r within pi/4, where n are the low bits of a float64.
+func quadrant(e *emitter, r, n pair, quarters uint64) (lo, hi vec) {
 	if quarters != 0 {
 		n = e.addq(n, e.u64(quarters))
 	}
@@ -299,8 +318,7 @@ func circular(e *emitter, x vec, quarters uint64) (lo, hi vec, doubtful []mask) 
 	c := e.polynomial(z, 1, -0x1.fffffffffffa3p-2, 0x1.555555554f945p-5, -0x1.6c16c16489c01p-10, 0x1.a019f88350e3bp-16, -0x1.27df6bb292692p-22, 0x1.1b95e4d7996a0p-29)
 	y := e.blendSign(e.shiftLeft(n, 63), s, c)
 	y = e.xorpd(y, e.andpd(e.shiftLeft(n, 62), e.u64(1<<63)))
-	lo, hi = between(e, y, expBound)
-	return lo, hi, []mask{e.compare(notLessEqual, abs(e, x), e.f32(0x1p20))}
+	return between(e, y, expBound)
 }
 
 // roundedKernel writes

@@ -14,6 +14,7 @@ type kernels struct {
 
 	exp, expm1, log, log1p, tanh, logistic, erf, sin, cos            rounded
 	gelu, geluGrad, geluTanh, geluTanhGrad, silu, siluGrad, softplus rounded
+	sinpi, cospi                                                     rounded
 	expSub                                                           func(dst, src *float32, n int, s float32) (at int, doubtful uint32)
 
 	neg, abs, sqrt, rsqrt, relu                func(dst, a *float32, n int)

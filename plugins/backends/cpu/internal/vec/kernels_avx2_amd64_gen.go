@@ -54,6 +54,16 @@ func sinAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
 //go:noescape
 func cosAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
 
+// sinpiAVX2: the sine of pi x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func sinpiAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
+
+// cospiAVX2: the cosine of pi x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func cospiAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
+
 // geluAVX2: gelu, erf form, of x, correctly rounded; stops at the first vector with doubtful lanes.
 //
 //go:noescape

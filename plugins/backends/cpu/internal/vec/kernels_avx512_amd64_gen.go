@@ -54,6 +54,16 @@ func sinAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
 //go:noescape
 func cosAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
 
+// sinpiAVX512: the sine of pi x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func sinpiAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
+
+// cospiAVX512: the cosine of pi x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func cospiAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
+
 // geluAVX512: gelu, erf form, of x, correctly rounded; stops at the first vector with doubtful lanes.
 //
 //go:noescape

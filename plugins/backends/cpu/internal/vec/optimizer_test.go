@@ -55,7 +55,7 @@ func TestSGD(t *testing.T) {
 	})
 }
 
-func TestFillBits(t *testing.T) {
+func TestRandom(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
 		for _, n := range lengths {
 			for _, first := range []uint64{0, 1, 2, 3, 1000, 4<<32 - 7, 4<<32 - 200, 1<<63 + 5} {
@@ -64,6 +64,13 @@ func TestFillBits(t *testing.T) {
 				FillBits(got, s, first)
 				s.FillBits(want, first)
 				require.Equal(t, want, got, "%d from %d", n, first)
+
+				normal, intact := guarded(n, n)
+				wantNormal := make([]float32, n)
+				FillNormal(normal, s, first, make([]float32, NormalScratch))
+				s.FillNormal(wantNormal, first)
+				requireSame(t, wantNormal, normal, "normal values: %d from %d", n, first)
+				require.True(t, intact())
 			}
 		}
 	})
@@ -107,6 +114,10 @@ func TestNothingIsAllocated(t *testing.T) {
 			SumColumns(z[:50], x, scratch)
 			AdamW(x, y, z, w, AdamWStep{Weight: 1, SqrtBiasCorrection2: 1, Epsilon: 1})
 			FillBits(bits, numerics.Stream{}, 3)
+			FillNormal(z, numerics.Stream{}, 3, scratch)
+			if CanDotColumns(16, 300) {
+				DotColumns(z[:300], x[:16], y, 16)
+			}
 			Dropout(z, x, bits, 1<<31, 2)
 			Transpose(z, x, 50, 100)
 		}))

@@ -53,6 +53,16 @@ func Cos(dst, src []float32) {
 	apply(dst, src, numerics.Cos, func(k *kernels) rounded { return k.cos })
 }
 
+// SinPi writes the sine of pi x.
+func SinPi(dst, src []float32) {
+	apply(dst, src, numerics.SinPi, func(k *kernels) rounded { return k.sinpi })
+}
+
+// CosPi writes the cosine of pi x.
+func CosPi(dst, src []float32) {
+	apply(dst, src, numerics.CosPi, func(k *kernels) rounded { return k.cospi })
+}
+
 // Gelu writes x/2 * (1 + erf(x/sqrt 2)).
 func Gelu(dst, src []float32) {
 	apply(dst, src, numerics.Gelu, func(k *kernels) rounded { return k.gelu })
