@@ -1,3 +1,3 @@
-// Package initial draws the first values of a module's parameters: on the
-// host, so that every backend starts from the same bits. It imports abi only.
+// Package initial draws the first values of a module's parameters, on the host
+// or in a program: every backend starts from the same bits. It imports abi only.
 package initial

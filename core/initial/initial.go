@@ -21,11 +21,8 @@ const streamStep = 1<<32 - 1
 // uniform ones are
 // fma(u, 2 scale, -scale).
 func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
-	if p.Type.DType != ir.F32 {
-		return nil, fmt.Errorf("parameter %q is %v; initial values are f32", p.Name, p.Type)
-	}
-	if index < 0 || index > 1<<31 {
-		return nil, fmt.Errorf("parameter %q has number %d", p.Name, index)
+	if err := check(p, index); err != nil {
+		return nil, err
 	}
 	out := make([]float32, p.Type.Elements())
 	s := numerics.Stream{Seed: seed, Stream: uint32(index), Step: streamStep}
@@ -57,6 +54,44 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 		return nil, fmt.Errorf("parameter %q: unknown init %q", p.Name, p.Init.Kind)
 	}
 	return out, nil
+}
+
+// State is what Value draws from: that of rng_bit_generator, u32[4].
+func State(seed uint64) []uint32 { return []uint32{uint32(seed), uint32(seed >> 32), streamStep, 0} }
+
+// Value gives what Values gives, of a state that is State(seed), as a value of a program.
+func Value(b *ir.Builder, state ir.Value, p plugin.Parameter, index int) (ir.Value, error) {
+	if err := check(p, index); err != nil {
+		return ir.NoValue, err
+	}
+	t := p.Type
+	scale, mean := float64(numerics.F32FromF64(p.Init.Scale)), float64(numerics.F32FromF64(p.Init.Mean))
+	drawn := []ir.Attr{ir.IntsAttr("shape", t.Shape...), ir.IntAttr("stream", index)}
+	switch p.Init.Kind {
+	case plugin.InitZeros:
+		return b.Zeros(t), nil
+	case plugin.InitOnes:
+		return b.Full(t, 1), nil
+	case plugin.InitNormal:
+		x := b.Mul(b.Op("random_normal", []ir.Value{state}, drawn...)[0], b.Full(t, scale))
+		if mean != 0 {
+			x = b.Add(x, b.Full(t, mean))
+		}
+		return x, nil
+	case plugin.InitUniform:
+		return b.Op("random_uniform", []ir.Value{state}, append(drawn, ir.FloatAttr("low", -scale), ir.FloatAttr("high", scale))...)[0], nil
+	}
+	return ir.NoValue, fmt.Errorf("parameter %q: unknown init %q", p.Name, p.Init.Kind)
+}
+
+func check(p plugin.Parameter, index int) error {
+	if p.Type.DType != ir.F32 {
+		return fmt.Errorf("parameter %q is %v; initial values are f32", p.Name, p.Type)
+	}
+	if index < 0 || index > 1<<31 {
+		return fmt.Errorf("parameter %q has number %d", p.Name, index)
+	}
+	return nil
 }
 
 // partSize is a number of elements that a processor draws at a time: whole blocks of the generator.

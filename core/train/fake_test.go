@@ -170,6 +170,15 @@ func (p *fakeProgram) Queue(ctx context.Context, args []plugin.Argument) (device
 			reads = append(reads, data{a.Data, bytes.Clone(a.Data)})
 		}
 	}
+	types := p.f.Types()
+	if p.f.Name == firstValues { // at once, and it does not count
+		r := &fakeRun{ended: make(chan struct{})}
+		close(r.ended)
+		for _, x := range p.f.Results {
+			r.results = append(r.results, d.buffer(types[x.Value], nil))
+		}
+		return r, nil
+	}
 	n := len(d.queued)
 	d.queued = append(d.queued, p.f.Name)
 	if n == d.failQueue {
@@ -183,7 +192,6 @@ func (p *fakeProgram) Queue(ctx context.Context, args []plugin.Argument) (device
 	}
 	d.most = max(d.most, n+1-d.ended)
 	r := &fakeRun{ended: make(chan struct{})}
-	types := p.f.Types()
 	for _, x := range p.f.Results {
 		if !slices.Contains(p.host, x.Name) {
 			r.results = append(r.results, d.buffer(types[x.Value], r))

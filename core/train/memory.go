@@ -98,6 +98,9 @@ func (t *Trainer) Memory() (m MemoryPlan, err error) {
 		}
 	}
 	of(t.update, true)
+	for _, p := range t.weights.Parameters { // Initialize draws a tensor before it scales it
+		m.Scratch = max(m.Scratch, int64(p.Type.Bytes()))
+	}
 	return m, nil
 }
 

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -392,47 +393,116 @@ func (t *Trainer) Batches(ctx context.Context, n uint64, f func(b Batch) error) 
 	return nil
 }
 
+const firstValues = "first_values" // name of a function
+
 // Initialize gives the state its first values: those of the parameters are
 // drawn, their running averages begin with the same, buffers are zeros or ones,
-// and the optimizer's are zero. The run begins with step 0.
+// and the optimizer's are zero. The run begins with step 0. What Config.First
+// does not give the device makes.
 func (t *Trainer) Initialize(ctx context.Context) error {
-	first := map[string]func() ([]float32, error){}
-	for i, p := range t.weights.Parameters {
-		first[p.Name] = func() ([]float32, error) { return initial.Values(p, i, t.c.Seed) }
-		first[step.SlotName(step.EMASlot, p.Name)] = first[p.Name]
-	}
-	for _, x := range t.weights.Buffers {
-		first[x.Name] = func() ([]float32, error) {
-			return initial.Values(plugin.Parameter{Name: x.Name, Type: x.Type, Init: x.Init}, 0, 0)
+	return t.set(ctx, 0, func() error {
+		b := ir.NewBuilder(firstValues)
+		state := b.Param(step.State, ir.T(ir.U32, 4))
+		makers := map[string]func() (ir.Value, error){} // of what may be given
+		for i, p := range t.weights.Parameters {
+			draw := func() (ir.Value, error) { return initial.Value(b, state, p, i) }
+			makers[p.Name], makers[step.SlotName(step.EMASlot, p.Name)] = draw, draw
 		}
-	}
-	var zeros []byte // of the slots, one after the other
-	return t.set(ctx, 0, func(name string, typ ir.Type) ([]byte, error) {
-		draw, ok := first[name]
-		if !ok {
-			if n := typ.Bytes(); len(zeros) < n {
-				zeros = make([]byte, n)
-			}
-			return zeros[:typ.Bytes()], nil
-		}
-		if t.c.First != nil {
-			if data, err := t.c.First(strings.TrimPrefix(name, step.SlotName(step.EMASlot, ""))); data != nil || err != nil {
-				return data, err
+		for _, x := range t.weights.Buffers {
+			makers[x.Name] = func() (ir.Value, error) {
+				return initial.Value(b, state, plugin.Parameter{Name: x.Name, Type: x.Type, Init: x.Init}, 0)
 			}
 		}
-		values, err := draw()
-		return bytesOf(values), err
+		for _, name := range t.names {
+			first, ok := makers[name]
+			if !ok {
+				b.Return(name, b.Zeros(t.types[name]))
+				continue
+			}
+			if t.c.First != nil {
+				data, err := t.c.First(strings.TrimPrefix(name, step.SlotName(step.EMASlot, "")))
+				if err == nil && data != nil {
+					err = t.upload(ctx, name, data)
+				}
+				if err != nil {
+					return err
+				}
+				if data != nil {
+					continue
+				}
+			}
+			v, err := first()
+			if err != nil {
+				return err
+			}
+			b.Return(name, v)
+		}
+		return t.compute(ctx, b)
 	})
+}
+
+// compute runs a function of initial.State, whose results are tensors of the
+// trainer's state.
+func (t *Trainer) compute(ctx context.Context, b *ir.Builder) error {
+	f, err := b.Func()
+	if err != nil {
+		return err
+	}
+	if len(f.Results) == 0 {
+		return nil
+	}
+	p, err := compile(ctx, t.c.Device, f, nil)
+	if err != nil {
+		return err
+	}
+	defer p.Release()
+	var data []byte
+	for _, v := range initial.State(t.c.Seed) {
+		data = binary.LittleEndian.AppendUint32(data, v)
+	}
+	out, run, err := p.queue(ctx, func(string) plugin.Argument { return plugin.Argument{Data: data} })
+	if err != nil {
+		return err
+	}
+	maps.Copy(t.state, out)
+	_, err = run.Wait(ctx)
+	return err
 }
 
 // Restore puts the run to where Visit found it before the given step. data
 // returns each tensor by its name. Metrics of steps that Next has not returned
 // are lost.
 func (t *Trainer) Restore(ctx context.Context, next uint64, data func(name string, typ ir.Type) ([]byte, error)) error {
-	return t.set(ctx, next, data)
+	return t.set(ctx, next, func() error {
+		for _, name := range t.names {
+			x, err := data(name, t.types[name])
+			if err != nil {
+				return fmt.Errorf("restoring %q: %w", name, err)
+			}
+			if err := t.upload(ctx, name, x); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func (t *Trainer) set(ctx context.Context, next uint64, data func(name string, typ ir.Type) ([]byte, error)) error {
+// upload gives a tensor of the state its value.
+func (t *Trainer) upload(ctx context.Context, name string, data []byte) error {
+	typ := t.types[name]
+	if len(data) != typ.Bytes() {
+		return fmt.Errorf("restoring %q: %v has %d bytes, is given %d", name, typ, typ.Bytes(), len(data))
+	}
+	b, err := t.c.Device.Upload(ctx, typ, data)
+	if err != nil {
+		return fmt.Errorf("uploading %q: %w", name, err)
+	}
+	t.state[name] = b
+	return nil
+}
+
+// set puts the run before a step whose state fill makes anew.
+func (t *Trainer) set(ctx context.Context, next uint64, fill func() error) error {
 	switch {
 	case t.err != nil:
 		return t.usable()
@@ -447,24 +517,9 @@ func (t *Trainer) set(ctx context.Context, next uint64, data func(name string, t
 		t.done++
 	}
 	t.ready = false
-	for _, name := range t.names {
-		typ := t.types[name]
-		x, err := data(name, typ)
-		if err != nil {
-			return fmt.Errorf("restoring %q: %w", name, err)
-		}
-		if len(x) != typ.Bytes() {
-			return fmt.Errorf("restoring %q: %v has %d bytes, is given %d", name, typ, typ.Bytes(), len(x))
-		}
-		if old := t.state[name]; old != nil {
-			old.Release()
-			delete(t.state, name)
-		}
-		b, err := t.c.Device.Upload(ctx, typ, x)
-		if err != nil {
-			return fmt.Errorf("uploading %q: %w", name, err)
-		}
-		t.state[name] = b
+	t.state.release()
+	if err := fill(); err != nil {
+		return err
 	}
 	t.stopBatches()
 	t.queued, t.done, t.ready = next, next, true
