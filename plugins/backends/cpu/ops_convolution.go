@@ -24,6 +24,8 @@ type patches struct {
 	ci         int // of them in a group
 	taps, rows int
 	whole      bool // lhs is the rows already
+	// lines says that taps of the last dimension lie side by side in memory, and no dimension has empty positions.
+	lines bool
 }
 
 func planPatches(w ir.Window, lhs ir.Type, taps, out []int, groups int) patches {
@@ -34,24 +36,24 @@ func planPatches(w ir.Window, lhs ir.Type, taps, out []int, groups int) patches 
 		channels: lhs.Shape[n+1], ci: lhs.Shape[n+1] / groups, taps: product(taps), rows: lhs.Shape[0] * product(out),
 	}
 	p.whole = p.taps == 1 && p.outputs == product(p.in)
+	p.lines = n > 0 && w.Dilation[n-1] == 1 && p.ci == p.channels && product(w.BaseDilation) == 1
 	for d := range taps {
 		p.whole = p.whole && w.Stride[d] == 1 && w.Low[d] == 0 && w.BaseDilation[d] == 1
 	}
 	return p
 }
 
-// fill writes taps lo to hi of a row's patch, channels first to first + ci.
-func (p *patches) fill(dst, x []float32, row, lo, hi, first int, o, k []int) {
-	n := row / p.outputs
+// fill writes a row's patch, of channels first to first + ci.
+func (p *patches) fill(dst, x []float32, row, first int, o, k []int) {
+	base := row/p.outputs*p.image + first
 	unflatten(o, p.out, row%p.outputs)
-	unflatten(k, p.w.Size, lo)
-	base := n*p.image + first
-	last := len(k) - 1
-	// The taps of the last dimension lie side by side in memory if they do so in the image and all channels are taken.
-	runs := p.w.Dilation[last] == 1 && p.w.BaseDilation[last] == 1 && p.ci == p.channels
-	for t := lo; t < hi; {
+	if p.lines {
+		p.fillLines(dst, x, base, o, k)
+		return
+	}
+	for range p.taps {
 		at, inside := base, true
-		for d := range last {
+		for d := range k {
 			i, ok := p.w.At(d, p.in[d], o[d], k[d])
 			if !ok {
 				inside = false
@@ -59,43 +61,48 @@ func (p *patches) fill(dst, x []float32, row, lo, hi, first int, o, k []int) {
 			}
 			at += i * p.inStrides[d]
 		}
-		n := 1
-		if runs {
-			n = min(p.w.Size[last]-k[last], hi-t)
+		if inside {
+			copy(dst[:p.ci], x[at:])
+		} else {
+			clear(dst[:p.ci])
 		}
-		to := dst[(t-lo)*p.ci : (t-lo+n)*p.ci]
-		switch {
-		case !inside:
-			clear(to)
-		case runs:
-			begin := o[last]*p.w.Stride[last] + k[last] - p.w.Low[last]
-			a := min(max(-begin, 0), n)
-			b := max(min(n, p.in[last]-begin), a)
-			clear(to[:a*p.ci])
-			if a < b {
-				copy(to[a*p.ci:b*p.ci], x[at+(begin+a)*p.channels:])
-			}
-			clear(to[b*p.ci:])
-		default:
-			if i, ok := p.w.At(last, p.in[last], o[last], k[last]); ok {
-				copy(to, x[at+i*p.inStrides[last]:][:p.ci])
-			} else {
-				clear(to)
-			}
-		}
-		t += n
-		k[last] += n - 1
+		dst = dst[p.ci:]
 		next(k, p.w.Size)
 	}
 }
 
-// gather fills the rows lo to hi of a matrix of taps from to to.
-func (p *patches) gather(r *run, dst, x []float32, lo, hi, from, to, first int) error {
-	width := (to - from) * p.ci
+// fillLines is fill where the taps of the last dimension lie side by side.
+func (p *patches) fillLines(dst, x []float32, base int, o, k []int) {
+	last := len(k) - 1
+	begin, taps := o[last]*p.w.Stride[last]-p.w.Low[last], p.w.Size[last]
+	a := min(max(-begin, 0), taps) * p.ci // of a line elements [a, b) are in the image
+	b := max(min(taps, p.in[last]-begin)*p.ci, a)
+	line := taps * p.ci
+	for ; len(dst) > 0; dst = dst[line:] {
+		at, inside := base+begin*p.ci, a < b
+		for d := range last {
+			i := o[d]*p.w.Stride[d] + k[d]*p.w.Dilation[d] - p.w.Low[d]
+			inside = inside && i >= 0 && i < p.in[d]
+			at += i * p.inStrides[d]
+		}
+		if inside {
+			clear(dst[:a])
+			copy(dst[a:b], x[at+a:])
+			clear(dst[b:line])
+		} else {
+			clear(dst[:line])
+		}
+		next(k[:last], p.w.Size[:last])
+	}
+}
+
+// gather writes the rows lo to hi.
+func (p *patches) gather(r *run, dst, x []float32, lo, hi, first int) error {
+	width := p.taps * p.ci
 	return r.split(hi-lo, max(1, grain/max(1, width)), func(a, b int) {
 		o, k := make([]int, len(p.out)), make([]int, len(p.out))
 		for i := a; i < b; i++ {
-			p.fill(dst[i*width:(i+1)*width], x, lo+i, from, to, first, o, k)
+			p.fill(dst[i*width:(i+1)*width], x, lo+i, first, o, k)
 		}
 	})
 }
@@ -164,7 +171,7 @@ func convolution(c *compiler, op *ir.Op) error {
 			q.A = gemm.Operand{Data: r.f32(rows), RowStride: depth, ColStride: 1}
 			for lo := 0; lo < p.rows; lo += block {
 				hi := min(lo+block, p.rows)
-				if err := p.gather(r, q.A.Data, x, lo, hi, 0, p.taps, g*p.ci); err != nil {
+				if err := p.gather(r, q.A.Data, x, lo, hi, g*p.ci); err != nil {
 					return err
 				}
 				q.M, q.C = hi-lo, y[lo*channels+g*width:]
@@ -267,7 +274,7 @@ func convolutionFilterGrad(c *compiler, op *ir.Op) error {
 				end := min(k+numerics.SuperChunkK, p.rows)
 				for lo := k; lo < end; lo += block {
 					hi := min(lo+block, end)
-					if err := p.gather(r, r.f32(rows), x, lo, hi, 0, p.taps, g*p.ci); err != nil {
+					if err := p.gather(r, r.f32(rows), x, lo, hi, g*p.ci); err != nil {
 						return err
 					}
 					q := gemm.Problem{M: m, N: n, K: hi - lo, C: sum, CRow: n, Accumulate: lo > k}
