@@ -97,7 +97,7 @@ const (
 	InitUniform InitKind = "uniform"
 )
 
-// Init says how a parameter begins. The host draws the values: element i of
+// Init says how a parameter begins, whatever device draws the values: element i of
 // the parameter comes from the run's seed, the parameter's place in name
 // order, and i alone.
 type Init struct {

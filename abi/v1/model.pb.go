@@ -389,8 +389,8 @@ func (x *Parameter) GetTiedTo() string {
 	return ""
 }
 
-// Initializer is a distribution of initial values. The host draws them:
-// element i comes from the run's seed, the parameter's place in name order,
+// Initializer is a distribution of initial values. The host says which,
+// whatever device draws them: element i comes from the run's seed, the parameter's place in name order,
 // and i alone.
 type Initializer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

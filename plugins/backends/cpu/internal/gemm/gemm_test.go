@@ -394,7 +394,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			l       layout
 		}{
 			"plain": {30, 40, 50, layout{}}, "packed A": {30, 40, 50, layout{aT: true}}, "deep": {9, 20, 17000, layout{}},
-			"stream": {1, 200, 9000, layout{}}, "stream transposed": {2, 50, 600, layout{bT: true}},
+			"stream": {1, 200, 9000, layout{}}, "stream in chunks": {2, 200, 3000, layout{}}, "stream transposed": {2, 50, 600, layout{bT: true}},
 		} {
 			t.Run(path.String()+"/"+name, func(t *testing.T) {
 				p := &Problem{M: s.m, N: s.n, K: s.k, A: operand(r, s.m, s.k, s.l.aT, 0, 0, 0), B: operand(r, s.k, s.n, s.l.bT, 0, 0, 0),

@@ -35,7 +35,8 @@ type lane struct {
 	a, b     []float32   // packed panels of A and B
 	partials [][]float32 // rule 9's tree over super-chunks as a binary counter: level i adds up 2^i of them
 
-	packBody, tileBody, streamBody func(worker, i int) // bound once: a loop allocates nothing
+	packBody, tileBody              func(worker, i int) // bound once: a loop allocates nothing
+	stripBody, chunkBody, addUpBody func(worker, i int)
 
 	// The product.
 	p       *Problem
@@ -56,7 +57,10 @@ type lane struct {
 	aCopying                     copying
 	tileRows, tileCols, tileDown int
 
-	strip int // of a stream
+	// A stream.
+	strip  int       // columns
+	chunks int       // of K that workers share out
+	sums   []float32 // of these chunks
 }
 
 // panels is a matrix as panels of rows (of A) or columns (of B), panel apart.
@@ -68,7 +72,8 @@ type panels struct {
 
 func newLane(e *Engine, each func(int, func(int, int)) error, l limits) *lane {
 	x := &lane{e: e, each: each, limits: l}
-	x.packBody, x.tileBody, x.streamBody = x.pack, x.tile, x.streamStrip
+	x.packBody, x.tileBody = x.pack, x.tile
+	x.stripBody, x.chunkBody, x.addUpBody = x.streamStrip, x.streamPart, x.addUp
 	return x
 }
 

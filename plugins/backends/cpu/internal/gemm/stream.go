@@ -21,67 +21,65 @@ func (l *lane) streams() bool {
 // strips for all workers, these share out the chunks of K as well, and add the chunks' sums, in order, when all are there.
 func (l *lane) runStream() error {
 	p := l.p
-	l.strip, l.tileDown = min(roundUp(p.N, minStrip), maxStrip), 1
+	l.strip, l.chunks = min(roundUp(p.N, minStrip), maxStrip), 1
 	strips := func() int { return (p.N + l.strip - 1) / l.strip }
 	if workers := l.e.pool.Workers(); l == l.e.shared && workers > 1 {
 		if p.B.ColStride == 1 && p.K <= numerics.SuperChunkK {
-			l.tileDown = (p.K + numerics.ChunkK - 1) / numerics.ChunkK
+			l.chunks = (p.K + numerics.ChunkK - 1) / numerics.ChunkK
 		}
-		for strips()*l.tileDown < 3*workers && l.strip > minStrip {
+		for strips()*l.chunks < 3*workers && l.strip > minStrip {
 			l.strip = roundUp(l.strip/2, minStrip)
 		}
 	}
-	if l.last = l.tileDown == 1; !l.last {
-		if len(l.partials) == 0 {
-			l.partials = append(l.partials, nil)
-		}
-		l.partials[0] = grow(l.partials[0], l.tileDown*p.M*p.N)
-		if err := l.each(strips()*l.tileDown, l.streamBody); err != nil {
-			return err
-		}
-		l.last = true
+	if l.chunks == 1 {
+		return l.each(strips(), l.stripBody)
 	}
-	return l.each(strips(), l.streamBody)
+	l.sums = grow(l.sums, l.chunks*p.M*p.N)
+	if err := l.each(strips()*l.chunks, l.chunkBody); err != nil {
+		return err
+	}
+	return l.each(strips(), l.addUpBody)
 }
 
-// streamStrip computes a strip, or a chunk of one, or adds up a strip's chunks.
-func (l *lane) streamStrip(worker, i int) {
+// streamPart computes a chunk of a strip.
+func (l *lane) streamPart(worker, i int) {
 	p, w := l.p, l.e.scratch[worker]
-	if !l.last {
-		k := i % l.tileDown * numerics.ChunkK
-		col0 := i / l.tileDown * l.strip
-		n := min(numerics.ChunkK, p.K-k)
-		l.gatherA(w, k, n)
-		for r := range p.M {
-			l.streamRow(l.chunkSum(k/numerics.ChunkK, r)[col0:min(col0+l.strip, p.N)], w.x[r*numerics.ChunkK:][:n], col0, k)
-		}
-		return
+	chunk, col0 := i%l.chunks, i/l.chunks*l.strip
+	k := chunk * numerics.ChunkK
+	n := min(numerics.ChunkK, p.K-k)
+	l.gatherA(w, k, n)
+	for r := range p.M {
+		l.streamRow(l.chunkSum(chunk, r)[col0:min(col0+l.strip, p.N)], w.x[r*numerics.ChunkK:][:n], col0, k)
 	}
+}
+
+// addUp adds up the chunks of a strip.
+func (l *lane) addUp(worker, i int) {
+	p := l.p
 	col0 := i * l.strip
 	col1 := min(col0+l.strip, p.N)
-	c := l.c0[col0:]
-	cols := col1 - col0
-	if l.tileDown > 1 {
-		for r := range p.M {
-			into := c[r*p.CRow:][:cols]
-			if !p.Accumulate {
-				clear(into)
-			}
-			for chunk := range l.tileDown {
-				addTo(into, l.chunkSum(chunk, r)[col0:col1])
-			}
+	for r := range p.M {
+		into := l.c0[r*p.CRow:][col0:col1]
+		if !p.Accumulate {
+			clear(into)
 		}
-	} else {
-		l.wholeStrip(w, c, col0, cols)
+		for chunk := range l.chunks {
+			addTo(into, l.chunkSum(chunk, r)[col0:col1])
+		}
 	}
-	if p.Epilogue != nil {
-		p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: 0, Row1: p.M, Col0: col0, Col1: col1})
+	l.finishStrip(worker, col0, col1)
+}
+
+// finishStrip hands a strip that is final to the epilogue.
+func (l *lane) finishStrip(worker, col0, col1 int) {
+	if l.p.Epilogue != nil {
+		l.p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: 0, Row1: l.p.M, Col0: col0, Col1: col1})
 	}
 }
 
 // chunkSum is where the sum of a chunk lies for a row of C.
 func (l *lane) chunkSum(chunk, row int) []float32 {
-	return l.partials[0][(chunk*l.p.M+row)*l.p.N:][:l.p.N]
+	return l.sums[(chunk*l.p.M+row)*l.p.N:][:l.p.N]
 }
 
 func addTo(c, x []float32) {
@@ -90,9 +88,12 @@ func addTo(c, x []float32) {
 	}
 }
 
-// wholeStrip takes a strip through K.
-func (l *lane) wholeStrip(w *scratch, c []float32, col0, cols int) {
-	p := l.p
+// streamStrip takes a strip through K.
+func (l *lane) streamStrip(worker, i int) {
+	p, w := l.p, l.e.scratch[worker]
+	col0 := i * l.strip
+	cols := min(l.strip, p.N-col0)
+	c := l.c0[col0:]
 	for k, slab := 0, 0; k < p.K; slab++ {
 		end := min(k+numerics.SuperChunkK, p.K)
 		for first := !p.Accumulate; k < end; first = false {
@@ -112,6 +113,7 @@ func (l *lane) wholeStrip(w *scratch, c []float32, col0, cols int) {
 			settle(c, p.CRow, p.M, cols, w.partials, 0, maxStrip, slab, k == p.K)
 		}
 	}
+	l.finishStrip(worker, col0, col0+cols)
 }
 
 // stream is what a worker needs to stream.
