@@ -159,7 +159,7 @@ func reshape(from, to string) error {
 	return err
 }
 
-// dying is a backend that ends in its first run.
+// dying is a backend that ends in the first run that has a batch.
 type dying struct{ reference.Backend }
 
 func (d dying) Info() plugin.BackendInfo {
@@ -170,6 +170,9 @@ func (d dying) Info() plugin.BackendInfo {
 
 func (d dying) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, error) {
 	e, err := d.Backend.Compile(ctx, f)
+	if f.Name == "first_values" {
+		return e, err
+	}
 	return dyingExecutable{e}, err
 }
 
@@ -226,7 +229,7 @@ func (e mortalExecutable) Execute(ctx context.Context, args []plugin.Argument) (
 	return e.Executable.Execute(ctx, args)
 }
 
-// wrong is a backend whose results are not numbers.
+// wrong is a backend whose first values are not numbers.
 type wrong struct{ reference.Backend }
 
 func (w wrong) Info() plugin.BackendInfo {
@@ -235,11 +238,33 @@ func (w wrong) Info() plugin.BackendInfo {
 	return i
 }
 
-func (w wrong) Upload(ctx context.Context, t ir.Type, data []byte) (plugin.Buffer, error) {
-	if t.DType == ir.F32 {
-		data = bytes.Repeat([]byte{0, 0, 0xc0, 0x7f}, t.Elements())
+func (w wrong) Compile(ctx context.Context, f *ir.Func) (plugin.Executable, error) {
+	e, err := w.Backend.Compile(ctx, f)
+	if f.Name != "first_values" {
+		return e, err
 	}
-	return w.Backend.Upload(ctx, t, data)
+	return wrongExecutable{e, w, f}, err
+}
+
+type wrongExecutable struct {
+	plugin.Executable
+	wrong
+	f *ir.Func
+}
+
+func (e wrongExecutable) Execute(ctx context.Context, args []plugin.Argument) ([]plugin.Buffer, error) {
+	out, err := e.Executable.Execute(ctx, args)
+	for i, x := range out {
+		t := e.f.Types()[e.f.Results[i].Value]
+		if t.DType != ir.F32 {
+			continue
+		}
+		x.Release()
+		if out[i], err = e.Upload(ctx, t, bytes.Repeat([]byte{0, 0, 0xc0, 0x7f}, t.Elements())); err != nil {
+			return nil, err
+		}
+	}
+	return out, err
 }
 
 // otherRole is an objective that the built-in model does not play.

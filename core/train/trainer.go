@@ -437,7 +437,10 @@ func (t *Trainer) Initialize(ctx context.Context) error {
 			}
 			b.Return(name, v)
 		}
-		return t.compute(ctx, b)
+		if err := t.compute(ctx, b); err != nil {
+			return fmt.Errorf("first values: %w", err)
+		}
+		return nil
 	})
 }
 
