@@ -25,8 +25,10 @@ func ends(waited func(since time.Duration) time.Duration) time.Duration {
 }
 
 func TestWhenItEnds(t *testing.T) {
-	share := func(percent time.Duration) func(time.Duration) time.Duration {
-		return func(since time.Duration) time.Duration { return since * percent / 100 }
+	share := func(percent float64) func(time.Duration) time.Duration {
+		return func(since time.Duration) time.Duration {
+			return time.Duration(since.Seconds() * percent / 100 * float64(time.Second))
+		}
 	}
 	for name, c := range map[string]struct {
 		waited      func(since time.Duration) time.Duration
@@ -61,8 +63,8 @@ func TestStopAndReset(t *testing.T) {
 		timer := New(10*time.Second, func() []int { return nil }, func() { ended.Add(1) })
 		timer.waits = func([]int) map[int]time.Duration { return nil }
 		timer.Reset()
-		for _, wait := range []time.Duration{1, 7, 9} { // in both halves
-			time.Sleep(wait * time.Second)
+		for _, wait := range []time.Duration{time.Second, 7 * time.Second, 9 * time.Second} { // in both halves
+			time.Sleep(wait)
 			synctest.Wait()
 			assert.Zero(t, ended.Load())
 			timer.Reset()
