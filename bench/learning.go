@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -81,16 +80,9 @@ func newLearning() *cobra.Command {
 			"a table of all rows that are there. Runs are kept in --work: one that was interrupted goes on, one that is done is not trained again.",
 		Example: "  go run ./bench learning gpt --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			chosen := systems
-			if len(args) > 0 {
-				chosen = nil
-			}
-			for _, name := range args {
-				i := slices.Index(names, name)
-				if i < 0 {
-					return fmt.Errorf("there is no row %q; there are %s", name, strings.Join(names, ", "))
-				}
-				chosen = append(chosen, systems[i])
+			chosen, err := choose("row", args, names, systems)
+			if err != nil {
+				return err
 			}
 			return l.run(cmd.Context(), chosen, asJSON)
 		},

@@ -22,15 +22,14 @@ import (
 type paper struct {
 	recipe   string
 	rows     int
+	side     int // of images; 0 for text
 	captions bool
-	text     bool
-	side     int // of images
 }
 
 var papers = []paper{
-	{recipe: "gpt-paper", rows: 4, text: true},
-	{recipe: "bert-paper", rows: 16, text: true},
-	{recipe: "t5-paper", rows: 16, text: true},
+	{recipe: "gpt-paper", rows: 4},
+	{recipe: "bert-paper", rows: 16},
+	{recipe: "t5-paper", rows: 16},
 	{recipe: "resnet-paper", rows: 32, side: 224},
 	{recipe: "vit-paper", rows: 32, side: 224},
 	{recipe: "vit-masked-paper", rows: 32, side: 224},
@@ -70,16 +69,9 @@ func newPaper() *cobra.Command {
 			"all of them if none is named. dalle-paper, of 12 billion parameters, is not among them.",
 		Example: "  go run ./bench paper resnet-paper --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			chosen := papers
-			if len(args) > 0 {
-				chosen = nil
-			}
-			for _, name := range args {
-				i := slices.Index(names, name)
-				if i < 0 {
-					return fmt.Errorf("there is no recipe %q; there are %s", name, strings.Join(names, ", "))
-				}
-				chosen = append(chosen, papers[i])
+			chosen, err := choose("recipe", args, names, papers)
+			if err != nil {
+				return err
 			}
 			return runPapers(cmd.Context(), chosen, executable, out, asJSON)
 		},
@@ -134,7 +126,7 @@ func (p *paper) run(ctx context.Context, h *host) (*paperStep, error) {
 	args := []string{"pretrain", p.recipe, "--json", "--out", filepath.Join(dir, "run")}
 	sets := []string{"train.steps=2", "train.batch_size=" + rows, "train.grain=" + rows, "train.eval_every=0", "schedule.warmup_steps=1",
 		"data.paths=[]", "data.validation_fraction=0"}
-	if p.text {
+	if p.side == 0 {
 		sets = append(sets, "data.train_bytes=16777216")
 	} else {
 		sets = append(sets, "data.kind=shapes", "data.image_size="+strconv.Itoa(p.side), "data.rows=256", "data.label=", "data.image=", "data.text=[]")
