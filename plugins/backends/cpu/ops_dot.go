@@ -77,7 +77,7 @@ func (x *contraction) columns() bool {
 
 // dotColumns is run for such a product, which takes as long as reading the columns.
 func (x *contraction) dotColumns(r *run, out int, then *chain) error {
-	const panel, most = 16, 256 // columns
+	const panel, most = vec.DotPanel, 256 // columns
 	row, columns, y := r.f32(x.l.ref)[:x.k], r.f32(x.r.ref), r.f32(out)
 	parts := max(1, x.n/min(most, max(panel, x.n/(4*r.b.pool.Workers()))))
 	return r.b.pool.For(parts, func(worker, i int) {

@@ -44,7 +44,6 @@ func columnDotsKernel(e *emitter) {
 		acc[g] = e.YMM()
 		e.VXORPS(acc[g], acc[g], acc[g])
 	}
-	two := func(f func(...operand.Op), a, b vec) vec { d := e.YMM(); f(b, a, d); return d }
 	e.Label("loop")
 	e.CMPQ(blocks, operand.U32(dotLines))
 	e.CMOVQLE(next, ahead)
@@ -55,16 +54,7 @@ func columnDotsKernel(e *emitter) {
 			e.LEAQ(operand.Mem{Base: p, Index: stride, Scale: 8}, p)
 		}
 		for k := 0; k < 16; k += 4 {
-			var r [4]vec
-			for i := range r {
-				low := e.XMM()
-				e.VMOVUPS(column(p, i, 4*k), low)
-				r[i] = e.YMM()
-				e.VINSERTF128(operand.U8(1), column(p, i+4, 4*k), low.AsY(), r[i])
-			}
-			t0, t1 := two(e.VUNPCKLPS, r[0], r[1]), two(e.VUNPCKHPS, r[0], r[1])
-			t2, t3 := two(e.VUNPCKLPS, r[2], r[3]), two(e.VUNPCKHPS, r[2], r[3])
-			for i, v := range []vec{two(e.VUNPCKLPD, t0, t2), two(e.VUNPCKHPD, t0, t2), two(e.VUNPCKLPD, t1, t3), two(e.VUNPCKHPD, t1, t3)} {
+			for i, v := range e.fourOfEight(func(i int) operand.Mem { return column(p, i, 4*k) }) {
 				s := e.YMM()
 				e.VBROADCASTSS(operand.Mem{Base: x, Disp: 4 * (k + i)}, s)
 				e.VFMADD231PS(v, s, acc[g])
