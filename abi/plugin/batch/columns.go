@@ -46,6 +46,14 @@ func NeedLists(s *arrow.Schema, name string, elem arrow.DataType, least int) (co
 	return column, int(list.Len()), nil
 }
 
+// FindLists is NeedLists of a column that need not be there: column is -1 then.
+func FindLists(s *arrow.Schema, name string, elem arrow.DataType, least int) (column, length int, err error) {
+	if column, err = Column(s, name); err != nil || column < 0 {
+		return column, 0, err
+	}
+	return NeedLists(s, name, elem, least)
+}
+
 // IntLists returns the values of a column of lists of length int32 each, row
 // after row; none may be missing.
 func IntLists(rows arrow.Record, column, length int) ([]int32, error) {

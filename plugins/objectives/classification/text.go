@@ -93,13 +93,8 @@ func (Text) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, error
 	if b.a.column, b.a.length, err = batch.NeedLists(r.Rows, "tokens", arrow.PrimitiveTypes.Int32, 1); err != nil {
 		return nil, err
 	}
-	if b.b.column, err = batch.Column(r.Rows, "tokens_b"); err != nil {
+	if b.b.column, b.b.length, err = batch.FindLists(r.Rows, "tokens_b", arrow.PrimitiveTypes.Int32, 1); err != nil {
 		return nil, err
-	}
-	if b.b.column >= 0 {
-		if b.b.column, b.b.length, err = batch.NeedLists(r.Rows, "tokens_b", arrow.PrimitiveTypes.Int32, 1); err != nil {
-			return nil, err
-		}
 	}
 	ids := ir.T(ir.I32, b.rows, b.sequence)
 	b.fields, err = batch.Fields(r.Inputs, map[string]ir.Type{

@@ -45,13 +45,10 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	if b.column, b.length, err = batch.NeedLists(r.Rows, "tokens", arrow.PrimitiveTypes.Int32, 2); err != nil {
 		return nil, err
 	}
-	if b.columnB, err = batch.Column(r.Rows, "tokens_b"); err != nil {
+	if b.columnB, b.lengthB, err = batch.FindLists(r.Rows, "tokens_b", arrow.PrimitiveTypes.Int32, 1); err != nil {
 		return nil, err
 	}
 	if b.columnB >= 0 {
-		if _, b.lengthB, err = batch.NeedLists(r.Rows, "tokens_b", arrow.PrimitiveTypes.Int32, 1); err != nil {
-			return nil, err
-		}
 		return b, b.NeedEnd()
 	}
 	if b.text = min(b.length, b.Source+b.Target); b.text < 2 {
