@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,7 +110,7 @@ func (s *session) do(ctx context.Context, f func(ctx context.Context, d device.D
 		}
 	}
 	tell(s.device)
-	limit := patience.AfterFunc(caseTime, func() []int { return []int{os.Getpid(), int(process.Load())} }, func() {
+	limit := patience.AfterFunc(caseTime, func() []int { return []int{int(process.Load())} }, func() {
 		cancel(fmt.Errorf("it took more than %v", caseTime))
 	})
 	defer limit.Stop()

@@ -1,6 +1,7 @@
 package patience
 
 import (
+	"os"
 	"sync"
 	"time"
 )
@@ -31,7 +32,7 @@ type Timer struct {
 }
 
 // New makes a Timer that is stopped. processes returns the numbers of those
-// that are waited for; this one belongs to them where it passes on what they do.
+// that are waited for beside this one, which passes on what they do.
 func New(limit time.Duration, processes func() []int, end func()) *Timer {
 	return &Timer{limit: limit, processes: processes, end: end, waits: waits}
 }
@@ -78,7 +79,7 @@ func (t *Timer) fire() {
 		t.mu.Unlock()
 		return
 	}
-	waits := t.waits(t.processes())
+	waits := t.waits(append(t.processes(), os.Getpid()))
 	if !t.at.IsZero() {
 		round := now.Sub(t.at)
 		t.left -= round - min(longest(t.seen, waits), round)

@@ -175,15 +175,14 @@ func (p *process) ID() string {
 	return strconv.Itoa(p.cmd.Process.Pid)
 }
 
-// waitedFor are the processes that an answer takes: this one and the host's.
+// waitedFor are the processes that an answer takes, beside the host's.
 func (p *process) waitedFor() []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	numbers := []int{os.Getpid()}
-	if p.cmd.Process != nil {
-		numbers = append(numbers, p.cmd.Process.Pid)
+	if p.cmd.Process == nil {
+		return nil
 	}
-	return numbers
+	return []int{p.cmd.Process.Pid}
 }
 
 // Diagnose says nothing: Start does.
