@@ -2,9 +2,7 @@ package run
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -283,10 +281,10 @@ func upload(ctx context.Context, d device.Device, c *checkpoint.Checkpoint, m *p
 // ones.
 func (e *encoder) encode(ctx context.Context, d datasets.Dataset) (datasets.Dataset, error) {
 	list := arrow.FixedSizeListOfNonNullable(int32(e.each), arrow.PrimitiveTypes.Int32)
-	sum := sha256.Sum256(fmt.Appendf(nil, "codes 2 of %s by %s, %s %s, %s %s", d.Fingerprint(), e.checkpoint.Manifest.WeightsSHA256,
-		e.of.Model.Plugin, e.of.Model.Config, e.of.Objective.Plugin, e.of.Objective.Config))
 	c := &codes{
-		Dataset: d, list: list, fingerprint: hex.EncodeToString(sum[:]),
+		Dataset: d, list: list,
+		fingerprint: keyOf("codes 2 of %s by %s, %s %s, %s %s", d.Fingerprint(), e.checkpoint.Manifest.WeightsSHA256,
+			e.of.Model.Plugin, e.of.Model.Config, e.of.Objective.Plugin, e.of.Objective.Config),
 		schema: arrow.NewSchema(append(d.Schema().Fields(), arrow.Field{Name: "codes", Type: list}), nil),
 	}
 	n := d.Len() * int64(e.each)

@@ -83,28 +83,20 @@ func (c *codesCache) write(key string, codes []int32) error {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(c.dir, "tmp-*")
-	if err != nil {
-		return err
-	}
-	h := sha256.New()
-	w := bufio.NewWriterSize(f, 1<<20)
-	out := io.MultiWriter(w, h)
-	_, err = io.WriteString(out, codesMagic)
-	const part = 1 << 16
-	for from := 0; from < len(codes) && err == nil; from += part {
-		_, err = out.Write(int32s(codes[from:min(from+part, len(codes))]))
-	}
-	if err == nil {
-		_, err = w.Write(h.Sum(nil))
-	}
-	if err = errors.Join(err, w.Flush(), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), c.path(key))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return writeWhole(c.path(key), func(f io.Writer) error {
+		h := sha256.New()
+		w := bufio.NewWriterSize(f, 1<<20)
+		out := io.MultiWriter(w, h)
+		_, err := io.WriteString(out, codesMagic)
+		const part = 1 << 16
+		for from := 0; from < len(codes) && err == nil; from += part {
+			_, err = out.Write(int32s(codes[from:min(from+part, len(codes))]))
+		}
+		if err == nil {
+			_, err = w.Write(h.Sum(nil))
+		}
+		return errors.Join(err, w.Flush())
+	})
 }
 
 func int32s(values []int32) []byte {
@@ -115,7 +107,7 @@ func int32s(values []int32) []byte {
 	return data
 }
 
-// keyOf is the name under which codes are kept.
+// keyOf is the hash of what a format makes of its arguments: a fingerprint, or the name under which codes are kept.
 func keyOf(format string, args ...any) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, format, args...))
 	return hex.EncodeToString(sum[:])
