@@ -143,6 +143,15 @@ func (g *Generator) compile(ctx context.Context, m *plugin.Module, f *ir.Func) (
 		}
 	}
 	vocab := f.Types()[f.Results[0].Value].Elements()
+	p, err := g.program(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return &window{Program: p, params: f.Params, vocab: vocab}, nil
+}
+
+// program makes a program of a function.
+func (g *Generator) program(ctx context.Context, f *ir.Func) (device.Program, error) {
 	f, err := device.Lower(f, g.c.Device.Info())
 	if err != nil {
 		return nil, err
@@ -151,7 +160,7 @@ func (g *Generator) compile(ctx context.Context, m *plugin.Module, f *ir.Func) (
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	return &window{Program: p, params: f.Params, vocab: vocab}, nil
+	return p, nil
 }
 
 var errDraws = errors.New("the model draws random bits beside dropout, and there is no rule for them here")

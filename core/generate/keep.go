@@ -205,11 +205,8 @@ func (g *Generator) widen(ctx context.Context, k *kept) error {
 		if err != nil {
 			return err
 		}
-		if f, err = device.Lower(f, g.c.Device.Info()); err != nil {
+		if r.wider, err = g.program(ctx, f); err != nil {
 			return err
-		}
-		if r.wider, err = g.c.Device.Compile(ctx, f, nil); err != nil {
-			return fmt.Errorf("generate: %w", err)
 		}
 	}
 	args := make([]plugin.Argument, len(k.buffers))

@@ -11,9 +11,9 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 )
 
-// streamStep is the step of the streams that initial values come from: one
+// Step is the step of the streams that initial values come from: one
 // that no run reaches, so that training never draws the same bits.
-const streamStep = 1<<32 - 1
+const Step = 1<<32 - 1
 
 // Values returns the first values of parameter number index (in name order) of
 // a run: element i depends on seed, index and i alone. Normal values are
@@ -25,7 +25,7 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, p.Type.Elements())
-	s := numerics.Stream{Seed: seed, Stream: uint32(index), Step: streamStep}
+	s := numerics.Stream{Seed: seed, Stream: uint32(index), Step: Step}
 	scale, mean := numerics.F32FromF64(p.Init.Scale), numerics.F32FromF64(p.Init.Mean)
 	switch p.Init.Kind {
 	case plugin.InitZeros:
@@ -56,10 +56,7 @@ func Values(p plugin.Parameter, index int, seed uint64) ([]float32, error) {
 	return out, nil
 }
 
-// State is what Value draws from: that of rng_bit_generator, u32[4].
-func State(seed uint64) []uint32 { return []uint32{uint32(seed), uint32(seed >> 32), streamStep, 0} }
-
-// Value gives what Values gives, of a state that is State(seed), as a value of a program.
+// Value gives what Values gives, as a value of a program, of a step.State (u32[4]) that is the seed's at step Step and grain 0.
 func Value(b *ir.Builder, state ir.Value, p plugin.Parameter, index int) (ir.Value, error) {
 	if err := check(p, index); err != nil {
 		return ir.NoValue, err

@@ -55,7 +55,7 @@ func TestValuesDependOnSeedAndIndexAlone(t *testing.T) {
 	assert.Equal(t, long[:10], short)
 	parts, err := Values(parameter(plugin.InitNormal, 1, 3*partSize+5), 1, 7)
 	require.NoError(t, err)
-	stream := numerics.Stream{Seed: 7, Stream: 1, Step: streamStep}
+	stream := numerics.Stream{Seed: 7, Stream: 1, Step: Step}
 	for i, v := range parts {
 		require.Equal(t, stream.NormalAt(uint64(i)), v, "element %d", i)
 	}

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -444,7 +443,7 @@ func (t *Trainer) Initialize(ctx context.Context) error {
 	})
 }
 
-// compute runs a function of initial.State, whose results are tensors of the
+// compute runs a function of the state of initial.Step, whose results are tensors of the
 // trainer's state.
 func (t *Trainer) compute(ctx context.Context, b *ir.Builder) error {
 	f, err := b.Func()
@@ -459,10 +458,7 @@ func (t *Trainer) compute(ctx context.Context, b *ir.Builder) error {
 		return err
 	}
 	defer p.Release()
-	var data []byte
-	for _, v := range initial.State(t.c.Seed) {
-		data = binary.LittleEndian.AppendUint32(data, v)
-	}
+	data := stateBytes(plugin.Position{Seed: t.c.Seed, Step: initial.Step})
 	out, run, err := p.queue(ctx, func(string) plugin.Argument { return plugin.Argument{Data: data} })
 	if err != nil {
 		return err
