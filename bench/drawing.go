@@ -123,7 +123,7 @@ func drawn(dir string, i, k int) string {
 // unseen are captions of the validation split that say what none of the
 // training split says.
 func unseen(ctx context.Context) ([]wanted, error) {
-	c := shapes.Config{Size: 32, Rows: rowsOfDalle, Alike: true}
+	c := shapes.Config{Size: 64, Rows: rowsOfDalle, Alike: true}
 	learned, err := shapes.Open(c)
 	if err != nil {
 		return nil, err

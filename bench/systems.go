@@ -221,10 +221,10 @@ func (x *lesson) dvae() error {
 	}
 	got, mean := pixelErrors(learned, k)
 	x.row.Figures = append(x.row.Figures, figure{Name: "squared error of a pixel (0 to 1)", Value: got, Baselines: map[string]float64{"the mean image": mean}})
-	if err := x.curve(r, "reconstruction_nll", "nats an image"); err != nil {
+	if err := x.curve(r, "squared_error", "squared error of an image's values from 0.1 to 0.9"); err != nil {
 		return err
 	}
-	return x.picture("dvae.png", "unseen pictures above, what is made of their 64 codes below", pairs(k, 12))
+	return x.picture("dvae.png", "unseen pictures above, what is made of their 256 codes below", pairs(k, 12))
 }
 
 // unigram is what counting the values of a field on the training split

@@ -2,6 +2,7 @@ package dvae
 
 import (
 	"context"
+	"math"
 
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -27,7 +28,10 @@ func (model) Info() plugin.Info {
 }
 
 // settings are a whole configuration.
-type settings struct{ image, channels, codes, width int }
+type settings struct {
+	image, channels, codes, width int
+	centered                      bool
+}
 
 func (c *settings) fields() []config.Field {
 	return []config.Field{
@@ -35,6 +39,9 @@ func (c *settings) fields() []config.Field {
 		config.Int("num_channels", &c.channels, 3, 1, 1<<10),
 		config.Int("codes", &c.codes, 512, 2, 1<<20),
 		config.Int("width", &c.width, 128, 1, 1<<16),
+		// The encoder sees pixels from -1 to 1 instead of from 0.1 to 0.9: it learns
+		// more codes sooner.
+		config.Bool("center_inputs", &c.centered, false),
 	}
 }
 
@@ -67,7 +74,12 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 		{Name: "temperature", Type: ir.T(ir.F32)},
 	}
 	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
-		logits := c.encode(n, n.ChannelsLast(n.Input("pixel_values")))
+		pixels := n.Input("pixel_values")
+		if c.centered {
+			t := n.Type(pixels)
+			pixels = n.Scale(n.Sub(pixels, n.Full(t, 0.5)), 2.5)
+		}
+		logits := c.encode(n, n.ChannelsLast(pixels))
 		noisy := n.Add(logits, n.ChannelsLast(n.Input("gumbel")))
 		soft := n.Softmax(n.Div(noisy, n.BroadcastTo(n.Input("temperature"), n.Type(noisy).Shape...)))
 		x := n.MatMul(soft, c.codebook(n))
@@ -81,29 +93,39 @@ func (c *settings) codebook(n *nn.Net) ir.Value {
 	return n.Weight("codebook.weight", nn.Normal(1), c.codes, c.width)
 }
 
-// conv is a convolution with PyTorch's first values.
+// conv is a convolution and relu; first values keep the size of activations
+// (He et al., arXiv 1502.01852), biases are PyTorch's.
 func conv(n *nn.Net, x ir.Value, name string, out, kernel int) ir.Value {
-	in := nn.FanIn(n.Dim(x, 3) * kernel * kernel)
-	return n.ConvBias(x, name, in, in, out, kernel)
+	in := n.Dim(x, 3) * kernel * kernel
+	return n.Unary("relu", n.ConvBias(x, name, kaiming(in), nn.FanIn(in), out, kernel))
 }
+
+func kaiming(in int) plugin.Init { return nn.Normal(math.Sqrt(2 / float64(in))) }
+
+// certainty is how many times as large the first logits are as activations: an
+// encoder that is unsure at first is drowned by the noise, uses few codes and
+// keeps to them.
+const certainty = 10
 
 // encode returns the logits of codes [B,H/4,W/4,K].
 func (c *settings) encode(n *nn.Net, x ir.Value) ir.Value {
 	two := []int{2, 2}
 	one, zero := []int{1, 1}, []int{0, 0}
 	half := ir.Window{Size: two, Stride: two, Low: zero, High: zero, BaseDilation: one, Dilation: one}
-	x = n.MaxPool(n.Unary("relu", conv(n, x, "encoder.0", c.width, 7)), half)
-	x = n.MaxPool(n.Unary("relu", conv(n, x, "encoder.3", c.width, 3)), half)
-	x = n.Unary("relu", conv(n, x, "encoder.6", c.width, 3))
-	return conv(n, x, "encoder.8", c.codes, 1)
+	x = n.MaxPool(conv(n, x, "encoder.0", c.width, 7), half)
+	x = n.MaxPool(conv(n, x, "encoder.3", c.width, 3), half)
+	x = conv(n, x, "encoder.6", c.width, 3)
+	spread := nn.Uniform(certainty / math.Sqrt(float64(c.width)))
+	return n.ConvBias(x, "encoder.8", spread, nn.FanIn(c.width), c.codes, 1)
 }
 
 // decode returns, for each channel of a pixel, the place and then the log of
 // the width of a Laplace distribution [B,H,W,2C].
 func (c *settings) decode(n *nn.Net, x ir.Value) ir.Value {
-	x = double(n, n.Unary("relu", conv(n, x, "decoder.0", c.width, 3)))
-	x = double(n, n.Unary("relu", conv(n, x, "decoder.3", c.width, 3)))
-	return conv(n, x, "decoder.6", 2*c.channels, 1)
+	x = double(n, conv(n, x, "decoder.0", c.width, 3))
+	x = double(n, conv(n, x, "decoder.3", c.width, 3))
+	in := nn.FanIn(c.width)
+	return n.ConvBias(x, "decoder.6", in, in, 2*c.channels, 1)
 }
 
 // double repeats each pixel of x [B,H,W,C] in both directions.

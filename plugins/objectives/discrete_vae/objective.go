@@ -26,6 +26,7 @@ func (Objective) Info() plugin.Info {
 
 type binding struct {
 	images      batch.Images
+	likelihood  string
 	shape       ir.Type // of pixel_values
 	codes       ir.Type // of code_logits
 	first, last float64 // temperatures
@@ -37,10 +38,21 @@ type binding struct {
 func (b *binding) Loss() *ir.Func    { return b.loss }
 func (b *binding) Batch() []ir.Param { return b.fields }
 
+// The likelihoods of pixels: DALL-E's, and a normal one of fixed width, whose
+// logarithm but for a constant is the squared error.
+const (
+	laplace = "logit_laplace"
+	normal  = "normal"
+)
+
 // Metrics says what the loss returns beside loss and weight.
 func (b *binding) Metrics() []plugin.Metric {
+	reconstruction := plugin.Metric{Name: "reconstruction_nll", Doc: "nats an image", PerWeight: true}
+	if b.likelihood == normal {
+		reconstruction = plugin.Metric{Name: "squared_error", Doc: "summed over an image, of values from 0.1 to 0.9", PerWeight: true}
+	}
 	return []plugin.Metric{
-		{Name: "reconstruction_nll", Doc: "nats an image", PerWeight: true},
+		reconstruction,
 		{Name: "kl", Doc: "nats an image, of its codes from equal ones", PerWeight: true},
 	}
 }
@@ -56,6 +68,10 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 	b.images.Mean, b.images.Deviation = -0.125, 1.25
 	err := config.Read(r.Config, nil,
 		config.Word("augment", &b.images.Augment, "none", "crop_flip"),
+		// What the decoder's outputs say of pixels: logit_laplace is DALL-E's; normal
+		// is the squared error of the logistic function of the places, which needs no
+		// widths and heeds rare colors sooner.
+		config.Word("likelihood", &b.likelihood, laplace, normal),
 		// The factor on the divergence.
 		config.Float("beta", &beta, 6.6, 0, 1000),
 		// The temperature falls from one to the other in this many steps, as half a
@@ -95,24 +111,30 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 }
 
 // build writes the loss of each image, summed: with places m and widths e^s,
-// |logit(x) - m| / e^s + s + log(2 x (1 - x)) for each value, and beta times the
-// sum over codes of q log(K q).
+// |logit(x) - m| / e^s + s + log(2 x (1 - x)) for each value, or
+// (logistic(m) - x)^2, and beta times the sum over codes of q log(K q).
 func (b *binding) build(reconstruction ir.Type, beta float64) (*ir.Func, error) {
 	f := ir.NewBuilder("loss")
 	logits, y, x := f.Param("code_logits", b.codes), f.Param("reconstruction", reconstruction), f.Param("pixel_values", b.shape)
 	c := b.shape.Shape[1]
 	place, width := f.SliceDim(y, 1, 0, c), f.SliceDim(y, 1, c, 2*c)
-	rest := f.Sub(f.Full(b.shape, 1), x)
-	distance := f.Unary("abs", f.Sub(f.Log(f.Div(x, rest)), place))
-	nll := f.Add(f.Add(f.Div(distance, f.Exp(width)), width), f.Log(f.Scale(f.Mul(x, rest), 2)))
-	likelihood := f.ReduceSum(nll, 0, 1, 2, 3)
+	var reconstructed ir.Value
+	if b.likelihood == normal {
+		e := f.Sub(f.Unary("logistic", place), x)
+		reconstructed = f.ReduceSum(f.Mul(e, e), 0, 1, 2, 3)
+	} else {
+		rest := f.Sub(f.Full(b.shape, 1), x)
+		distance := f.Unary("abs", f.Sub(f.Log(f.Div(x, rest)), place))
+		nll := f.Add(f.Add(f.Div(distance, f.Exp(width)), width), f.Log(f.Scale(f.Mul(x, rest), 2)))
+		reconstructed = f.ReduceSum(nll, 0, 1, 2, 3)
+	}
 
 	q := f.LogSoftmax(f.Transpose(logits, 0, 2, 3, 1))
 	k := f.Full(f.Type(q), numerics.Log64(float64(b.codes.Shape[1])))
 	divergence := f.ReduceDot(f.Exp(q), f.Add(q, k), 0, 1, 2, 3)
-	f.Return("loss", f.Add(likelihood, f.Scale(divergence, beta)))
+	f.Return("loss", f.Add(reconstructed, f.Scale(divergence, beta)))
 	f.Return("weight", f.Const(ir.F32, float64(b.shape.Shape[0])))
-	f.Return("reconstruction_nll", likelihood)
+	f.Return(b.Metrics()[0].Name, reconstructed)
 	f.Return("kl", divergence)
 	return f.Func()
 }
