@@ -160,6 +160,26 @@ func TestPaintingIsReconstruction(t *testing.T) {
 	}
 }
 
+// A centered encoder sees of pixels from 0.1 to 0.9 what another sees of pixels
+// from -1 to 1.
+func TestCenteredInputs(t *testing.T) {
+	logits := func(config string, pixels ...float32) []float32 {
+		m, values := built(t, dvae.Model, config, "discrete_vae", 1)
+		for _, in := range m.Inputs() {
+			x, err := reference.New(in.Type)
+			require.NoError(t, err)
+			for i := range x.F32 {
+				x.F32[i] = pixels[i%len(pixels)]
+			}
+			values[in.Name] = x
+		}
+		return output(t, m, values, "code_logits")
+	}
+	centered := logits(`{"image_size": 8, "codes": 5, "width": 6, "center_inputs": true}`, 0.5, 0.75, 0.125)
+	assert.Equal(t, logits(`{"image_size": 8, "codes": 5, "width": 6}`, 0, 0.625, -0.9375), centered)
+	assert.NotEqual(t, logits(`{"image_size": 8, "codes": 5, "width": 6}`, 0.5, 0.75, 0.125), centered)
+}
+
 func TestCodesRefuseModels(t *testing.T) {
 	d := device.Local(reference.Backend{})
 	none := func(string) plugin.Buffer { return nil }

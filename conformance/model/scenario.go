@@ -158,7 +158,7 @@ var (
 		`{"vocab_size": 11, "d_model": 8, "d_kv": 4, "num_heads": 2, "d_ff": 12, "num_layers": 1, "num_decoder_layers": 2}`,
 		`{"vocab_size": 11, "d_model": 6, "d_kv": 3, "num_heads": 3, "d_ff": 5, "num_layers": 2, "num_decoder_layers": 1, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "scale_decoder_outputs": false, "dropout_rate": 0.1}`,
 		`{"vocab_size": 11, "d_model": 4, "d_kv": 2, "num_heads": 1, "d_ff": 4, "num_layers": 1, "num_decoder_layers": 1, "relative_attention_num_buckets": 4, "relative_attention_max_distance": 3}`)
-	smallDVAE      = raw(`{"image_size": 8, "codes": 5, "width": 6, "num_channels": 1}`, `{"image_size": 4, "codes": 2, "width": 3}`)
+	smallDVAE      = raw(`{"image_size": 8, "codes": 5, "width": 6, "num_channels": 1, "center_inputs": true}`, `{"image_size": 4, "codes": 2, "width": 3}`)
 	impossibleDVAE = raw(`{"image_size": 6}`, `{"codes": 1}`, `{"width": 0}`)
 )
 

@@ -17,7 +17,7 @@ type Scenario struct {
 	Name string
 	// Request binds the objective. Its Outputs are floats.
 	Request plugin.BindRequest
-	// Optional are outputs that the objective takes and can do without.
+	// Optional are outputs and columns that the objective takes and can do without.
 	Optional []string
 	// Grain is how many rows a batch takes.
 	Grain int
@@ -29,8 +29,9 @@ type Scenario struct {
 	Free []Free
 	// Same are the changes of the outputs that the loss does not see.
 	Same []Same
-	// Random says that batches depend on their place in the run.
-	Random bool
+	// Random says that batches depend on their place in the run, MayBeRandom that
+	// this is the objective's to choose.
+	Random, MayBeRandom bool
 }
 
 // Free declares an invariant: places of a model's output that a batch makes

@@ -146,7 +146,7 @@ func sentencePairs() []Scenario {
 func seq2seqLM() []Scenario {
 	const length, sequence, target, spare = 40, 36, 12, 8 // room for two spans
 	source, decoder := ir.T(ir.I32, rows, sequence), ir.T(ir.I32, rows, target)
-	return []Scenario{{
+	plain := Scenario{
 		Name: "tokens", Grain: rows, Rows: text(length), Random: true, Bad: bad(length, nil),
 		Request: plugin.BindRequest{
 			Role: "seq2seq_lm", Dims: map[string]int{"batch": rows, "sequence": sequence, "target": target},
@@ -158,7 +158,17 @@ func seq2seqLM() []Scenario {
 			Properties: map[string]string{"end_of_text": "0", "vocab_size": fmt.Sprint(vocab)},
 		},
 		Free: []Free{{Name: "hidden where labels is -100", Output: "hidden", Places: at("labels", -100, width)}},
-	}}
+	}
+	// What makes a second text of the first needs no pairs, and may leave tokens_b
+	// alone.
+	pairs := plain
+	pairs.Name, pairs.Optional, pairs.Random, pairs.MayBeRandom = "pairs of texts", []string{"tokens_b"}, false, true
+	second := func(d *Draws) map[string][]int32 { return map[string][]int32{"tokens_b": tokens(d, rows*(target-1))} }
+	pairs.Rows = func(d *Draws, n int) arrow.Record {
+		return Lists(n, map[string][]int32{"tokens": tokens(d, n*length), "tokens_b": tokens(d, n*(target-1))})
+	}
+	pairs.Bad = bad(length, second)
+	return []Scenario{plain, pairs}
 }
 
 func tokenPrior() []Scenario {

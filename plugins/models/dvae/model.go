@@ -115,7 +115,7 @@ func (c *settings) encode(n *nn.Net, x ir.Value) ir.Value {
 	x = n.MaxPool(conv(n, x, "encoder.0", c.width, 7), half)
 	x = n.MaxPool(conv(n, x, "encoder.3", c.width, 3), half)
 	x = conv(n, x, "encoder.6", c.width, 3)
-	spread := nn.Uniform(certainty / math.Sqrt(float64(c.width)))
+	spread := nn.Uniform(min(certainty/math.Sqrt(float64(c.width)), 2))
 	return n.ConvBias(x, "encoder.8", spread, nn.FanIn(c.width), c.codes, 1)
 }
 

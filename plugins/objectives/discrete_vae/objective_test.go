@@ -7,6 +7,7 @@ import (
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/abi/plugin"
 	"github.com/seedbed/seedbed/abi/plugin/batch/batchtest"
+	"github.com/seedbed/seedbed/plugins/backends/reference"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -48,6 +49,35 @@ func TestTransform(t *testing.T) {
 	}
 }
 
+// A normal likelihood is the squared error of the logistic function of places,
+// whatever the widths.
+func TestNormal(t *testing.T) {
+	b, err := Objective{}.Bind(t.Context(), request(`{"likelihood": "normal", "beta": 0}`))
+	require.NoError(t, err)
+	assert.Equal(t, "squared_error", b.(plugin.Measured).Metrics()[0].Name)
+	f := b.Loss()
+	args := make([]reference.Tensor, len(f.Params))
+	for i, p := range f.Params {
+		args[i], err = reference.New(p.Type)
+		require.NoError(t, err)
+		switch p.Name {
+		case "pixel_values": // 0.25 from the logistic function of 0, but for the first
+			for k := range args[i].F32 {
+				args[i].F32[k] = 0.25
+			}
+			args[i].F32[0] = 0.75
+		case "reconstruction":
+			for k := 64; k < 128; k++ {
+				args[i].F32[k] = 5 // widths of the first image
+			}
+		}
+	}
+	out, err := reference.Eval(f, args)
+	require.NoError(t, err)
+	assert.Equal(t, float32(2*64*0.25*0.25), out[f.Result("loss")].F32[0])
+	assert.Equal(t, out[f.Result("loss")].F32, out[f.Result("squared_error")].F32)
+}
+
 func TestRefuses(t *testing.T) {
 	wrong := request(``)
 	wrong.Outputs[1].Type = ir.T(ir.F32, 2, 1, 8, 8)
@@ -56,6 +86,7 @@ func TestRefuses(t *testing.T) {
 	for want, r := range map[string]plugin.BindRequest{
 		"they do not fit":                                    wrong,
 		"needs a model of role discrete_vae":                 other,
+		`field likelihood: `:                                 request(`{"likelihood": "poisson"}`),
 		"field final_temperature: must be 0.01 to 100, is 0": request(`{"final_temperature": 0}`),
 	} {
 		_, err := Objective{}.Bind(t.Context(), r)
