@@ -173,8 +173,11 @@ func (c *compiler) putOff(op *ir.Op) bool {
 func (c *compiler) repeats(op *ir.Op) (each, period int, ok bool) {
 	in, t, dims := c.types[op.Operands[0]], op.Results[0], op.Attrs.Ints("dimensions")
 	period = in.Elements()
-	if period == 0 {
+	switch period {
+	case 0:
 		return 0, 0, false
+	case 1:
+		return max(t.Elements(), 1), 1, true
 	}
 	// The operand's dimensions that are not 1 must be neighbours and whole.
 	each, next := 1, none
