@@ -67,8 +67,9 @@ const smallPrior = `{"text_vocab": 11, "codes": 7, "text_len": 3, "side": 3, "n_
 func TestCodesFollowThePrior(t *testing.T) {
 	const rows, n, vocab = 2, 9, 7
 	m, values := built(t, dalle_prior.Model, smallPrior, "token_prior", rows)
+	one, _ := built(t, dalle_prior.Model, smallPrior, "token_prior_step", rows)
 	d := device.Local(newCPU(t, "", 1))
-	p, err := generate.NewPrior(t.Context(), d, m, on(t, d, values))
+	p, err := generate.NewPrior(t.Context(), d, m, one, on(t, d, values))
 	require.NoError(t, err)
 	defer p.Close()
 	require.Equal(t, 3, p.TextLen())
@@ -100,7 +101,8 @@ func TestCodesAreIdentical(t *testing.T) {
 	sampling := generate.Sampling{Temperature: 1, TopK: 5}
 	draw := func(d device.Device, seed uint64, numbers []uint32, texts ...int32) []int32 {
 		m, values := built(t, dalle_prior.Model, smallPrior, "token_prior", len(numbers))
-		p, err := generate.NewPrior(t.Context(), d, m, on(t, d, values))
+		one, _ := built(t, dalle_prior.Model, smallPrior, "token_prior_step", len(numbers))
+		p, err := generate.NewPrior(t.Context(), d, m, one, on(t, d, values))
 		require.NoError(t, err)
 		defer p.Close()
 		codes, err := p.Codes(t.Context(), texts, sampling, seed, numbers)
@@ -184,19 +186,24 @@ func TestCodesRefuseModels(t *testing.T) {
 	d := device.Local(reference.Backend{})
 	none := func(string) plugin.Buffer { return nil }
 	prior, values := built(t, dalle_prior.Model, smallPrior, "token_prior", 1)
+	one, _ := built(t, dalle_prior.Model, smallPrior, "token_prior_step", 1)
 	decoder, _ := built(t, dvae.Model, `{"image_size": 4, "codes": 5, "width": 6}`, "code_decoder", 1)
-	_, err := generate.NewPrior(t.Context(), d, decoder, none)
+	_, err := generate.NewPrior(t.Context(), d, decoder, one, none)
 	assert.ErrorContains(t, err, "the model takes no text_ids i32[B,N]")
+	_, err = generate.NewPrior(t.Context(), d, prior, prior, none)
+	assert.ErrorContains(t, err, "the model takes no token_ids i32[B,N]")
 	_, err = generate.NewPainter(t.Context(), d, prior, none)
 	assert.ErrorContains(t, err, "the model gives no reconstruction")
-	p, err := generate.NewPrior(t.Context(), d, prior, none)
+	p, err := generate.NewPrior(t.Context(), d, prior, one, none)
 	require.NoError(t, err)
 	_, err = p.Codes(t.Context(), []int32{1, 2, 3}, generate.Sampling{}, 0, []uint32{0})
 	assert.ErrorContains(t, err, "there are no values for parameter")
-	p, err = generate.NewPrior(t.Context(), d, prior, on(t, d, values))
+	p, err = generate.NewPrior(t.Context(), d, prior, one, on(t, d, values))
 	require.NoError(t, err)
 	_, err = p.Codes(t.Context(), []int32{1, 2}, generate.Sampling{}, 0, []uint32{0})
 	assert.ErrorContains(t, err, "2 tokens and 1 numbers for 1 images of 3 tokens")
+	_, err = p.Codes(t.Context(), []int32{1, 2, 11}, generate.Sampling{}, 0, []uint32{0})
+	assert.ErrorContains(t, err, "token 2 is 11, outside the model's vocabulary 0 to 10")
 	_, err = p.Codes(t.Context(), []int32{1, 2, 3}, generate.Sampling{Temperature: -1}, 0, []uint32{0})
 	assert.ErrorContains(t, err, "temperature -1")
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,7 +30,10 @@ func TestModels(t *testing.T) {
 			for _, s := range scenarios {
 				roles = append(roles, s.Role)
 			}
-			assert.ElementsMatch(t, m.Info().Roles, roles, "every role is tried")
+			// One token tells little by itself: TestCodesFollowThePrior holds it to the
+			// whole sequence.
+			want := slices.DeleteFunc(slices.Clone(m.Info().Roles), func(role string) bool { return role == "token_prior_step" })
+			assert.ElementsMatch(t, want, roles, "every role is tried")
 		})
 	}
 }

@@ -90,7 +90,22 @@ func nextLogits(m *plugin.Module, types []ir.Type) (*ir.Func, error) {
 		return nil, errors.New("its attention for one token is not that for a sequence, or not causal and plain")
 	}
 	b := ir.NewBuilder("next_logits")
-	var values, keep []ir.Value // of forward; keys and values
+	values, keep := continued(b, forward, ops, types)
+	if b.Err() == nil {
+		b.Return(logits, b.Reshape(b.Linear(b.Reshape(values[h], 1, b.Dim(values[h], 2)), values[e]), b.Dim(values[e], 0)))
+	}
+	for i, v := range keep {
+		b.Return(fmt.Sprint(keptPrefix, i), v)
+	}
+	return b.Func()
+}
+
+// continued gives b the parameters of forward, a function for one token of each
+// sequence, then the keys and values of those before, of the types given, where
+// the token goes and which it sees, and the ops of forward, of which ops are the
+// attentions: they see what is kept as well. It returns the values of forward,
+// and the keys and values with those of the token.
+func continued(b *ir.Builder, forward *ir.Func, ops []*ir.Op, types []ir.Type) (values, keep []ir.Value) {
 	for _, p := range forward.Params {
 		values = append(values, b.Param(p.Name, p.Type))
 	}
@@ -100,13 +115,14 @@ func nextLogits(m *plugin.Module, types []ir.Type) (*ir.Func, error) {
 	position := b.Param(at, ir.T(ir.I32, 1))
 	var segments []ir.Value
 	if len(types) > 0 {
-		keys := b.Param(seen, ir.T(ir.I32, 1, types[0].Shape[1]))
-		segments = []ir.Value{b.Zeros(ir.T(ir.I32, 1, 1)), keys}
+		rows, length := types[0].Shape[0], types[0].Shape[1]
+		keys := b.Param(seen, ir.T(ir.I32, 1, length))
+		segments = []ir.Value{b.Zeros(ir.T(ir.I32, rows, 1)), b.BroadcastTo(b.Reshape(keys, length), rows, length)}
 	}
 	n := 0
 	for i := range forward.Ops {
 		op := &forward.Ops[i]
-		if op.Name != attentionOp {
+		if !slices.Contains(ops, op) {
 			values = append(values, b.CopyOp(op, values)...)
 			continue
 		}
@@ -120,13 +136,7 @@ func nextLogits(m *plugin.Module, types []ir.Type) (*ir.Func, error) {
 		}
 		values = append(values, b.Op(attentionOp, append(in, segments...), ir.BoolAttr("causal", false), ir.FloatAttr("scale", op.Attrs.Float("scale")))...)
 	}
-	if b.Err() == nil {
-		b.Return(logits, b.Reshape(b.Linear(b.Reshape(values[h], 1, b.Dim(values[h], 2)), values[e]), b.Dim(values[e], 0)))
-	}
-	for i, v := range keep {
-		b.Return(fmt.Sprint(keptPrefix, i), v)
-	}
-	return b.Func()
+	return values, keep
 }
 
 // room holds programs for keys and values with room for so many tokens, each nil

@@ -21,6 +21,7 @@ import (
 // image of codes.
 const (
 	priorRole   = "token_prior"
+	stepRole    = "token_prior_step"
 	painterRole = "code_decoder"
 )
 
@@ -114,7 +115,11 @@ func Draw(ctx context.Context, w Drawing) (_ *Drawn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := generate.NewPrior(ctx, d, prior, held)
+	one, err := processes.build(ctx, c, r, stepRole, rows)
+	if err != nil {
+		return nil, err
+	}
+	p, err := generate.NewPrior(ctx, d, prior, one, held)
 	if err != nil {
 		return nil, err
 	}
@@ -137,22 +142,31 @@ func Draw(ctx context.Context, w Drawing) (_ *Drawn, err error) {
 // load builds the model of a checkpoint in a role and puts its weights on a
 // device.
 func (c *crew) load(ctx context.Context, d device.Device, from *checkpoint.Checkpoint, r *recipe.Recipe, role string, rows int) (*plugin.Module, func(string) plugin.Buffer, error) {
-	model, err := c.add(ctx, plugins.KindModel, r.Model.Plugin)
+	m, err := c.build(ctx, from, r, role, rows)
 	if err != nil {
 		return nil, nil, err
 	}
+	buffers, err := upload(ctx, d, from, m)
+	return m, func(name string) plugin.Buffer { return buffers[name] }, err
+}
+
+// build builds the model of a checkpoint in a role.
+func (c *crew) build(ctx context.Context, from *checkpoint.Checkpoint, r *recipe.Recipe, role string, rows int) (*plugin.Module, error) {
+	model, err := c.add(ctx, plugins.KindModel, r.Model.Plugin)
+	if err != nil {
+		return nil, err
+	}
 	if info := model.Info(); !slices.Contains(info.Roles, role) {
-		return nil, nil, fmt.Errorf("%s: model %s plays %s; this needs one of role %s", from.Path, info.Name, strings.Join(info.Roles, ", "), role)
+		return nil, fmt.Errorf("%s: model %s plays %s; this needs one of role %s", from.Path, info.Name, strings.Join(info.Roles, ", "), role)
 	}
 	m, err := model.Model().Build(ctx, plugin.BuildRequest{Config: r.Model.Config, Role: role, Dims: map[string]int{"batch": rows}})
 	if err == nil {
 		err = m.Check()
 	}
 	if err != nil {
-		return nil, nil, r.PluginError("model", err)
+		return nil, r.PluginError("model", err)
 	}
-	buffers, err := upload(ctx, d, from, m)
-	return m, func(name string) plugin.Buffer { return buffers[name] }, err
+	return m, nil
 }
 
 // draw makes all images, rows at a time.

@@ -23,6 +23,7 @@ var roleDims = map[string][]string{
 	"discrete_vae":       {},
 	"code_decoder":       {},
 	"token_prior":        {},
+	"token_prior_step":   {},
 }
 
 // dims are the sizes that a recipe gives the dimensions of a role. Of a role

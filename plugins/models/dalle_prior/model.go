@@ -16,11 +16,16 @@ var Model plugin.Model = model{}
 
 type model struct{}
 
-const role = "token_prior"
+// The roles.
+const (
+	prior = "token_prior"
+	// one is the same model for one token of each sequence.
+	one = "token_prior_step"
+)
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "dalle_prior", Version: "0.1.0", Doc: "A text and the codes of its image as one sequence: DALL-E's transformer.", Roles: []string{role}}
+	return plugin.Info{Name: "dalle_prior", Version: "0.1.0", Doc: "A text and the codes of its image as one sequence: DALL-E's transformer.", Roles: []string{prior, one}}
 }
 
 // settings are a whole configuration.
@@ -59,11 +64,18 @@ func (m model) Build(ctx context.Context, r plugin.BuildRequest) (*plugin.Module
 	if err != nil {
 		return nil, err
 	}
+	if r.Role == one {
+		ids := ir.T(ir.I32, dims[0], 1)
+		return nn.Module(r.Role, whole, []ir.Param{{Name: "position_ids", Type: ids}, {Name: "token_ids", Type: ids}}, func(n *nn.Net) {
+			n.Epsilon = 1e-5
+			n.Return("image_logits", n.Linear(c.trunk(n, c.embedOne(n)), "image_head", c.normal(), c.codes))
+		})
+	}
 	inputs := []ir.Param{
 		{Name: "image_codes", Type: ir.T(ir.I32, dims[0], c.side*c.side)},
 		{Name: "text_ids", Type: ir.T(ir.I32, dims[0], c.text)},
 	}
-	return nn.Module(role, whole, inputs, func(n *nn.Net) {
+	return nn.Module(r.Role, whole, inputs, func(n *nn.Net) {
 		n.Epsilon = 1e-5
 		h := c.trunk(n, c.embed(n))
 		end := n.Dim(h, 1)
@@ -80,13 +92,36 @@ func (c *settings) normal() plugin.Init { return nn.Normal(c.scale) }
 func (c *settings) embed(n *nn.Net) ir.Value {
 	text := n.Embedding(n.Input("text_ids"), "text_embed", c.normal(), c.vocab, c.width)
 	text = n.AddLast(text, n.Weight("text_pos.weight", c.normal(), c.text, c.width))
+	image := n.Embedding(n.Input("image_codes"), "image_embed", c.normal(), c.codes, c.width)
+	image = n.AddLast(image, c.places(n))
+	x := n.Prepend(n.Weight("start", c.normal(), c.width), n.Concatenate(1, text, image))
+	return n.SliceDim(x, 1, 0, n.Dim(x, 1)-1)
+}
+
+// places are the positions of codes [side*side,E].
+func (c *settings) places(n *nn.Net) ir.Value {
 	shape := []int{c.side, c.side, c.width}
 	rows := n.BroadcastInDim(n.Weight("row_pos.weight", c.normal(), c.side, c.width), shape, []int{0, 2})
 	columns := n.BroadcastInDim(n.Weight("col_pos.weight", c.normal(), c.side, c.width), shape, []int{1, 2})
-	image := n.Embedding(n.Input("image_codes"), "image_embed", c.normal(), c.codes, c.width)
-	image = n.AddLast(image, n.Reshape(n.Add(rows, columns), c.side*c.side, c.width))
-	x := n.Prepend(n.Weight("start", c.normal(), c.width), n.Concatenate(1, text, image))
-	return n.SliceDim(x, 1, 0, n.Dim(x, 1)-1)
+	return n.Reshape(n.Add(rows, columns), c.side*c.side, c.width)
+}
+
+// embedOne returns what embed does for the token at a position [B,1,E].
+func (c *settings) embedOne(n *nn.Net) ir.Value {
+	ids, at := n.Input("token_ids"), n.Input("position_ids")
+	t := n.Type(ids)
+	from := func(x ir.Value, first int) ir.Value { return n.Sub(x, n.Full(t, float64(first))) }
+	// What is gathered for a token of another kind is not chosen below.
+	text := n.Embedding(from(ids, 1), "text_embed", c.normal(), c.vocab, c.width)
+	text = n.Add(text, n.Embedding(from(at, 1), "text_pos", c.normal(), c.text, c.width))
+	image := n.Embedding(from(ids, 1+c.vocab), "image_embed", c.normal(), c.codes, c.width)
+	image = n.Add(image, n.Gather(0, c.places(n), from(at, 1+c.text)))
+	shape := n.Type(text).Shape
+	upTo := func(last int) ir.Value {
+		return n.BroadcastInDim(n.Compare("le", at, n.Full(t, float64(last))), shape, []int{0, 1})
+	}
+	start := n.BroadcastTo(n.Weight("start", c.normal(), c.width), shape...)
+	return n.Select(upTo(0), start, n.Select(upTo(c.text), text, image))
 }
 
 // trunk is GPT-2's stack of blocks under Hugging Face's names, whose linear
