@@ -14,10 +14,11 @@ import (
 )
 
 // What is drawn: pictures of each of some captions whose meaning training has
-// not seen.
+// not seen, the best of some candidates.
 const (
 	captions        = 64
 	picturesOfEach  = 2
+	candidates      = 16
 	rowsOfDalle     = 20000 // as in dalle.yaml
 	unseenFromDalle = 4000
 )
@@ -49,6 +50,10 @@ func (x *lesson) dalle() error {
 			return err
 		}
 	}
+	ranker, err := x.pretrain("clip", nil)
+	if err != nil {
+		return err
+	}
 	r, err := x.pretrain("dalle", nil, "data.codes="+strconv.Quote(codes))
 	if err != nil {
 		return err
@@ -68,17 +73,31 @@ func (x *lesson) dalle() error {
 	for _, w := range list {
 		fmt.Fprintln(&text, w.text)
 	}
-	pictures := filepath.Join(x.work, "drawn")
-	if err := os.RemoveAll(pictures); err != nil {
+	draw := func(folder string, more ...string) (string, error) {
+		pictures := filepath.Join(x.work, folder)
+		if err := os.RemoveAll(pictures); err != nil {
+			return "", err
+		}
+		args := append([]string{"generate", "--out", r.dir, "--save", pictures, "--temperature", "0.8", "--json", "-"}, more...)
+		_, err := x.command("", strings.NewReader(text.String()), args...)
+		return pictures, err
+	}
+	first, err := draw("drawn", "--images", fmt.Sprint(picturesOfEach))
+	if err != nil {
 		return err
 	}
-	args := []string{"generate", "--out", r.dir, "--images", fmt.Sprint(picturesOfEach), "--save", pictures, "--temperature", "0.8", "--json", "-"}
-	if _, err := x.command("", strings.NewReader(text.String()), args...); err != nil {
+	pictures, err := draw("best", "--images", fmt.Sprint(candidates), "--best", fmt.Sprint(picturesOfEach), "--rerank", ranker.dir)
+	if err != nil {
 		return err
 	}
-	mean := figure{Name: "attributes of drawn pictures judged right", Higher: true, Percent: true, Goal: 0.7, Baselines: map[string]float64{"chance": 0.125}}
+	const unranked = "the first candidates"
+	mean := figure{Name: "attributes of drawn pictures judged right", Higher: true, Percent: true, Goal: 0.7, Baselines: map[string]float64{"chance": 0.125, unranked: 0}}
 	var parts []figure
 	for _, a := range attributes {
+		before, err := x.judge(judges[a.name], a.name, a.classes, list, first)
+		if err != nil {
+			return err
+		}
 		got, err := x.judge(judges[a.name], a.name, a.classes, list, pictures)
 		if err != nil {
 			return err
@@ -87,10 +106,12 @@ func (x *lesson) dalle() error {
 		if err != nil {
 			return err
 		}
-		parts = append(parts, figure{Name: a.name + " of drawn pictures judged right", Value: got, Higher: true, Percent: true, Baselines: map[string]float64{"chance": 0.125}})
+		parts = append(parts, figure{Name: a.name + " of drawn pictures judged right", Value: got, Higher: true, Percent: true, Baselines: map[string]float64{"chance": 0.125, unranked: before}})
 		mean.Value += got / float64(len(attributes))
+		mean.Baselines[unranked] += before / float64(len(attributes))
 		x.row.Notes = append(x.row.Notes, fmt.Sprintf("the judge of %s is right about %.1f %% of real pictures that it has not seen", a.name, 100*real))
 	}
+	x.row.Notes = append(x.row.Notes, fmt.Sprintf("drawn are the %d of %d candidates whose embeddings by the row clip are nearest to the caption's, as DALL-E ranks them", picturesOfEach, candidates))
 	x.row.Figures = append(append(x.row.Figures, mean), parts...)
 	if err := x.curve(r, "image_loss", "nats a code"); err != nil {
 		return err

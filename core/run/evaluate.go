@@ -49,7 +49,9 @@ type Evaluation struct {
 	ZeroShot string
 	// Keep names outputs of the model and fields of the batch to return, those
 	// of Among where it is given.
-	Keep      []string
+	Keep []string
+	// Unscored leaves the loss and the metrics of the objective out.
+	Unscored  bool
 	DataPlane plugins.DataPlane
 	Start     Start
 	Events    func(Event)
@@ -58,7 +60,7 @@ type Evaluation struct {
 // Evaluated is what a model does on rows that it does not learn from.
 type Evaluated struct {
 	Rows    int64
-	Loss    float64 // NaN of a probe
+	Loss    float64 // NaN of a probe, and of what is not scored
 	Metrics []Metric
 	Kept    []safetensors.Tensor // in the order of Keep: a row each, the first part where a row has several
 	Texts   []string             // captions of what is kept, if the data has any
@@ -126,9 +128,11 @@ func Evaluate(ctx context.Context, e Evaluation) (_ *Evaluated, err error) {
 	if e.ZeroShot != "" {
 		return s.zeroShot(ctx, &e)
 	}
-	out, err := s.score(ctx, &e)
-	if err != nil {
-		return nil, err
+	out := &Evaluated{Rows: s.data.Validation.Len(), Loss: math.NaN()}
+	if !e.Unscored {
+		if out, err = s.score(ctx, &e); err != nil {
+			return nil, err
+		}
 	}
 	if len(e.Keep) == 0 && e.Among == 0 {
 		return out, nil

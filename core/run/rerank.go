@@ -1,0 +1,64 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/seedbed/seedbed/core/plugins"
+	"github.com/seedbed/seedbed/core/recipe"
+)
+
+// Likeness is what Similarities is asked to do.
+type Likeness struct {
+	Checkpoint string // of a model of role dual_encoder: its folder, or that of its run
+	Folder     string // pairs of pictures and captions: KEY.png and KEY.txt
+	Backend    string // a name or path; empty is the recipe's
+	DataPlane  plugins.DataPlane
+	Start      Start
+}
+
+// Similarities returns the cosine of the embeddings of each picture of a folder
+// and of its caption, in ascending order of their keys: what pictures that were
+// drawn are ranked by (Ramesh et al., arXiv 2102.12092, section 2.6).
+func Similarities(ctx context.Context, l Likeness) ([]float32, error) {
+	c, r, err := openTrained(l.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	sets := []string{
+		"data={kind: samples, label: none, captions: true, validation_fraction: 0, vocab_size: " + strconv.Itoa(r.Data.VocabSize) + "}",
+		"data.paths=[" + strconv.Quote(l.Folder) + "]", "train.eval_every=0",
+	}
+	if l.Backend != "" {
+		sets = append(sets, "backend.plugin="+strconv.Quote(l.Backend))
+	}
+	if r, err = recipe.Parse(c.Path, []byte(c.Manifest.Recipe), sets); err != nil {
+		return nil, err
+	}
+	e, err := Evaluate(ctx, Evaluation{
+		Recipe: r, Checkpoint: c, Train: true, Unscored: true, Keep: []string{"image_embeds", "text_embeds"}, DataPlane: l.DataPlane, Start: l.Start,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rank pictures by %s: %w", c.Path, err)
+	}
+	var embeddings [2][]float32
+	for i, k := range e.Kept {
+		var data bytes.Buffer
+		if err := k.Data(&data); err != nil {
+			return nil, err
+		}
+		embeddings[i] = floats(data.Bytes())
+	}
+	images, texts, width := embeddings[0], embeddings[1], e.Kept[0].Type.Shape[1]
+	cosines := make([]float32, len(images)/width)
+	for row := range cosines {
+		sum := float32(0)
+		for i := range width {
+			sum += float32(images[row*width+i] * texts[row*width+i])
+		}
+		cosines[row] = sum
+	}
+	return cosines, nil
+}
