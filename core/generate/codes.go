@@ -239,11 +239,7 @@ func (p *Prior) step(ctx context.Context, tokens []int32, position int, keep []p
 		case at:
 			args[i].Data = int32Bytes([]int32{int32(position)})
 		case seen:
-			later := make([]int32, p.text+p.codes)
-			for k := range later {
-				later[k] = int32(min(max(k-position, 0), 1))
-			}
-			args[i].Data = int32Bytes(later)
+			args[i].Data = seenUpTo(position, p.text+p.codes)
 		case fmt.Sprint(keptPrefix, kept):
 			args[i] = plugin.Argument{Buffer: keep[kept], Donate: true}
 			kept++

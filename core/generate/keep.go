@@ -117,7 +117,7 @@ func continued(b *ir.Builder, forward *ir.Func, ops []*ir.Op, types []ir.Type) (
 	if len(types) > 0 {
 		rows, length := types[0].Shape[0], types[0].Shape[1]
 		keys := b.Param(seen, ir.T(ir.I32, 1, length))
-		segments = []ir.Value{b.Zeros(ir.T(ir.I32, rows, 1)), b.BroadcastTo(b.Reshape(keys, length), rows, length)}
+		segments = []ir.Value{b.Zeros(ir.T(ir.I32, rows, 1)), b.BroadcastTo(keys, rows, length)}
 	}
 	n := 0
 	for i := range forward.Ops {
@@ -137,6 +137,15 @@ func continued(b *ir.Builder, forward *ir.Func, ops []*ir.Op, types []ir.Type) (
 		values = append(values, b.Op(attentionOp, append(in, segments...), ir.BoolAttr("causal", false), ir.FloatAttr("scale", op.Attrs.Float("scale")))...)
 	}
 	return values, keep
+}
+
+// seenUpTo is what seen holds for the token at a place, of so many.
+func seenUpTo(place, length int) []byte {
+	later := make([]int32, length)
+	for i := range later {
+		later[i] = int32(min(max(i-place, 0), 1))
+	}
+	return int32Bytes(later)
 }
 
 // room holds programs for keys and values with room for so many tokens, each nil
@@ -259,9 +268,7 @@ func (g *Generator) next(ctx context.Context, tokens []int32) ([]float32, error)
 		case segmentIDs:
 			args[i].Data = word(0)
 		case seen:
-			for key := range k.length {
-				args[i].Data = append(args[i].Data, word(min(max(key-n, 0), 1))...)
-			}
+			args[i].Data = seenUpTo(n, k.length)
 		default:
 			if taken < len(k.buffers) && x.Name == fmt.Sprint(keptPrefix, taken) {
 				args[i] = plugin.Argument{Buffer: k.buffers[taken], Donate: true}

@@ -111,24 +111,20 @@ func Draw(ctx context.Context, w Drawing) (_ *Drawn, err error) {
 	}
 	d := backend.Device()
 	rows := min(maxDrawn, len(w.Captions)*w.Images)
-	prior, held, err := processes.load(ctx, d, c, r, priorRole, rows)
+	priors, held, err := processes.load(ctx, d, c, r, rows, priorRole, stepRole)
 	if err != nil {
 		return nil, err
 	}
-	one, err := processes.build(ctx, c, r, stepRole, rows)
-	if err != nil {
-		return nil, err
-	}
-	p, err := generate.NewPrior(ctx, d, prior, one, held)
+	p, err := generate.NewPrior(ctx, d, priors[0], priors[1], held)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Close()
-	decoder, held, err := processes.load(ctx, d, painter, of, painterRole, rows)
+	decoders, held, err := processes.load(ctx, d, painter, of, rows, painterRole)
 	if err != nil {
 		return nil, err
 	}
-	q, err := generate.NewPainter(ctx, d, decoder, held)
+	q, err := generate.NewPainter(ctx, d, decoders[0], held)
 	if err != nil {
 		return nil, err
 	}
@@ -139,34 +135,29 @@ func Draw(ctx context.Context, w Drawing) (_ *Drawn, err error) {
 	return &Drawn{c.Manifest.Step, c.Manifest.WeightsSHA256}, w.draw(ctx, p, q, caption, rows)
 }
 
-// load builds the model of a checkpoint in a role and puts its weights on a
-// device.
-func (c *crew) load(ctx context.Context, d device.Device, from *checkpoint.Checkpoint, r *recipe.Recipe, role string, rows int) (*plugin.Module, func(string) plugin.Buffer, error) {
-	m, err := c.build(ctx, from, r, role, rows)
+// load builds the model of a checkpoint in roles and puts the weights of the
+// first, which has all that the others have, on a device.
+func (c *crew) load(ctx context.Context, d device.Device, from *checkpoint.Checkpoint, r *recipe.Recipe, rows int, roles ...string) ([]*plugin.Module, func(string) plugin.Buffer, error) {
+	model, err := c.add(ctx, plugins.KindModel, r.Model.Plugin)
 	if err != nil {
 		return nil, nil, err
 	}
-	buffers, err := upload(ctx, d, from, m)
-	return m, func(name string) plugin.Buffer { return buffers[name] }, err
-}
-
-// build builds the model of a checkpoint in a role.
-func (c *crew) build(ctx context.Context, from *checkpoint.Checkpoint, r *recipe.Recipe, role string, rows int) (*plugin.Module, error) {
-	model, err := c.add(ctx, plugins.KindModel, r.Model.Plugin)
-	if err != nil {
-		return nil, err
+	var modules []*plugin.Module
+	for _, role := range roles {
+		if info := model.Info(); !slices.Contains(info.Roles, role) {
+			return nil, nil, fmt.Errorf("%s: model %s plays %s; this needs one of role %s", from.Path, info.Name, strings.Join(info.Roles, ", "), role)
+		}
+		m, err := model.Model().Build(ctx, plugin.BuildRequest{Config: r.Model.Config, Role: role, Dims: map[string]int{"batch": rows}})
+		if err == nil {
+			err = m.Check()
+		}
+		if err != nil {
+			return nil, nil, r.PluginError("model", err)
+		}
+		modules = append(modules, m)
 	}
-	if info := model.Info(); !slices.Contains(info.Roles, role) {
-		return nil, fmt.Errorf("%s: model %s plays %s; this needs one of role %s", from.Path, info.Name, strings.Join(info.Roles, ", "), role)
-	}
-	m, err := model.Model().Build(ctx, plugin.BuildRequest{Config: r.Model.Config, Role: role, Dims: map[string]int{"batch": rows}})
-	if err == nil {
-		err = m.Check()
-	}
-	if err != nil {
-		return nil, r.PluginError("model", err)
-	}
-	return m, nil
+	buffers, err := upload(ctx, d, from, modules[0])
+	return modules, func(name string) plugin.Buffer { return buffers[name] }, err
 }
 
 // draw makes all images, rows at a time.
