@@ -388,6 +388,7 @@ func everyOp(t *testing.T) []program {
 	// Sums of several blocks.
 	for _, c := range []struct{ shape, dims []int }{
 		{ints(2, 9001), ints(1)}, {ints(9001, 3), ints(0)}, {ints(4097, 130), ints(0)}, {ints(2, 4100, 5), ints(1)},
+		{ints(2, 2, 17), ints(0, 1)}, {ints(3, 5, 2, 7, 2, 48), ints(2, 4)}, {ints(4, 3, 8, 1100), ints(0, 2)}, {ints(2, 16, 2, 16), ints(0, 2)}, {ints(0, 2, 16), ints(1)}, {ints(3, 1, 16), ints(1)},
 		{ints(70, 3, 70), ints(0, 2)}, {ints(5, 7, 3), ints(0, 2)}, {ints(1, 5, 1), ints(0, 2)}, {ints(0, 3), ints(0)},
 	} {
 		x := ir.T(ir.F32, c.shape...)

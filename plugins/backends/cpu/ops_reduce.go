@@ -79,6 +79,10 @@ func reduce(c *compiler, op *ir.Op) error {
 	t, kind := c.types[op.Operands[0]], op.Attrs.Str("kind")
 	p := planReduction(t, op.Attrs.Ints("dimensions"))
 	if t.DType == ir.F32 && kind == "sum" {
+		if few, ok := planFewRows(t, op.Attrs.Ints("dimensions")); ok {
+			c.sumFewRows(op, few)
+			return nil
+		}
 		c.sum(op, p, terms{a: c.operands(op, p)[0], b: none, mean: none, rstd: none})
 		return nil
 	}
@@ -255,6 +259,73 @@ func (c *compiler) sum(op *ir.Op, p reduction, t terms) {
 			}
 			s := r.f32(scratch)[worker*vec.ColumnScratch:][:vec.ColumnScratch]
 			vec.SumColumns(z[a*p.after:(a+1)*p.after], rows, s)
+		})
+	})
+}
+
+// fewRows are the sums, element by element, of 2, 4, 8, 16 or 32 rows each, wherever these lie. Each row has lanes of its own, so that rule 7's
+// folds of lanes are sums of rows: the second half to the first until one is left.
+type fewRows struct {
+	cols int   // of a row
+	at   []int // the rows of a sum, from its first
+	// The sums have this shape, and their first rows these strides.
+	shape, strides []int
+}
+
+func planFewRows(t ir.Type, dims []int) (p fewRows, ok bool) {
+	p = fewRows{cols: 1, at: []int{0}}
+	strides, last := t.Strides(), len(t.Shape)
+	for ; last > 0 && !slices.Contains(dims, last-1); last-- {
+		p.cols *= t.Shape[last-1]
+	}
+	for d, n := range t.Shape[:last] {
+		if !slices.Contains(dims, d) {
+			p.shape, p.strides = append(p.shape, n), append(p.strides, strides[d])
+			continue
+		}
+		if n*len(p.at) > numerics.SumLanes {
+			return p, false
+		}
+		var at []int
+		for _, o := range p.at {
+			for i := range n {
+				at = append(at, o+i*strides[d])
+			}
+		}
+		p.at = at
+	}
+	k := len(p.at)
+	return p, k > 1 && k&(k-1) == 0 && p.cols >= 16
+}
+
+func (c *compiler) sumFewRows(op *ir.Op, p fewRows) {
+	in, half := c.in(op, 0), len(p.at)/2
+	part := min(p.cols, 1024)
+	scratch := c.temp(4 * half * part * c.b.pool.Workers())
+	out := c.out(op)
+	sums := product(p.shape)
+	size := max(1, grain/(p.cols*len(p.at)))
+	c.emit(func(r *run) error {
+		x, z := r.f32(in), r.f32(out)
+		return r.b.pool.For((sums+size-1)/size, func(worker, i int) {
+			held := r.f32(scratch)[worker*half*part:][:half*part]
+			for s := i * size; s < min(sums, (i+1)*size); s++ {
+				first, rest := 0, s
+				for d := len(p.shape) - 1; d >= 0; d-- {
+					first += rest % p.shape[d] * p.strides[d]
+					rest /= p.shape[d]
+				}
+				for c := 0; c < p.cols; c += part {
+					n := min(part, p.cols-c)
+					for k, at := range p.at[:half] {
+						vec.Add(held[k*n:(k+1)*n], x[first+at+c:][:n], x[first+p.at[half+k]+c:][:n])
+					}
+					for k := half * n / 2; k >= n; k /= 2 {
+						vec.AddInto(held[:k], held[k:2*k])
+					}
+					vec.AddScalar(z[s*p.cols+c:][:n], held[:n], 0) // lanes begin at +0: a sum is never -0
+				}
+			}
 		})
 	})
 }
