@@ -220,10 +220,10 @@ func TestTilesAndBlocks(t *testing.T) {
 		for workers := 1; workers <= 3; workers++ {
 			e := engine(t, path, workers)
 			for _, l := range append(e.lanes, e.shared) {
-				l.limits = limits{a: 20000, b: 30000, partials: 130}
+				l.limits = limits{a: 20000, b: 30000, part: 100000, partials: 130}
 			}
 			r := rand.New(rand.NewPCG(5, uint64(workers)))
-			for _, s := range [][3]int{{120, 160, 70}, {97, 70, 600}, {150, 40, 513}, {19, 65, 8200}, {2, 2100, 520}, {3, 260, 8200}, {1, 200, 16400}} {
+			for _, s := range [][3]int{{120, 160, 70}, {97, 70, 600}, {150, 40, 513}, {19, 65, 8200}, {120, 60, 1300}, {30, 50, 17000}, {2, 2100, 520}, {3, 260, 8200}, {1, 200, 16400}} {
 				for _, l := range []layout{{}, {aT: true}, {bT: true, cGap: 5}, {packed: true}, {packed: true, serial: true, offset: 1}, {serial: true, aT: true}, {batchOf: 2, aT: true, offset: 3}} {
 					verify(t, e, r, s[0], s[1], s[2], l, 60)
 				}

@@ -9,13 +9,14 @@ import (
 // limits bound a lane's buffers, in elements.
 type limits struct {
 	a, b     int // packed operands
+	part     int // both together, where C is small
 	partials int // one level of unfinished sums, where K is more than a super-chunk
 }
 
 var (
-	sharedLimits = limits{a: 4 << 20, b: 4 << 20, partials: 4 << 20}
+	sharedLimits = limits{a: 4 << 20, b: 4 << 20, part: 256 << 10, partials: 4 << 20}
 	// A worker's own operands should stay in its second-level cache.
-	serialLimits = limits{a: 128 << 10, b: 128 << 10, partials: 64 << 10}
+	serialLimits = limits{a: 128 << 10, b: 128 << 10, part: 64 << 10, partials: 64 << 10}
 )
 
 const (
@@ -26,7 +27,8 @@ const (
 func (e *Engine) tileRows() int { return roundUp(maxTileRows, e.mr) }
 
 // lane is a way to go through a product: its loops and its buffers. A product is cut into blocks of C whose operands fit in the
-// buffers; for each super-chunk of K, B and A are packed, and then every tile of the block is computed.
+// buffers; for each super-chunk of K, or less of it where C is small and its operands are long, B and A are packed, and then every tile of
+// the block is computed.
 type lane struct {
 	e      *Engine
 	each   func(n int, body func(worker, i int)) error
@@ -49,9 +51,10 @@ type lane struct {
 	aPanels panels // the operands of the block as micro-kernels read them
 	bPanels panels
 
-	// The block: rows [m0, m1) and columns [n0, n1) of C, and its super-chunk k0..k1, the slab'th.
+	// The block: rows [m0, m1) and columns [n0, n1) of C, and k0..k1 of K, at most kBlock of them, of super-chunk number slab.
 	m0, m1, n0, n1, k0, k1, slab int
-	last                         bool // slab
+	kBlock                       int
+	ends, last                   bool // k1 is the end of the super-chunk; of K
 	packsB                       bool
 	bPacking                     packing
 	aCopying                     copying
@@ -94,7 +97,11 @@ func (l *lane) run(p *Problem, item int) error {
 	// Kernels read A where it lies, unless its k are not adjacent or its panels reach too far.
 	l.copiesA = p.K > 1 && p.A.ColStride != 1 || p.K > 0 && p.N >= minColsToCopyA && crowded(p.A.RowStride, min(p.M, 2*l.e.mr))
 
-	depth := max(1, min(p.K, numerics.SuperChunkK))
+	l.kBlock = numerics.SuperChunkK
+	if p.PackedB == nil && p.M*p.N <= smallC && p.K*(p.M+p.N) > l.limits.part {
+		l.kBlock = min(l.kBlock, max(1, l.limits.part/(p.M+p.N)/numerics.ChunkK)*numerics.ChunkK)
+	}
+	depth := max(1, min(p.K, l.kBlock))
 	nBlock := max(l.limits.b/depth/l.e.nr, 1) * l.e.nr
 	if p.PackedB != nil {
 		nBlock = p.N
@@ -107,7 +114,7 @@ func (l *lane) run(p *Problem, item int) error {
 		nBlock = min(nBlock, max(l.limits.partials/8/l.e.nr, 1)*l.e.nr)
 		mBlock = min(mBlock, max(l.limits.partials/min(nBlock, p.N)/l.e.mr, 1)*l.e.mr)
 	}
-	l.keepsA = mBlock >= p.M && p.K <= numerics.SuperChunkK
+	l.keepsA = mBlock >= p.M && p.K <= l.kBlock
 	for l.n0 = 0; l.n0 < p.N; l.n0 = l.n1 {
 		l.n1 = min(l.n0+nBlock, p.N)
 		for l.m0 = 0; l.m0 < p.M; l.m0 = l.m1 {
@@ -123,11 +130,12 @@ func (l *lane) run(p *Problem, item int) error {
 // block takes a block of C through K.
 func (l *lane) block() error {
 	k := l.p.K
-	for l.slab = 0; ; l.slab++ {
-		l.k0 = l.slab * numerics.SuperChunkK
-		l.k1 = min(l.k0+numerics.SuperChunkK, k)
-		l.last = l.k1 == k
-		l.packsB = l.p.PackedB == nil && (l.m0 == 0 || k > numerics.SuperChunkK) // else the block above has packed it
+	for l.k0 = 0; ; l.k0 = l.k1 {
+		l.slab = l.k0 / numerics.SuperChunkK
+		end := min((l.slab+1)*numerics.SuperChunkK, k)
+		l.k1 = min(l.k0+l.kBlock, end)
+		l.ends, l.last = l.k1 == end, l.k1 == k
+		l.packsB = l.p.PackedB == nil && (l.m0 == 0 || k > l.kBlock) // else the block above has packed it
 		if err := l.operands(); err != nil {
 			return err
 		}
@@ -184,6 +192,9 @@ func (l *lane) operands() error {
 }
 
 const (
+	// Where C has at most so many elements, going over it for each part of K costs less than packed operands that have left the cache.
+	smallC = 128 << 10
+
 	// What this many columns gain by A's rows not crowding is more than copying them takes.
 	minColsToCopyA = 128
 
@@ -240,9 +251,10 @@ func (l *lane) tile(worker, i int) {
 	full, rest := rows/e.mr, rows%e.mr
 	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
 	depth := l.k1 - l.k0
+	accumulate := p.Accumulate || l.k0%numerics.SuperChunkK != 0
 	for k := 0; k < depth; k += numerics.ChunkK {
 		end := min(k+numerics.ChunkK, depth)
-		t.first = k == 0 && !p.Accumulate
+		t.first = k == 0 && !accumulate
 		for j := col0; j < col1; j += e.nr {
 			b := l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel:]
 			cols := min(e.nr, col1-j)
@@ -256,7 +268,7 @@ func (l *lane) tile(worker, i int) {
 				}
 			}
 			in := span{sums, e.nr}
-			if k == 0 && p.Accumulate {
+			if k == 0 && accumulate {
 				if in = (span{c[j-col0:], p.CRow}); cols < e.nr {
 					copyRows(w.edge, e.nr, in.data, in.row, rows, cols)
 					in = span{w.edge, e.nr}
@@ -285,7 +297,7 @@ func (l *lane) tile(worker, i int) {
 			}
 		}
 	}
-	if p.K > numerics.SuperChunkK {
+	if p.K > numerics.SuperChunkK && l.ends {
 		width := l.n1 - l.n0
 		settle(c, p.CRow, rows, col1-col0, l.partials, (row0-l.m0)*width+col0-l.n0, width, l.slab, l.last)
 	}
