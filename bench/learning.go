@@ -113,8 +113,13 @@ func (l *lessons) run(ctx context.Context, chosen []system, asJSON bool) error {
 		}
 		l.work = filepath.Join(cache, "seedbed", "learning")
 	}
-	if err := os.MkdirAll(l.work, 0o777); err != nil {
-		return err
+	for _, dir := range []string{l.work, l.results} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
 	}
 	h, err := openHost(ctx, l.executable)
 	if err != nil {
