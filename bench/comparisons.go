@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// readComparisons reads a file of comparisons, of which there is none yet if it does not exist.
-func readComparisons(path string) (list []*comparison, err error) {
+// readList reads a file of measurements, of which there is none yet if it does not exist.
+func readList[T any](path string) (list []T, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -24,29 +24,41 @@ func readComparisons(path string) (list []*comparison, err error) {
 	if err := json.Unmarshal(text, &list); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return list, nil
+}
+
+// merge puts x into a list, in the place of what is the same by the order, in which the list is then, and writes it to the file.
+func merge[T any](path string, list []T, x T, order func(a, b T) int) ([]T, error) {
+	list = append(slices.DeleteFunc(list, func(o T) bool { return order(o, x) == 0 }), x)
+	slices.SortFunc(list, order)
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return list, os.WriteFile(path, append(text, '\n'), 0o666)
+}
+
+// readComparisons reads and checks a file of comparisons.
+func readComparisons(path string) ([]*comparison, error) {
+	list, err := readList[*comparison](path)
 	for _, c := range list {
 		if c == nil || c.Model == "" || c.Peer == "" || len(c.Ratios) == 0 || !(slices.Min(c.Ratios) > 0) {
 			return nil, fmt.Errorf("%s: a comparison without model, peer or ratios", path)
 		}
 	}
-	return list, nil
+	return list, err
 }
 
-// mergeComparisons puts c into the file, in the place of that of the same model and peer, and draws the plot beside it.
+// mergeComparisons puts c into the file and draws the plot beside it.
 func mergeComparisons(path string, c *comparison) error {
 	list, err := readComparisons(path)
 	if err != nil {
 		return err
 	}
-	list = append(slices.DeleteFunc(list, func(o *comparison) bool { return o.Model == c.Model && o.Peer == c.Peer }), c)
-	slices.SortFunc(list, func(a, b *comparison) int {
+	list, err = merge(path, list, c, func(a, b *comparison) int {
 		return cmp.Or(strings.Compare(a.Model, b.Model), strings.Compare(a.Peer, b.Peer))
 	})
-	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o666); err != nil {
 		return err
 	}
 	return os.WriteFile(strings.TrimSuffix(path, filepath.Ext(path))+".svg", []byte(ratiosPlot(list)), 0o666)

@@ -196,24 +196,13 @@ func (p *paper) paperRows(ctx context.Context, h *host) (int, error) {
 
 // mergePapers writes a step among those of a file.
 func mergePapers(path string, s *paperStep) error {
-	var all []*paperStep
-	text, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		err = json.Unmarshal(text, &all)
-	case errors.Is(err, os.ErrNotExist):
-		err = nil
-	}
+	list, err := readList[*paperStep](path)
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(all, func(x *paperStep) bool { return x.Recipe == s.Recipe }); i >= 0 {
-		all[i] = s
-	} else {
-		all = append(all, s)
+	if slices.Contains(list, nil) {
+		return fmt.Errorf("%s: an entry that is null", path)
 	}
-	if text, err = json.MarshalIndent(all, "", "  "); err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(text, '\n'), 0o666)
+	_, err = merge(path, list, s, func(a, b *paperStep) int { return strings.Compare(a.Recipe, b.Recipe) })
+	return err
 }

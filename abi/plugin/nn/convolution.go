@@ -84,9 +84,13 @@ func (n *Net) ProjectionHead(features ir.Value, hidden, out int) ir.Value {
 	return n.Normalize(y)
 }
 
-// FanOut is He et al.'s normal distribution (arXiv 1502.01852) for a
-// convolution into out channels.
-func FanOut(out, kernel int) plugin.Init { return Normal(math.Sqrt(2 / float64(out*kernel*kernel))) }
+// He is the normal distribution of He et al. (arXiv 1502.01852) that keeps the
+// size of activations if n is the number of inputs of an output, and that of
+// gradients if it is the number of outputs of an input.
+func He(n int) plugin.Init { return Normal(math.Sqrt(2 / float64(n))) }
+
+// FanOut is He's distribution for a convolution into out channels, by outputs.
+func FanOut(out, kernel int) plugin.Init { return He(out * kernel * kernel) }
 
 // FanIn is PyTorch's default for linear maps and convolutions: uniform within
 // 1/sqrt(the number of inputs of an output).

@@ -93,14 +93,12 @@ func (c *settings) codebook(n *nn.Net) ir.Value {
 	return n.Weight("codebook.weight", nn.Normal(1), c.codes, c.width)
 }
 
-// conv is a convolution and relu; first values keep the size of activations
-// (He et al., arXiv 1502.01852), biases are PyTorch's.
+// conv is a convolution and relu; first values keep the size of activations,
+// biases are PyTorch's.
 func conv(n *nn.Net, x ir.Value, name string, out, kernel int) ir.Value {
 	in := n.Dim(x, 3) * kernel * kernel
-	return n.Unary("relu", n.ConvBias(x, name, kaiming(in), nn.FanIn(in), out, kernel))
+	return n.Unary("relu", n.ConvBias(x, name, nn.He(in), nn.FanIn(in), out, kernel))
 }
-
-func kaiming(in int) plugin.Init { return nn.Normal(math.Sqrt(2 / float64(in))) }
 
 // certainty is how many times as large the first logits are as activations: an
 // encoder that is unsure at first is drowned by the noise, uses few codes and
