@@ -24,7 +24,7 @@ type patches struct {
 	ci         int // of them in a group
 	taps, rows int
 	whole      bool // lhs is the rows already
-	// lines says that taps of the last dimension lie side by side in memory, and no dimension has empty positions.
+	// lines says that lhs are pictures of which taps of the last dimension lie side by side in memory, without empty positions.
 	lines bool
 }
 
@@ -36,7 +36,7 @@ func planPatches(w ir.Window, lhs ir.Type, taps, out []int, groups int) patches 
 		channels: lhs.Shape[n+1], ci: lhs.Shape[n+1] / groups, taps: product(taps), rows: lhs.Shape[0] * product(out),
 	}
 	p.whole = p.taps == 1 && p.outputs == product(p.in)
-	p.lines = n > 0 && w.Dilation[n-1] == 1 && p.ci == p.channels && product(w.BaseDilation) == 1
+	p.lines = n == 2 && w.Dilation[1] == 1 && p.ci == p.channels && product(w.BaseDilation) == 1
 	for d := range taps {
 		p.whole = p.whole && w.Stride[d] == 1 && w.Low[d] == 0 && w.BaseDilation[d] == 1
 	}
@@ -47,10 +47,6 @@ func planPatches(w ir.Window, lhs ir.Type, taps, out []int, groups int) patches 
 func (p *patches) fill(dst, x []float32, row, first int, o, k []int) {
 	base := row/p.outputs*p.image + first
 	unflatten(o, p.out, row%p.outputs)
-	if p.lines {
-		p.fillLines(dst, x, base, o, k)
-		return
-	}
 	for range p.taps {
 		at, inside := base, true
 		for d := range k {
@@ -71,28 +67,37 @@ func (p *patches) fill(dst, x []float32, row, first int, o, k []int) {
 	}
 }
 
-// fillLines is fill where the taps of the last dimension lie side by side.
-func (p *patches) fillLines(dst, x []float32, base int, o, k []int) {
-	last := len(k) - 1
-	begin, taps := o[last]*p.w.Stride[last]-p.w.Low[last], p.w.Size[last]
-	a := min(max(-begin, 0), taps) * p.ci // of a line elements [a, b) are in the image
-	b := max(min(taps, p.in[last]-begin)*p.ci, a)
-	line := taps * p.ci
-	for ; len(dst) > 0; dst = dst[line:] {
-		at, inside := base+begin*p.ci, a < b
-		for d := range last {
-			i := o[d]*p.w.Stride[d] + k[d]*p.w.Dilation[d] - p.w.Low[d]
-			inside = inside && i >= 0 && i < p.in[d]
-			at += i * p.inStrides[d]
+// fillRows is fill for as many rows as dst holds, where taps lie in lines.
+func (p *patches) fillRows(dst, x []float32, row int) {
+	height, width := p.in[0], p.in[1]*p.ci // of a picture, in lines and elements
+	line, lines := p.w.Size[1]*p.ci, p.w.Size[0]
+	step, down := p.w.Stride[1]*p.ci, p.w.Dilation[0]
+	picture, oy, ox := row/p.outputs, row%p.outputs/p.out[1], row%p.out[1]
+	for len(dst) > 0 {
+		of := x[picture*p.image:]
+		top, left := oy*p.w.Stride[0]-p.w.Low[0], ox*step-p.w.Low[1]*p.ci
+		a := min(max(-left, 0), line) // of a line elements [a, b) are in the picture
+		b := max(min(line, width-left), a)
+		for i, y := 0, top; i < lines; i, y = i+1, y+down {
+			d := dst[:line]
+			dst = dst[line:]
+			switch {
+			case uint(y) >= uint(height) || a == b:
+				clear(d)
+			case b-a == line:
+				copy(d, of[y*width+left:])
+			default:
+				clear(d[:a])
+				copy(d[a:b], of[y*width+left+a:])
+				clear(d[b:])
+			}
 		}
-		if inside {
-			clear(dst[:a])
-			copy(dst[a:b], x[at+a:])
-			clear(dst[b:line])
-		} else {
-			clear(dst[:line])
+		if ox++; ox == p.out[1] {
+			ox = 0
+			if oy++; oy == p.out[0] {
+				oy, picture = 0, picture+1
+			}
 		}
-		next(k[:last], p.w.Size[:last])
 	}
 }
 
@@ -100,6 +105,10 @@ func (p *patches) fillLines(dst, x []float32, base int, o, k []int) {
 func (p *patches) gather(r *run, dst, x []float32, lo, hi, first int) error {
 	width := p.taps * p.ci
 	return r.split(hi-lo, max(1, grain/max(1, width)), func(a, b int) {
+		if p.lines {
+			p.fillRows(dst[a*width:b*width], x, lo+a)
+			return
+		}
 		o, k := make([]int, len(p.out)), make([]int, len(p.out))
 		for i := a; i < b; i++ {
 			p.fill(dst[i*width:(i+1)*width], x, lo+i, first, o, k)
