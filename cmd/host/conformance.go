@@ -77,8 +77,8 @@ func (k kindOfPlugin) command() *cobra.Command {
 				debug.SetGCPercent(400) // cases leave much garbage and little else
 			}
 			rep, err := k.run(cmd.Context(), a[0], o, scenarios...)
-			if !f.quiet {
-				_, _ = fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K") // only a terminal sees it
+			if w := cmd.ErrOrStderr(); !f.quiet && isTerminal(w) {
+				_, _ = fmt.Fprint(w, "\r\x1b[K")
 			}
 			if none := (*suite.NoMatch)(nil); errors.As(err, &none) {
 				return usagef("--only: %w", err)
@@ -110,7 +110,7 @@ func (k kindOfPlugin) command() *cobra.Command {
 	if k.name == "backend" {
 		fs.BoolVar(&f.exhaustive, "exhaustive", false, "try all 2^32 inputs of the functions of one f32: hours")
 	}
-	fs.BoolVar(&f.quiet, "quiet", false, "no progress line")
+	fs.BoolVar(&f.quiet, "quiet", false, "no progress")
 	return c
 }
 
@@ -142,10 +142,18 @@ func readScenarios(name string) (l []models.Scenario, err error) {
 	return l, nil
 }
 
-// progressLine keeps one line of a terminal up to date.
+// progressLine keeps one line of a terminal up to date; elsewhere it writes one a minute.
 func progressLine(w io.Writer) func(suite.Progress) {
+	live := isTerminal(w)
 	start := time.Now()
+	last := start
 	return func(p suite.Progress) {
+		if !live {
+			if time.Since(last) < time.Minute {
+				return
+			}
+			last = time.Now()
+		}
 		percent, left := 0, ""
 		if p.Cases > 0 {
 			percent = min(100*p.Done/p.Cases, 100)
@@ -155,7 +163,11 @@ func progressLine(w io.Writer) func(suite.Progress) {
 			left = fmt.Sprintf(", %v left", (passed * time.Duration(p.Cases-min(p.Done, p.Cases)) / time.Duration(p.Done)).Round(time.Second))
 		}
 		line := fmt.Sprintf("%3d%%  %d of %d cases, %d failed%s  %s/%s", percent, p.Done, p.Cases, p.Failed, left, p.Suite, p.Unit)
-		_, _ = fmt.Fprintf(w, "\r\x1b[K%.100s", line)
+		if live {
+			_, _ = fmt.Fprintf(w, "\r\x1b[K%.100s", line)
+		} else {
+			_, _ = fmt.Fprintln(w, line)
+		}
 	}
 }
 
