@@ -90,7 +90,7 @@ func reduce(c *compiler, op *ir.Op) error {
 	case ir.F32:
 		f := map[string]func(x, y float32) float32{"prod": func(x, y float32) float32 { return x * y }, "max": numerics.Max, "min": numerics.Min}[kind]
 		identity := map[string]float32{"prod": 1, "max": float32(math.Inf(-1)), "min": float32(math.Inf(1))}[kind]
-		fold(c, op, p, identity, f)
+		c.foldFloats(op, p, kind, identity, f)
 	case ir.I32:
 		fold(c, op, p, map[string]int32{"prod": 1, "max": math.MinInt32, "min": math.MaxInt32}[kind], binaryInt[int32](reduceOps[kind]))
 	case ir.I64:
@@ -176,6 +176,34 @@ func (c *compiler) aboutMean(op *ir.Op, p reduction) (t terms, ok bool) {
 
 // fold combines the elements of each result in ascending order.
 func fold[T element](c *compiler, op *ir.Op, p reduction, identity T, f func(x, y T) T) {
+	foldRows(c, op, p, identity, func(row, x []T) {
+		for ; len(x) > 0; x = x[len(row):] {
+			for i, v := range x[:len(row)] {
+				row[i] = f(row[i], v)
+			}
+		}
+	})
+}
+
+// foldFloats is fold with what instructions there are.
+func (c *compiler) foldFloats(op *ir.Op, p reduction, kind string, identity float32, f func(x, y float32) float32) {
+	rows := map[string]func(dst, x, y []float32){"max": vec.Max, "min": vec.Min}[kind]
+	switch {
+	case kind == "max" && p.after == 1:
+		foldRows(c, op, p, identity, func(row, x []float32) { row[0] = numerics.Max(row[0], vec.MaxOf(x)) })
+	case rows != nil && p.after >= cacheLine/4:
+		foldRows(c, op, p, identity, func(row, x []float32) {
+			for ; len(x) > 0; x = x[len(row):] {
+				rows(row, row, x[:len(row)])
+			}
+		})
+	default:
+		fold(c, op, p, identity, f)
+	}
+}
+
+// foldRows has f combine the rows x with a row of results, which begins as the identity.
+func foldRows[T element](c *compiler, op *ir.Op, p reduction, identity T, f func(row, x []T)) {
 	in := c.operands(op, p)[0]
 	out := c.out(op)
 	c.emit(func(r *run) error {
@@ -186,11 +214,7 @@ func fold[T element](c *compiler, op *ir.Op, p reduction, identity T, f func(x, 
 				for i := range row {
 					row[i] = identity
 				}
-				for k := range p.along {
-					for i, v := range x[(a*p.along+k)*p.after:][:p.after] {
-						row[i] = f(row[i], v)
-					}
-				}
+				f(row, x[a*p.along*p.after:(a+1)*p.along*p.after])
 			}
 		})
 	})
