@@ -75,7 +75,9 @@ func (Objective) Bind(_ context.Context, r plugin.BindRequest) (plugin.Binding, 
 		// The factor on the divergence.
 		config.Float("beta", &beta, 6.6, 0, 1000),
 		// The temperature falls from one to the other in this many steps, as half a
-		// cosine.
+		// cosine. One that begins well above 1 leaves codes soft, and the noise small
+		// beside them, while the autoencoder learns what to keep: more codes come into
+		// use.
 		config.Float("temperature", &b.first, 1, 0.01, 100),
 		config.Float("final_temperature", &b.last, 0.0625, 0.01, 100),
 		config.Int("temperature_steps", &b.steps, 150000, 1, 1<<30),
