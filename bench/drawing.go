@@ -78,7 +78,8 @@ func (x *lesson) dalle() error {
 		if err := os.RemoveAll(pictures); err != nil {
 			return "", err
 		}
-		args := append([]string{"generate", "--out", r.dir, "--save", pictures, "--temperature", "0.8", "--json", "-"}, more...)
+		// A lower temperature leaves objects out: ground follows ground most often. DALL-E draws without one, too.
+		args := append([]string{"generate", "--out", r.dir, "--save", pictures, "--temperature", "1", "--json", "-"}, more...)
 		_, err := x.command("", strings.NewReader(text.String()), args...)
 		return pictures, err
 	}
