@@ -214,6 +214,10 @@ func writePNG(path string, m image.Image) error {
 // chosen draws candidates beside the pictures that are kept, and moves the best
 // of each caption there.
 func (p pictures) chosen(ctx context.Context, d run.Drawing, tell func(caption, number int, similarity *float32) error) (_ *run.Drawn, err error) {
+	ranker, err := run.OpenRanker(p.ranker) // before the long part
+	if err != nil {
+		return nil, err
+	}
 	all := pictures{}
 	if all.folder, err = os.MkdirTemp(p.folder, "candidates-"); err != nil {
 		return nil, err
@@ -230,7 +234,7 @@ func (p pictures) chosen(ctx context.Context, d run.Drawing, tell func(caption, 
 	if err != nil {
 		return nil, err
 	}
-	cosines, err := run.Similarities(ctx, run.Likeness{Checkpoint: p.ranker, Folder: all.folder, Backend: d.Backend, DataPlane: d.DataPlane, Start: d.Start})
+	cosines, err := ranker.Similarities(ctx, run.Likeness{Folder: all.folder, Backend: d.Backend, DataPlane: d.DataPlane, Start: d.Start})
 	if err != nil {
 		return nil, err
 	}

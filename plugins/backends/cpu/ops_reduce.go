@@ -319,7 +319,7 @@ func planFewRows(t ir.Type, dims []int) (p fewRows, ok bool) {
 		p.at = at
 	}
 	k := len(p.at)
-	return p, k > 1 && k&(k-1) == 0 && p.cols >= 16
+	return p, k > 1 && k&(k-1) == 0 && p.cols >= cacheLine/4
 }
 
 func (c *compiler) sumFewRows(op *ir.Op, p fewRows) {
@@ -332,12 +332,12 @@ func (c *compiler) sumFewRows(op *ir.Op, p fewRows) {
 	c.emit(func(r *run) error {
 		x, z := r.f32(in), r.f32(out)
 		return r.b.pool.For((sums+size-1)/size, func(worker, i int) {
-			held := r.f32(scratch)[worker*half*part:][:half*part]
+			held, index := r.f32(scratch)[worker*half*part:][:half*part], make([]int, len(p.shape))
 			for s := i * size; s < min(sums, (i+1)*size); s++ {
-				first, rest := 0, s
-				for d := len(p.shape) - 1; d >= 0; d-- {
-					first += rest % p.shape[d] * p.strides[d]
-					rest /= p.shape[d]
+				first := 0
+				unflatten(index, p.shape, s)
+				for d, at := range index {
+					first += at * p.strides[d]
 				}
 				for c := 0; c < p.cols; c += part {
 					n := min(part, p.cols-c)
