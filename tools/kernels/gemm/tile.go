@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 const (
-	unroll  = 8  // k steps in the main loop
+	unroll  = 16 // k steps in the main loop: a cache line of each row of A
+	fetch   = 8  // of them between two lines of bNext
 	perLine = 16 // elements of a cache line
 )
 
@@ -20,7 +22,7 @@ const (
 func tile(e *emitter, rows int) {
 	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a, aNext *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)",
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is "+
-			"that of fetching bNext, every %d k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, unroll))
+			"that of fetching bNext, every %d k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, fetch))
 	acc := e.vecs(2 * rows)
 	b, x := e.vecs(2), e.vecs(2)
 
@@ -52,12 +54,12 @@ func tile(e *emitter, rows int) {
 	for _, v := range acc {
 		e.zero(v)
 	}
-	loop := func(name string, count func(), steps int, fetch func()) {
+	loop := func(name string, count func(), steps int, fetch func(u int)) {
 		count()
 		e.JZ(operand.LabelRef(name + "_end"))
 		e.Label(name)
-		fetch()
 		for u := range steps {
+			fetch(u)
 			for i := range b {
 				e.VMOVUPS(at(pb, 4*(u*e.nr+i*e.lanes)), b[i])
 			}
@@ -74,15 +76,19 @@ func tile(e *emitter, rows int) {
 		e.JNZ(operand.LabelRef(name))
 		e.Label(name + "_end")
 	}
-	loop("k8", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(3), n) }, unroll, func() {
-		for r := range rows {
-			e.PREFETCHT0(next.at(r, 0))
+	loop("line", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(bits.TrailingZeros(unroll)), n) }, unroll, func(u int) {
+		if u < rows { // apart from each other: a fetch takes the place of a load
+			e.PREFETCHT0(next.at(u, 0))
 		}
-		next.advance(4 * unroll)
-		e.PREFETCHT1(at(bNext, 0))
-		e.ADDQ(e.param("bFetch"), bNext)
+		if u%fetch == fetch-1 {
+			e.PREFETCHT1(at(bNext, 0))
+			e.ADDQ(e.param("bFetch"), bNext)
+		}
+		if u == unroll-1 {
+			next.advance(4 * unroll)
+		}
 	})
-	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1, func() {})
+	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1, func(int) {})
 
 	ps, pc := e.GP64(), e.GP64()
 	e.MOVQ(e.param("c"), pc)

@@ -2,10 +2,11 @@
 // path, nor the tiling, nor the number of workers.
 //
 // C is cut into tiles; whoever works on a tile takes it through the whole of K, chunk by chunk, so that C stays in its cache and an
-// epilogue can finish it there. Operands of large products are packed first into panels as wide as the micro-kernel (Goto and van de
-// Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008; Van Zee and van de Geijn, "BLIS", 2015), except that kernels read
-// A in place where its k are adjacent and its rows do not compete for the same cache sets. A product with few rows streams B from
-// where it lies instead.
+// epilogue can finish it there. Operands are packed into panels as wide as the micro-kernel (Goto and van de Geijn, "Anatomy of
+// High-Performance Matrix Multiplication", 2008; Van Zee and van de Geijn, "BLIS", 2015), except that kernels read A in place where its
+// k are adjacent and its rows do not compete for the same cache sets. They are not packed beforehand but piece by piece by whoever needs
+// a piece first: while kernels work on one they fetch the rows of the next, so that memory is read beside the work, and what is packed is
+// used from the cache that it was written to. A product with few rows streams B from where it lies instead.
 //
 // It may import abi/numerics and the backend's isa, pages and pool packages. Start reading at gemm.go, then plan.go for how the work is cut.
 package gemm

@@ -63,6 +63,7 @@ func New(p *pool.Pool, path isa.Path) (*Engine, error) {
 // scratch is a worker's own memory.
 type scratch struct {
 	t    tileArgs  // here because it escapes
+	a    []float32 // a tile's rows, while another worker copies them
 	edge []float32 // a tile of a column panel that is cut off
 	sums []float32 // of the chunks so far, by column panel
 	stream

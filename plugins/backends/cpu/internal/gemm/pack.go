@@ -1,7 +1,5 @@
 package gemm
 
-import "github.com/seedbed/seedbed/abi/numerics"
-
 // packing is a matrix B to be packed into panels, cut into units of some panels by some k for workers to share.
 type packing struct {
 	dst             []float32
@@ -51,31 +49,16 @@ func (p *packing) unit(e *Engine, i int) {
 	}
 }
 
-// copying is a matrix A to be copied so that panels of its rows lie in one piece: chunk by chunk of k, rows dense. It is cut into
-// units of some rows by a part of a chunk.
+// copying is a matrix A to be copied so that panels of its rows lie in one piece: chunk by chunk of k, rows dense.
 type copying struct {
-	dst                  []float32
-	row, chunk           int // from one row of dst to the next, and from one chunk to the next
+	row                  int // from one row of a copy to the next
 	src                  []float32
 	rowStride, colStride int
-	rows, depth          int
-	unitsDown, units     int
 }
 
-const (
-	copyRowsOf  = 64
-	copyDepthOf = numerics.ChunkK / 2
-)
-
-func (p *copying) cut() {
-	p.unitsDown = (p.depth + copyDepthOf - 1) / copyDepthOf
-	p.units = p.unitsDown * ((p.rows + copyRowsOf - 1) / copyRowsOf)
-}
-
-func (p *copying) unit(e *Engine, i int) {
-	row, k := i/p.unitsDown*copyRowsOf, i%p.unitsDown*copyDepthOf
-	rows, depth := min(copyRowsOf, p.rows-row), min(copyDepthOf, p.depth-k)
-	dst, src := p.dst[k/numerics.ChunkK*p.chunk+row*p.row+k%numerics.ChunkK:], p.src[row*p.rowStride+k*p.colStride:]
+// rows copies that many rows from row, and depth k of them from k, to dst.
+func (p *copying) rows(e *Engine, dst []float32, row, rows, k, depth int) {
+	src := p.src[row*p.rowStride+k*p.colStride:]
 	if p.colStride == 1 {
 		copyRows(dst, p.row, src, p.rowStride, rows, depth)
 		return
@@ -91,15 +74,6 @@ func (p *copying) unit(e *Engine, i int) {
 				dst[r*p.row+i] = src[r*p.rowStride+i*p.colStride]
 			}
 		}
-	}
-}
-
-// pack packs one unit of the block: of B, or of A.
-func (l *lane) pack(_, i int) {
-	if i < l.bPacking.units {
-		l.bPacking.unit(l.e, i)
-	} else {
-		l.aCopying.unit(l.e, i-l.bPacking.units)
 	}
 }
 
@@ -123,9 +97,11 @@ func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n int) {
 	}
 }
 
+// pack packs one unit of a whole B.
+func (l *lane) pack(_, i int) { l.bPacking.unit(l.e, i) }
+
 // packAll packs a whole B.
 func (l *lane) packAll(to *PackedB, b Operand) error {
-	l.aCopying.units = 0
 	l.bPacking = packing{dst: to.data, panel: to.k * l.e.nr, src: b.Data, kStride: b.RowStride, stride: b.ColStride, n: to.n, depth: to.k, width: l.e.nr}
 	l.bPacking.cut()
 	defer func() { l.bPacking = packing{} }()

@@ -3,6 +3,7 @@ package gemm
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/seedbed/seedbed/abi/numerics"
@@ -64,4 +65,43 @@ func TestBadParts(t *testing.T) {
 	assert.ErrorContains(t, e.Run(&p), "can be added to C at a time")
 	_, err = e.PackBOn(1, 4, 5, b, nil)
 	assert.EqualError(t, err, "gemm: worker 1 of 1")
+}
+
+// A worker that meets pieces of operands which another has begun to pack, and never finishes, packs its own: the bits are the same, and
+// nothing waits.
+func TestPiecesThatOthersPack(t *testing.T) {
+	eachPath(t, func(t *testing.T, path isa.Path) {
+		e := engine(t, path, 3)
+		r := rand.New(rand.NewPCG(7, 7))
+		each := e.shared.each
+		for _, s := range []struct{ m, n, k int }{{250, 300, 1100}, {5, 40, 513}, {130, 17, 512}} {
+			for _, transposed := range []bool{false, true} {
+				p := &Problem{M: s.m, N: s.n, K: s.k, C: make([]float32, s.m*s.n), CRow: s.n}
+				p.A, p.B = operand(r, s.m, s.k, true, 0, 0, 0), operand(r, s.k, s.n, transposed, 0, 0, 0)
+				e.shared.each = each
+				require.NoError(t, e.Run(p))
+				want := slices.Clone(p.C)
+				for _, every := range []int{1, 2, 3} {
+					clear(p.C)
+					begun := 0
+					e.shared.each = func(n int, body func(worker, i int)) error {
+						for _, pieces := range []piecesOf{e.shared.aPieces, e.shared.bPieces} {
+							for i := range pieces.state {
+								if i%every == 0 {
+									pieces.state[i].Store(taken)
+									begun++
+								}
+							}
+						}
+						return each(n, body)
+					}
+					require.NoError(t, e.Run(p))
+					require.Positive(t, begun)
+					for i := range want {
+						require.Equal(t, math.Float32bits(want[i]), math.Float32bits(p.C[i]), "%v, every %d: element %d", s, every, i)
+					}
+				}
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/seedbed/seedbed/abi/numerics"
 )
@@ -27,8 +28,8 @@ const (
 func (e *Engine) tileRows() int { return roundUp(maxTileRows, e.mr) }
 
 // lane is a way to go through a product: its loops and its buffers. A product is cut into blocks of C whose operands fit in the
-// buffers; for each super-chunk of K, or less of it where C is small and its operands are long, B and A are packed, and then every tile of
-// the block is computed.
+// buffers; for each super-chunk of K, or less of it where C is small and its operands are long, every tile of the block is computed.
+// Operands are packed, piece by piece, by whoever needs a piece first.
 type lane struct {
 	e      *Engine
 	each   func(n int, body func(worker, i int)) error
@@ -36,6 +37,8 @@ type lane struct {
 
 	a, b     []float32   // packed panels of A and B
 	partials [][]float32 // rule 9's tree over super-chunks as a binary counter: level i adds up 2^i of them
+
+	aPieces, bPieces piecesOf // by row tile, or column panel, and chunk
 
 	packBody, tileBody              func(worker, i int) // bound once: a loop allocates nothing
 	stripBody, chunkBody, addUpBody func(worker, i int)
@@ -48,6 +51,7 @@ type lane struct {
 	c0      []float32
 	copiesA bool
 	keepsA  bool   // one block holds all of A, so it is copied once
+	aThere  bool   // an earlier block has copied it
 	aPanels panels // the operands of the block as micro-kernels read them
 	bPanels panels
 
@@ -55,7 +59,6 @@ type lane struct {
 	m0, m1, n0, n1, k0, k1, slab int
 	kBlock                       int
 	ends, last                   bool // k1 is the end of the super-chunk; of K
-	packsB                       bool
 	bPacking                     packing
 	aCopying                     copying
 	tileRows, tileCols, tileDown int
@@ -135,14 +138,12 @@ func (l *lane) block() error {
 		end := min((l.slab+1)*numerics.SuperChunkK, k)
 		l.k1 = min(l.k0+l.kBlock, end)
 		l.ends, l.last = l.k1 == end, l.k1 == k
-		l.packsB = l.p.PackedB == nil && (l.m0 == 0 || k > l.kBlock) // else the block above has packed it
-		if err := l.operands(); err != nil {
-			return err
-		}
+		tiles := l.planTiles()
+		l.operands()
 		if !l.last {
 			l.growPartials()
 		}
-		if err := l.each(l.planTiles(), l.tileBody); err != nil {
+		if err := l.each(tiles, l.tileBody); err != nil {
 			return err
 		}
 		if l.last {
@@ -151,44 +152,109 @@ func (l *lane) block() error {
 	}
 }
 
-// operands packs what has to be packed.
-func (l *lane) operands() error {
+// operands says where the block's operands lie, or will.
+func (l *lane) operands() {
 	depth := l.k1 - l.k0
+	chunks := (depth + numerics.ChunkK - 1) / numerics.ChunkK
 	if b := l.p.PackedB; b != nil {
 		l.bPanels = panels{data: b.data[min(l.n0*b.k+(l.p.Row0+l.k0)*l.e.nr, len(b.data)):], panel: b.k * l.e.nr} // n0 begins a panel
 	} else {
 		l.b = grow(l.b, roundUp(l.n1-l.n0, l.e.nr)*depth)
 		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
+		if l.m0 == 0 || l.p.K > l.kBlock { // else the block above has packed it
+			l.bPieces.reset((l.n1-l.n0+l.e.nr-1)/l.e.nr, chunks)
+			if depth > 0 {
+				row, col := l.p.B.RowStride, l.p.B.ColStride
+				l.bPacking = packing{src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col, n: l.n1 - l.n0}
+			}
+		}
 	}
-	l.aCopying.units, l.bPacking.units = 0, 0
 	row, col := l.p.A.RowStride, l.p.A.ColStride
 	switch {
 	case l.copiesA:
 		// An odd number of lines: each row begins in another set of the caches.
 		step := (roundUp(min(depth, numerics.ChunkK), perLine)/perLine | 1) * perLine
 		l.aPanels = panels{panel: step * l.e.mr, row: step, chunk: roundUp(l.m1-l.m0, l.e.mr) * step}
-		l.a = grow(l.a, (depth+numerics.ChunkK-1)/numerics.ChunkK*l.aPanels.chunk)
+		l.a = grow(l.a, chunks*l.aPanels.chunk)
 		l.aPanels.data = l.a
-		if l.n0 == 0 || !l.keepsA {
-			l.aCopying = copying{dst: l.a, row: step, chunk: l.aPanels.chunk, src: l.a0[l.m0*row+l.k0*col:], rowStride: row, colStride: col,
-				rows: l.m1 - l.m0, depth: depth}
-			l.aCopying.cut()
+		if l.aThere = l.keepsA && l.n0 > 0; !l.aThere {
+			l.aPieces.reset(l.tileDown, chunks)
+			l.aCopying = copying{row: step, src: l.a0[l.m0*row+l.k0*col:], rowStride: row, colStride: col}
 		}
 	case depth > 0:
 		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, row: row, chunk: numerics.ChunkK}
 	default: // A is empty and its strides mean nothing
 		l.aPanels = panels{}
 	}
-	if l.packsB && depth > 0 {
-		row, col := l.p.B.RowStride, l.p.B.ColStride
-		l.bPacking = packing{dst: l.b, panel: l.bPanels.panel, src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col,
-			n: l.n1 - l.n0, depth: depth, width: l.e.nr}
-		l.bPacking.cut()
+}
+
+// piecesOf is how far each piece of an operand is packed.
+type piecesOf struct {
+	chunks int
+	state  []atomic.Uint32
+}
+
+const (
+	free = iota
+	taken
+	ready
+)
+
+func (p *piecesOf) reset(rows, chunks int) {
+	if p.chunks = chunks; len(p.state) < rows*chunks {
+		p.state = make([]atomic.Uint32, rows*chunks)
 	}
-	if l.aCopying.units+l.bPacking.units == 0 {
-		return nil
+	for i := range p.state[:rows*chunks] {
+		p.state[i].Store(free)
 	}
-	return l.each(l.aCopying.units+l.bPacking.units, l.packBody)
+}
+
+func (p *piecesOf) at(row, k int) *atomic.Uint32 { return &p.state[row*p.chunks+k/numerics.ChunkK] }
+
+// chunkOfB returns the chunk at k of a column panel. While another worker packs it, this one packs its own: that takes microseconds, and
+// waiting as long as the other may have lost its processor.
+func (l *lane) chunkOfB(w *scratch, panel, k, depth int) []float32 {
+	b := l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:]
+	if l.p.PackedB != nil {
+		return b
+	}
+	state := l.bPieces.at(panel, k)
+	if state.Load() == ready {
+		return b
+	}
+	mine := state.CompareAndSwap(free, taken)
+	if !mine {
+		b = w.b
+	}
+	p := &l.bPacking
+	first := panel * l.e.nr
+	l.e.packPanel(b, p.src[k*p.kStride+first*p.stride:], p.kStride, p.stride, depth, min(l.e.nr, p.n-first))
+	if mine {
+		state.Store(ready)
+	}
+	return b
+}
+
+// chunkOfA returns the chunk at k of a tile's rows, row the first of them within the block, copied as chunkOfB packs if A has to be.
+func (l *lane) chunkOfA(w *scratch, row, rows, k, depth int) []float32 {
+	a := l.aPanels.data[min(row/l.e.mr*l.aPanels.panel+k/numerics.ChunkK*l.aPanels.chunk, len(l.aPanels.data)):]
+	if !l.copiesA || l.aThere {
+		return a
+	}
+	state := l.aPieces.at(row/l.tileRows, k)
+	if state.Load() == ready {
+		return a
+	}
+	mine := state.CompareAndSwap(free, taken)
+	if !mine {
+		w.a = grow(w.a, rows*l.aPanels.row)
+		a = w.a
+	}
+	l.aCopying.rows(l.e, a, row, rows, k, depth)
+	if mine {
+		state.Store(ready)
+	}
+	return a
 }
 
 const (
@@ -249,14 +315,20 @@ func (l *lane) tile(worker, i int) {
 	t := &w.t
 	*t = tileArgs{aRow: l.aPanels.row, aPanel: l.aPanels.panel}
 	full, rest := rows/e.mr, rows%e.mr
-	a := l.aPanels.data[min((row0-l.m0)/e.mr*t.aPanel, len(l.aPanels.data)):]
 	depth := l.k1 - l.k0
 	accumulate := p.Accumulate || l.k0%numerics.SuperChunkK != 0
+	// Workers that are at the same columns begin at different panels: what one has packed is there when another comes to it.
+	panels := (col1 - col0 + e.nr - 1) / e.nr
+	start := worker * panels / e.pool.Workers()
+	panel0 := (col0 - l.n0) / e.nr
 	for k := 0; k < depth; k += numerics.ChunkK {
 		end := min(k+numerics.ChunkK, depth)
+		t.k = end - k
 		t.first = k == 0 && !accumulate
-		for j := col0; j < col1; j += e.nr {
-			b := l.bPanels.data[(j-l.n0)/e.nr*l.bPanels.panel:]
+		a := l.chunkOfA(w, row0-l.m0, rows, k, t.k)
+		for i := range panels {
+			panel := (start + i) % panels
+			j := col0 + panel*e.nr
 			cols := min(e.nr, col1-j)
 			// Between chunks the sums of a panel lie in one piece: C's rows may be far apart, and crowd a set of the caches.
 			sums := w.sums[(j-col0)*rows:]
@@ -274,24 +346,16 @@ func (l *lane) tile(worker, i int) {
 					in = span{w.edge, e.nr}
 				}
 			}
-			t.k = end - k
-			t.b, t.s, t.sRow, t.c, t.cRow = b[k*e.nr:], in.data, in.row, out.data, out.row
-			if t.bNext = nil; l.bPanels.panel+k*e.nr < len(b) {
-				t.bNext, t.bFetch = b[l.bPanels.panel+k*e.nr:], e.nr*fetchEvery/max(full, 1)
+			t.a, t.aNext, t.b = a, a, l.chunkOfB(w, panel0+panel, k, t.k)
+			t.s, t.sRow, t.c, t.cRow = in.data, in.row, out.data, out.row
+			t.bNext = nil
+			fetching := full
+			if next := panel0 + (panel+1)%panels; i+1 < panels {
+				fetching = l.fetchB(t, next, k, full)
+			} else if end < depth {
+				fetching = l.fetchB(t, next, end, full)
 			}
-			a := a[k/numerics.ChunkK*l.aPanels.chunk:]
-			t.aNext = a
-			if full > 0 {
-				t.rows, t.panels, t.a = e.mr, full, a
-				e.tile(t)
-			}
-			if rest > 0 {
-				if done := full * e.mr; done > 0 {
-					t.s, t.c = t.s[min(done*t.sRow, len(t.s)):], t.c[done*t.cRow:]
-				}
-				t.rows, t.panels, t.a = rest, 1, a[full*t.aPanel:]
-				e.tile(t)
-			}
+			e.column(t, full, rest, fetching)
 			if cols < e.nr && end == depth {
 				copyRows(c[j-col0:], p.CRow, w.edge, e.nr, rows, cols)
 			}
@@ -303,6 +367,44 @@ func (l *lane) tile(worker, i int) {
 	}
 	if l.last && p.Epilogue != nil {
 		p.Epilogue(Tile{Worker: worker, Item: l.item, Row0: row0, Row1: row1, Col0: col0, Col1: col1})
+	}
+}
+
+// fetchB has kernels fetch the chunk at k of a column panel, and returns during how many of their full row panels: the packed chunk, or the
+// rows of B that it will be packed from.
+func (l *lane) fetchB(t *tileArgs, panel, k, full int) int {
+	if l.p.PackedB != nil || l.bPieces.at(panel, k).Load() == ready {
+		t.bNext, t.bFetch = l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:], l.e.nr*fetchEvery/max(full, 1)
+		return full
+	}
+	p := &l.bPacking
+	if p.stride != 1 { // columns, which the hardware fetches
+		return full
+	}
+	t.bNext, t.bFetch = p.src[k*p.kStride+panel*l.e.nr:], p.kStride
+	rows := min(numerics.ChunkK, l.k1-l.k0-k)
+	return (rows*fetchEvery + t.k - 1) / t.k
+}
+
+// column multiplies full row panels, and one of rest rows, with a column panel, and fetches bNext during the first of them.
+func (e *Engine) column(t *tileArgs, full, rest, fetching int) {
+	a, s, c, next := t.a, t.s, t.c, t.aNext
+	fetching = min(fetching, full)
+	for _, part := range [...]struct{ first, panels, rows int }{
+		{0, fetching, e.mr},
+		{fetching, full - fetching, e.mr},
+		{full, min(rest, 1), rest},
+	} {
+		if part.panels == 0 {
+			continue
+		}
+		t.panels, t.rows = part.panels, part.rows
+		t.a, t.s, t.c = a[part.first*t.aPanel:], s[min(part.first*e.mr*t.sRow, len(s)):], c[part.first*e.mr*t.cRow:]
+		if t.aNext = next; part.first+part.panels < full {
+			t.aNext = a[(part.first+part.panels)*t.aPanel:]
+		}
+		e.tile(t)
+		t.bNext, t.bFetch = nil, 0
 	}
 }
 
