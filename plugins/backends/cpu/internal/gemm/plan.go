@@ -281,13 +281,14 @@ func crowded(rowStride, rows int) bool {
 	return false
 }
 
-// planTiles cuts the block into tiles, enough of them to keep all workers busy to the end, and returns their number.
+// planTiles cuts the block into tiles, enough of them to keep all workers busy to the end, and returns their number. A smaller tile reads
+// its column panels more often, and another worker's cache has packed more of them.
 func (l *lane) planTiles() int {
 	m, n := l.m1-l.m0, l.n1-l.n0
 	l.tileRows, l.tileCols = l.e.tileRows(), roundUp(tileCols, l.e.nr)
 	enough := 1
 	if w := l.e.pool.Workers(); l == l.e.shared && w > 1 {
-		enough = 32 * w
+		enough = 6 * w
 	}
 	count := func() int {
 		l.tileDown = (m + l.tileRows - 1) / l.tileRows
