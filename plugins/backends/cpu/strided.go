@@ -44,14 +44,14 @@ func (s strided) copier(bytes int) func(r *run, dst, src []byte) error {
 	s = s.squeeze()
 	switch bytes {
 	case 1:
-		return func(r *run, dst, src []byte) error { return copyStrided(r, s, dst, src, nil) }
+		return func(r *run, dst, src []byte) error { return copyStrided(r, s, dst, src) }
 	case 2:
 		return func(r *run, dst, src []byte) error {
-			return copyStrided(r, s, view[uint16](dst), view[uint16](src), nil)
+			return copyStrided(r, s, view[uint16](dst), view[uint16](src))
 		}
 	case 8:
 		return func(r *run, dst, src []byte) error {
-			return copyStrided(r, s, view[uint64](dst), view[uint64](src), nil)
+			return copyStrided(r, s, view[uint64](dst), view[uint64](src))
 		}
 	}
 	move := s.mover()
@@ -61,13 +61,37 @@ func (s strided) copier(bytes int) func(r *run, dst, src []byte) error {
 // mover returns what copies elements of four bytes, whatever they are.
 func (s strided) mover() func(r *run, dst, src []float32) error {
 	s = s.squeeze()
-	var whole func(dst, src []float32, rows, cols int)
 	if k := len(s.shape) - 2; k >= 0 && s.dst[k+1] == 1 && s.src[k] == 1 && s.dst[k] == s.shape[k+1] && s.src[k+1] == s.shape[k] {
-		whole = vec.Transpose
-	} else if order, reads, ok := s.lines(); ok {
+		return func(r *run, dst, src []float32) error { return transposeAll(r, s, dst, src) }
+	}
+	if order, reads, ok := s.lines(); ok {
 		return func(r *run, dst, src []float32) error { return copyLines(r, s, order, reads, dst, src) }
 	}
-	return func(r *run, dst, src []float32) error { return copyStrided(r, s, dst, src, whole) }
+	return func(r *run, dst, src []float32) error { return copyStrided(r, s, dst, src) }
+}
+
+const transposedAtOnce = 64 // columns of src
+
+// transposeAll transposes matrices, the innermost two dimensions, a strip of columns at a time.
+func transposeAll(r *run, s strided, dst, src []float32) error {
+	k := len(s.shape) - 2
+	rows, cols := s.shape[k+1], s.shape[k]
+	if rows*cols == 0 {
+		return nil
+	}
+	strips := (cols + transposedAtOnce - 1) / transposedAtOnce
+	return r.split(product(s.shape[:k])*strips, max(1, grain/(rows*transposedAtOnce)), func(lo, hi int) {
+		index := make([]int, k)
+		for u := lo; u < hi; u++ {
+			unflatten(index, s.shape[:k], u/strips)
+			d, o := s.dst0, s.src0
+			for i, n := range index {
+				d, o = d+n*s.dst[i], o+n*s.src[i]
+			}
+			from := u % strips * transposedAtOnce
+			vec.Transpose(dst[d:d+rows*cols], src[o:o+rows*cols], rows, cols, from, min(from+transposedAtOnce, cols))
+		}
+	})
 }
 
 const (
@@ -145,16 +169,13 @@ func copyLines(r *run, s strided, order []int, reads bool, dst, src []float32) e
 	})
 }
 
-// copyStrided runs the innermost dimension, or the innermost two as a transpose, in one go.
-func copyStrided[T uint8 | uint16 | uint32 | uint64 | float32](r *run, s strided, dst, src []T, transpose func(dst, src []T, rows, cols int)) error {
+// copyStrided runs the innermost dimension in one go.
+func copyStrided[T uint8 | uint16 | uint32 | uint64 | float32](r *run, s strided, dst, src []T) error {
 	total := product(s.shape)
 	if total == 0 {
 		return nil
 	}
 	inner := min(1, len(s.shape))
-	if transpose != nil {
-		inner = 2
-	}
 	outer := len(s.shape) - inner
 	run := product(s.shape[outer:])
 	return r.split(total/run, max(1, grain/run), func(lo, hi int) {
@@ -169,8 +190,6 @@ func copyStrided[T uint8 | uint16 | uint32 | uint64 | float32](r *run, s strided
 			switch {
 			case inner == 0:
 				dst[d] = src[o]
-			case inner == 2:
-				transpose(dst[d:d+run], src[o:o+run], s.shape[outer+1], s.shape[outer])
 			case s.src[outer] < 0:
 				for i := range run {
 					dst[d+i*s.dst[outer]] = src[o+i*s.src[outer]]

@@ -158,7 +158,7 @@ func TestUnequalLengthsPanic(t *testing.T) {
 		require.PanicsWithValue(t, "vec: a slice has length 8 where 9 is needed", func() { Add(long, long, short) })
 		require.Panics(t, func() { Exp(short, long) })
 		require.Panics(t, func() { AdamW(long, short, long, long, AdamWStep{}) })
-		require.Panics(t, func() { Transpose(long, short, 3, 3) })
+		require.Panics(t, func() { Transpose(long, short, 3, 3, 0, 3) })
 		require.Panics(t, func() { SumColumns(short, long, make([]float32, ColumnScratch)) })
 	})
 }

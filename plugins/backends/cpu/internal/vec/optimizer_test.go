@@ -119,7 +119,7 @@ func TestNothingIsAllocated(t *testing.T) {
 				DotColumns(z[:300], x[:16], y, 16)
 			}
 			Dropout(z, x, bits, 1<<31, 2)
-			Transpose(z, x, 50, 100)
+			Transpose(z, x, 50, 100, 0, 100)
 		}))
 	})
 }

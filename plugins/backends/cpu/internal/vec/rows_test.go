@@ -188,7 +188,9 @@ func TestTranspose(t *testing.T) {
 func checkTranspose(t *testing.T, rows, cols int) {
 	src := finite(random(9), make([]float32, rows*cols))
 	dst, intact := guarded(rows*cols, rows)
-	Transpose(dst, src, rows, cols)
+	middle := cols / 3
+	Transpose(dst, src, rows, cols, 0, middle)
+	Transpose(dst, src, rows, cols, middle, cols)
 	for r := range rows {
 		for c := range cols {
 			require.Equal(t, src[r*cols+c], dst[c*rows+r], "row %d column %d of %d x %d", r, c, rows, cols)
@@ -209,7 +211,7 @@ func BenchmarkRows(b *testing.B) {
 		{"SoftmaxRow", n, func() { SoftmaxRow(dst[:n], x[:n]) }},
 		{"LayerNormRow", n, func() { LayerNormRow(dst[:n], x[:n], gamma, beta, 1e-5) }},
 		{"RMSNormRow", n, func() { RMSNormRow(dst[:n], x[:n], gamma, 1e-5) }},
-		{"Transpose", n * n, func() { Transpose(dst, x, n, n) }},
+		{"Transpose", n * n, func() { Transpose(dst, x, n, n, 0, n) }},
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			for b.Loop() {
