@@ -334,11 +334,8 @@ func (c *compiler) sumFewRows(op *ir.Op, p fewRows) {
 		return r.b.pool.For((sums+size-1)/size, func(worker, i int) {
 			held, index := r.f32(scratch)[worker*half*part:][:half*part], make([]int, len(p.shape))
 			for s := i * size; s < min(sums, (i+1)*size); s++ {
-				first := 0
 				unflatten(index, p.shape, s)
-				for d, at := range index {
-					first += at * p.strides[d]
-				}
+				first := offset(index, p.strides)
 				for c := 0; c < p.cols; c += part {
 					n := min(part, p.cols-c)
 					for k, at := range p.at[:half] {

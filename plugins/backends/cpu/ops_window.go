@@ -46,6 +46,15 @@ func unflatten(index, shape []int, n int) {
 	}
 }
 
+// offset is where the element at an index lies.
+func offset(index, strides []int) int {
+	at := 0
+	for d, i := range index {
+		at += i * strides[d]
+	}
+	return at
+}
+
 // next moves an index on by one and reports whether there is one more.
 func next(index, shape []int) bool {
 	for d := len(shape) - 1; d >= 0; d-- {

@@ -84,10 +84,7 @@ func transposeAll(r *run, s strided, dst, src []float32) error {
 		index := make([]int, k)
 		for u := lo; u < hi; u++ {
 			unflatten(index, s.shape[:k], u/strips)
-			d, o := s.dst0, s.src0
-			for i, n := range index {
-				d, o = d+n*s.dst[i], o+n*s.src[i]
-			}
+			d, o := s.dst0+offset(index, s.dst), s.src0+offset(index, s.src)
 			from := u % strips * transposedAtOnce
 			vec.Transpose(dst[d:d+rows*cols], src[o:o+rows*cols], rows, cols, from, min(from+transposedAtOnce, cols))
 		}
@@ -140,10 +137,7 @@ func copyLines(r *run, s strided, order []int, reads bool, dst, src []float32) e
 			rows, n := min(runsAtOnce, total-first), min(runLength, long-at)
 			unflatten(index, shape, first)
 			for j := range rows {
-				d[j], o[j] = s.dst0+at*dStep, s.src0+at*oStep
-				for k, i := range index {
-					d[j], o[j] = d[j]+i*to[k], o[j]+i*from[k]
-				}
+				d[j], o[j] = s.dst0+at*dStep+offset(index, to), s.src0+at*oStep+offset(index, from)
 				next(index, shape)
 			}
 			if reads {
@@ -180,12 +174,8 @@ func copyStrided[T uint8 | uint16 | uint32 | uint64 | float32](r *run, s strided
 	run := product(s.shape[outer:])
 	return r.split(total/run, max(1, grain/run), func(lo, hi int) {
 		index := make([]int, outer)
-		d, o := s.dst0, s.src0
-		for k, n := outer-1, lo; k >= 0; k-- {
-			index[k] = n % s.shape[k]
-			n /= s.shape[k]
-			d, o = d+index[k]*s.dst[k], o+index[k]*s.src[k]
-		}
+		unflatten(index, s.shape[:outer], lo)
+		d, o := s.dst0+offset(index, s.dst), s.src0+offset(index, s.src)
 		for range hi - lo {
 			switch {
 			case inner == 0:

@@ -83,7 +83,7 @@ func (n *neon) fadd(a, b int) {
 func (n *neon) tile(rows int) {
 	n.function(fmt.Sprintf("tile%d", rows),
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every %d k; "+
-			"aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, neonCols, fetch),
+			"aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, neonCols, fetchEvery),
 		parameter{"k", "int"}, parameter{"panels", "int"}, parameter{"a", "*float32"}, parameter{"aNext", "*float32"}, parameter{"aRow", "int"},
 		parameter{"aPanel", "int"}, parameter{"b", "*float32"}, parameter{"bNext", "*float32"}, parameter{"bFetch", "int"}, parameter{"s", "*float32"},
 		parameter{"sRow", "int"}, parameter{"c", "*float32"}, parameter{"cRow", "int"}, parameter{"first", "bool"})
@@ -135,10 +135,10 @@ func (n *neon) tile(rows int) {
 		}
 		n.op("PRFM (R%d), PLDL1KEEP", at)
 	}
-	n.op("ADD $%d, R%d", 4*fetch, next)
+	n.op("ADD $%d, R%d", 4*fetchEvery, next)
 	n.op("PRFM (R%d), PLDL2KEEP", bNext)
 	n.op("ADD R%d, R%d", bFetch, bNext)
-	for group := 0; group < fetch; group += 4 {
+	for group := 0; group < fetchEvery; group += 4 {
 		for r := range rows {
 			n.op("FMOVQ.P 16(R%d), F%d", row[r], neonA+r)
 		}
@@ -146,11 +146,11 @@ func (n *neon) tile(rows int) {
 			step(u, 4*neonCols*(group+u))
 		}
 	}
-	n.op("ADD $%d, R%d", 4*neonCols*fetch, pb)
+	n.op("ADD $%d, R%d", 4*neonCols*fetchEvery, pb)
 	n.op("SUBS $1, R%d", count)
 	n.op("BNE eight")
 	n.label("rest")
-	n.op("ANDS $%d, R%d, R%d", fetch-1, k, count)
+	n.op("ANDS $%d, R%d, R%d", fetchEvery-1, k, count)
 	n.op("BEQ sum")
 	n.label("one")
 	for r := range rows {

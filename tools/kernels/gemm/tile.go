@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	unroll  = 16 // k steps in the main loop: a cache line of each row of A
-	fetch   = 8  // of them between two lines of bNext
-	perLine = 16 // elements of a cache line
+	unroll     = 16 // k steps in the main loop: a cache line of each row of A
+	fetchEvery = 8  // of them between two lines of bNext
+	perLine    = 16 // elements of a cache line
 )
 
 // tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
@@ -22,7 +22,7 @@ const (
 func tile(e *emitter, rows int) {
 	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a, aNext *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)",
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is "+
-			"that of fetching bNext, every %d k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, fetch))
+			"that of fetching bNext, every %d k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, fetchEvery))
 	acc := e.vecs(2 * rows)
 	b, x := e.vecs(2), e.vecs(2)
 
@@ -80,7 +80,7 @@ func tile(e *emitter, rows int) {
 		if u < rows { // apart from each other: a fetch takes the place of a load
 			e.PREFETCHT0(next.at(u, 0))
 		}
-		if u%fetch == fetch-1 {
+		if u%fetchEvery == fetchEvery-1 {
 			e.PREFETCHT1(at(bNext, 0))
 			e.ADDQ(e.param("bFetch"), bNext)
 		}

@@ -49,29 +49,24 @@ func (p *packing) unit(e *Engine, i int) {
 	}
 }
 
-// copying is a matrix A to be copied so that panels of its rows lie in one piece: chunk by chunk of k, rows dense.
-type copying struct {
-	row                  int // from one row of a copy to the next
-	src                  []float32
-	rowStride, colStride int
-}
-
-// rows copies that many rows from row, and depth k of them from k, to dst.
-func (p *copying) rows(e *Engine, dst []float32, row, rows, k, depth int) {
-	src := p.src[row*p.rowStride+k*p.colStride:]
-	if p.colStride == 1 {
-		copyRows(dst, p.row, src, p.rowStride, rows, depth)
+// copyA copies that many rows of A from row of the block, and depth k of them from k, to dst: panels of rows in one piece, rows dense.
+func (l *lane) copyA(dst []float32, row, rows, k, depth int) {
+	step, rowStride, colStride := l.aPanels.row, l.p.A.RowStride, l.p.A.ColStride
+	src := l.a0[(l.m0+row)*rowStride+(l.k0+k)*colStride:]
+	if colStride == 1 {
+		copyRows(dst, step, src, rowStride, rows, depth)
 		return
 	}
-	for k := 0; k < depth; k += e.nr {
-		dst, src := dst[k:], src[k*p.colStride:]
-		if p.rowStride == 1 && depth-k >= e.nr {
-			e.transpose(dst, p.row, src, p.colStride, rows)
+	nr := l.e.nr
+	for k := 0; k < depth; k += nr {
+		dst, src := dst[k:], src[k*colStride:]
+		if rowStride == 1 && depth-k >= nr {
+			l.e.transpose(dst, step, src, colStride, rows)
 			continue
 		}
 		for r := range rows {
-			for i := range min(e.nr, depth-k) {
-				dst[r*p.row+i] = src[r*p.rowStride+i*p.colStride]
+			for i := range min(nr, depth-k) {
+				dst[r*step+i] = src[r*rowStride+i*colStride]
 			}
 		}
 	}

@@ -60,7 +60,6 @@ type lane struct {
 	kBlock                       int
 	ends, last                   bool // k1 is the end of the super-chunk; of K
 	bPacking                     packing
-	aCopying                     copying
 	tileRows, tileCols, tileDown int
 
 	// A stream.
@@ -93,7 +92,7 @@ func (l *lane) run(p *Problem, item int) error {
 			l.b0 = p.B.Data[l.off.B:]
 		}
 	}
-	defer func() { l.p, l.a0, l.b0, l.c0, l.aCopying.src, l.bPacking.src = nil, nil, nil, nil, nil, nil }()
+	defer func() { l.p, l.a0, l.b0, l.c0 = nil, nil, nil, nil }()
 	if l.streams() {
 		return l.runStream()
 	}
@@ -163,10 +162,6 @@ func (l *lane) operands() {
 		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
 		if l.m0 == 0 || l.p.K > l.kBlock { // else the block above has packed it
 			l.bPieces.reset((l.n1-l.n0+l.e.nr-1)/l.e.nr, chunks)
-			if depth > 0 {
-				row, col := l.p.B.RowStride, l.p.B.ColStride
-				l.bPacking = packing{src: l.b0[l.k0*row+l.n0*col:], kStride: row, stride: col, n: l.n1 - l.n0}
-			}
 		}
 	}
 	row, col := l.p.A.RowStride, l.p.A.ColStride
@@ -179,7 +174,6 @@ func (l *lane) operands() {
 		l.aPanels.data = l.a
 		if l.aThere = l.keepsA && l.n0 > 0; !l.aThere {
 			l.aPieces.reset(l.tileDown, chunks)
-			l.aCopying = copying{row: step, src: l.a0[l.m0*row+l.k0*col:], rowStride: row, colStride: col}
 		}
 	case depth > 0:
 		l.aPanels = panels{data: l.a0[min(l.m0*row+l.k0*col, len(l.a0)):], panel: l.e.mr * row, row: row, chunk: numerics.ChunkK}
@@ -211,48 +205,59 @@ func (p *piecesOf) reset(rows, chunks int) {
 
 func (p *piecesOf) at(row, k int) *atomic.Uint32 { return &p.state[row*p.chunks+k/numerics.ChunkK] }
 
-// chunkOfB returns the chunk at k of a column panel. While another worker packs it, this one packs its own: that takes microseconds, and
-// waiting as long as the other may have lost its processor.
+// take says whether a piece is there, and if not whether the caller is to pack it, and then to mark it as ready. Else another worker is at
+// it, and the caller packs its own: that takes microseconds, and waiting as long as the other may have lost its processor.
+func (p *piecesOf) take(row, k int) (there, mine bool) {
+	state := p.at(row, k)
+	if state.Load() == ready {
+		return true, false
+	}
+	return false, state.CompareAndSwap(free, taken)
+}
+
+// sourceOfB is where the chunk at k of a column panel is packed from.
+func (l *lane) sourceOfB(panel, k int) []float32 {
+	b := &l.p.B
+	return l.b0[(l.k0+k)*b.RowStride+(l.n0+panel*l.e.nr)*b.ColStride:]
+}
+
+// chunkOfB returns the chunk at k of a column panel, packed.
 func (l *lane) chunkOfB(w *scratch, panel, k, depth int) []float32 {
 	b := l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:]
 	if l.p.PackedB != nil {
 		return b
 	}
-	state := l.bPieces.at(panel, k)
-	if state.Load() == ready {
+	there, mine := l.bPieces.take(panel, k)
+	if there {
 		return b
 	}
-	mine := state.CompareAndSwap(free, taken)
 	if !mine {
 		b = w.b
 	}
-	p := &l.bPacking
-	first := panel * l.e.nr
-	l.e.packPanel(b, p.src[k*p.kStride+first*p.stride:], p.kStride, p.stride, depth, min(l.e.nr, p.n-first))
+	l.e.packPanel(b, l.sourceOfB(panel, k), l.p.B.RowStride, l.p.B.ColStride, depth, min(l.e.nr, l.n1-l.n0-panel*l.e.nr))
 	if mine {
-		state.Store(ready)
+		l.bPieces.at(panel, k).Store(ready)
 	}
 	return b
 }
 
-// chunkOfA returns the chunk at k of a tile's rows, row the first of them within the block, copied as chunkOfB packs if A has to be.
+// chunkOfA returns the chunk at k of a tile's rows, row the first of them within the block, copied if A has to be.
 func (l *lane) chunkOfA(w *scratch, row, rows, k, depth int) []float32 {
 	a := l.aPanels.data[min(row/l.e.mr*l.aPanels.panel+k/numerics.ChunkK*l.aPanels.chunk, len(l.aPanels.data)):]
 	if !l.copiesA || l.aThere {
 		return a
 	}
-	state := l.aPieces.at(row/l.tileRows, k)
-	if state.Load() == ready {
+	there, mine := l.aPieces.take(row/l.tileRows, k)
+	if there {
 		return a
 	}
-	mine := state.CompareAndSwap(free, taken)
 	if !mine {
 		w.a = grow(w.a, rows*l.aPanels.row)
 		a = w.a
 	}
-	l.aCopying.rows(l.e, a, row, rows, k, depth)
+	l.copyA(a, row, rows, k, depth)
 	if mine {
-		state.Store(ready)
+		l.aPieces.at(row/l.tileRows, k).Store(ready)
 	}
 	return a
 }
@@ -378,11 +383,10 @@ func (l *lane) fetchB(t *tileArgs, panel, k, full int) int {
 		t.bNext, t.bFetch = l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:], l.e.nr*fetchEvery/max(full, 1)
 		return full
 	}
-	p := &l.bPacking
-	if p.stride != 1 { // columns, which the hardware fetches
+	if l.p.B.ColStride != 1 { // columns, which the hardware fetches
 		return full
 	}
-	t.bNext, t.bFetch = p.src[k*p.kStride+panel*l.e.nr:], p.kStride
+	t.bNext, t.bFetch = l.sourceOfB(panel, k), l.p.B.RowStride
 	rows := min(numerics.ChunkK, l.k1-l.k0-k)
 	return (rows*fetchEvery + t.k - 1) / t.k
 }
