@@ -111,7 +111,7 @@ func (c *compiler) lower(op *ir.Op) error {
 		return fmt.Errorf("the cpu backend does not know the op")
 	}
 	switch {
-	case !c.read(op) || c.isReluMask(op) || c.putOff(op) || c.putOffHeads(op):
+	case !c.read(op) || c.refs[op.First] != none || c.isReluMask(op) || c.putOff(op) || c.putOffHeads(op):
 		return nil
 	case c.fusable(op):
 		c.chain(op)

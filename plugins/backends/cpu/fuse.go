@@ -4,13 +4,15 @@ import (
 	"slices"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/gemm"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
 // Elementwise ops on f32 are not lowered one by one. An op whose result only other such ops of its size read is put off; the op at
 // the end of such a chain runs all that was put off in one pass, segment by segment in the first-level cache. Rows and columns that
 // are broadcast are read where they are. A contraction that only a chain reads is put off too: the chain then runs on each tile of
-// it that is finished, while it is in the cache.
+// it that is finished, while it is in the cache. A function whose derivative is needed later gives that at once, and its argument is
+// kept no longer.
 
 const segment = 2048 // elements: a register takes 8 KiB
 
@@ -92,7 +94,7 @@ type fusion struct {
 	maker   []int    // by value: the op, or none
 	readers [][]int  // by value: ops; len(f.Ops) for the function's results
 	putOff  []*ir.Op // by value: what makes it, if that was put off
-	done    []bool   // by op: a sum that has computed what was put off for itself
+	done    []bool   // by op: a sum that has computed what was put off for itself, or what another op has computed beside its own
 }
 
 func newFusion(f *ir.Func) fusion {
@@ -159,7 +161,7 @@ func (c *compiler) putOff(op *ir.Op) bool {
 			return false
 		}
 	case op.Name == "dot_general":
-		if len(c.fusion.readers[op.First]) != 1 || len(ir.DotDimsOf(op.Attrs).LHSBatch) > 0 {
+		if len(ir.DotDimsOf(op.Attrs).LHSBatch) > 0 || !c.readOnce(op) {
 			return false
 		}
 	default:
@@ -167,6 +169,17 @@ func (c *compiler) putOff(op *ir.Op) bool {
 	}
 	c.fusion.putOff[op.First] = op
 	return true
+}
+
+// readOnce says whether one op reads op's result, or two of which one is the other's derivative.
+func (c *compiler) readOnce(op *ir.Op) bool {
+	x := &c.fusion
+	readers := x.readers[op.First]
+	if len(readers) != 2 || readers[1] == len(x.f.Ops) { // the function's results come last
+		return len(readers) == 1
+	}
+	f, ok := withDerivative[x.f.Ops[readers[0]].Name]
+	return ok && x.f.Ops[readers[1]].Name == f.derivative
 }
 
 // repeats describes a broadcast as reading element i/each%period of its operand for element i of its result.
@@ -217,6 +230,8 @@ const (
 // instruction is one op of a chain. It writes a register, or where out is not none an output.
 type instruction struct {
 	unary    func(dst, a []float32)
+	both     func(dst, grad, a []float32) // instead: grad goes to another output
+	grad     int                          // ref
 	binary   binaryVec
 	isFMA    bool
 	in       []source
@@ -234,6 +249,7 @@ type chain struct {
 	width        int // elements of a register
 	scratch      int // ref: the registers of all workers
 	cuts         []int
+	cold         []int // refs: what a chain that runs on tiles reads or writes beside them
 }
 
 // force runs what was put off for a value, which it gives a store.
@@ -253,8 +269,9 @@ func (c *compiler) force(v ir.Value) {
 
 // chain lowers op and all that was put off for it.
 func (c *compiler) chain(root *ir.Op) {
-	g := &chainBuilder{c: c, ch: &chain{size: root.Results[0].Elements()}, values: map[ir.Value]source{}}
+	g := &chainBuilder{c: c, ch: &chain{size: root.Results[0].Elements()}, values: map[ir.Value]source{}, derivatives: map[*ir.Op]*ir.Op{}}
 	g.collect(root)
+	g.findDerivatives()
 	g.emit(root)
 }
 
@@ -264,6 +281,8 @@ type chainBuilder struct {
 	ops    []*ir.Op // of the chain, in order
 	dot    *ir.Op   // whose tiles it runs on, or nil
 	values map[ir.Value]source
+
+	derivatives map[*ir.Op]*ir.Op // that ops give beside their values
 }
 
 // collect finds the ops of the chain.
@@ -290,13 +309,52 @@ func (g *chainBuilder) collect(root *ir.Op) {
 	g.ops = slices.CompactFunc(g.ops, func(a, b *ir.Op) bool { return a == b })
 }
 
+// findDerivatives finds, for ops of the chain, later ones that are their derivatives. These are computed now if nothing else needs the
+// argument later, which they then take the place of.
+func (g *chainBuilder) findDerivatives() {
+	c := g.c
+	x := &c.fusion
+	last := x.maker[g.ops[len(g.ops)-1].First]
+	for _, op := range g.ops {
+		f, ok := withDerivative[op.Name]
+		if !ok || x.maker[op.Operands[0]] == none {
+			continue
+		}
+		var derivative *ir.Op
+		for _, i := range x.readers[op.Operands[0]] {
+			switch {
+			case i < len(x.f.Ops) && slices.Contains(g.ops, &x.f.Ops[i]):
+			case i < len(x.f.Ops) && i > last && x.f.Ops[i].Name == f.derivative && derivative == nil && c.waits(&x.f.Ops[i]):
+				derivative = &x.f.Ops[i]
+			default:
+				ok = false
+			}
+		}
+		if ok && derivative != nil {
+			g.derivatives[op] = derivative
+			x.done[x.maker[derivative.First]] = true
+		}
+	}
+}
+
+// readLater says whether anything but the chain reads op's result, or will.
+func (g *chainBuilder) readLater(op *ir.Op, inChain map[int]bool) bool {
+	x := &g.c.fusion
+	return slices.ContainsFunc(x.readers[op.First], func(i int) bool { return !inChain[i] && !x.done[i] })
+}
+
+// waits says whether op will have to be lowered, and was not yet.
+func (c *compiler) waits(op *ir.Op) bool {
+	return c.read(op) && c.refs[op.First] == none && c.fusion.putOff[op.First] == nil
+}
+
 func (g *chainBuilder) emit(root *ir.Op) {
 	c, ch := g.c, g.ch
 	inChain := map[int]bool{}
 	for _, op := range g.ops {
 		inChain[c.fusion.maker[op.First]] = true
 	}
-	if g.dot != nil && !g.tiles() {
+	if g.dot != nil && (g.readLater(g.dot, inChain) || !g.tiles()) {
 		g.dot = nil
 	}
 	if g.dot != nil {
@@ -362,7 +420,13 @@ func (g *chainBuilder) emit(root *ir.Op) {
 		if c.reluMask(op) != nil {
 			x.binary = reluGradient
 		}
-		kept := op == root || slices.ContainsFunc(c.fusion.readers[op.First], func(i int) bool { return !inChain[i] && !c.fusion.done[i] })
+		kept := op == root || g.readLater(op, inChain)
+		if d := g.derivatives[op]; d != nil {
+			x.both, x.grad = withDerivative[op.Name].both, c.temp(d.Results[0].Bytes())
+			c.refs[d.First] = x.grad
+			ch.cold = append(ch.cold, x.grad)
+			outputs++
+		}
 		if kept {
 			x.out = c.temp(op.Results[0].Bytes())
 			c.refs[op.First] = x.out
@@ -403,7 +467,7 @@ func (g *chainBuilder) emit(root *ir.Op) {
 	// The product is made where its result goes, unless that may become the memory of a parameter that the chain reads.
 	to := rootOut
 	isResult := slices.Contains(c.fusion.readers[root.First], len(c.fusion.f.Ops))
-	if donor = keepApart(donor, multiply.l.ref, multiply.r.ref); outputs > 1 || isResult && donor != none {
+	if donor = keepApart(donor, multiply.l.ref, multiply.r.ref); isResult && donor != none {
 		to = c.temp(4 * ch.size)
 	}
 	for i := range ch.instructions {
@@ -411,6 +475,11 @@ func (g *chainBuilder) emit(root *ir.Op) {
 			if s := &ch.instructions[i].in[k]; s.kind == leafSource && s.index == none {
 				s.index = len(ch.leaves)
 			}
+		}
+	}
+	for _, l := range ch.leaves {
+		if l.period == ch.size && l.ref != to {
+			ch.cold = append(ch.cold, l.ref)
 		}
 	}
 	ch.leaves = append(ch.leaves, leaf{ref: to, each: 1, period: ch.size})
@@ -515,6 +584,25 @@ func (ch *chain) run(r *run, worker, lo, hi int) {
 	}
 }
 
+// onTile computes the elements of a tile of the product whose rows have n.
+func (ch *chain) onTile(r *run, t gemm.Tile, n int) {
+	const ahead = 2 // rows: caches do not foresee where the next begins
+	fetch := func(row int) {
+		for _, ref := range ch.cold {
+			vec.Fetch(r.f32(ref)[row*n+t.Col0 : row*n+t.Col1])
+		}
+	}
+	for row := t.Row0; row < min(t.Row0+ahead, t.Row1); row++ {
+		fetch(row)
+	}
+	for row := t.Row0; row < t.Row1; row++ {
+		if row+ahead < t.Row1 {
+			fetch(row + ahead)
+		}
+		ch.run(r, t.Worker, row*n+t.Col0, row*n+t.Col1)
+	}
+}
+
 // scalar says whether one element stands for all of an operand in a segment.
 func (ch *chain) scalar(s source) bool {
 	switch {
@@ -559,6 +647,8 @@ func (ch *chain) segment(r *run, registers []float32, at, n int) {
 		}
 		a, sa, scalarA := operand(x.in[0])
 		switch {
+		case x.both != nil:
+			x.both(dst, r.f32(x.grad)[at:at+n], filled(0, a, sa, scalarA))
 		case x.isFMA:
 			b, sb, scalarB := operand(x.in[1])
 			z, sz, scalarZ := operand(x.in[2])

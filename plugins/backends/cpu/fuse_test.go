@@ -12,6 +12,7 @@ import (
 // Random graphs of elementwise ops, broadcasts, contractions and transposes, of which any value may be a result.
 func TestChainsAreTheirOps(t *testing.T) {
 	unaries := []string{"negate", "abs", "sqrt", "relu", "gelu_tanh", "exponential", "sign", "floor", "silu_derivative"}
+	derivable := []string{"gelu", "gelu_tanh", "silu"}
 	binaries := []string{"add", "subtract", "multiply", "divide", "maximum", "minimum"}
 	checkComposite(t, 60, func(d draw, b *ir.Builder) map[string]func(*rand.Rand, ir.Type) []byte {
 		rows, cols, inner := d.pick("rows", 0, 1, 1, 2, 5, 30, 101), d.pick("columns", 1, 1, 3, 17, 40, 260), d.pick("inner", 0, 1, 9, 20, 32)
@@ -25,9 +26,17 @@ func TestChainsAreTheirOps(t *testing.T) {
 		r, rt := b.Param("r", whole.With(inner, cols)), b.Param("rt", whole.With(cols, inner))
 		values = append(values, b.BroadcastTo(row, rows, cols), b.BroadcastFront(col, rows, cols), b.BroadcastInDim(one, whole.Shape, nil), b.Full(whole, 0.75))
 		any := func() ir.Value { return values[d.n("operand", 0, len(values)-1)] }
+		var later []func() ir.Value // derivatives of functions
 		for range d.n("ops", 1, 14) {
+			if len(later) > 0 && d.n("derivative", 0, 2) == 0 {
+				values, later = append(values, later[0]()), later[1:]
+			}
 			var v ir.Value
-			switch d.n("kind", 0, 11) {
+			switch d.n("kind", 0, 12) {
+			case 12:
+				name, x := derivable[d.n("function", 0, len(derivable)-1)], any()
+				v = b.Unary(name, x)
+				later = append(later, func() ir.Value { return b.Unary(name+"_derivative", x) })
 			case 10: // the gradient of relu, as it is defined
 				zero := b.Zeros(whole)
 				v = b.Select(b.Compare("gt", any(), zero), any(), zero)
@@ -51,6 +60,9 @@ func TestChainsAreTheirOps(t *testing.T) {
 				v = b.Op(binaries[d.n("binary", 0, len(binaries)-1)], []ir.Value{any(), any()})[0]
 			}
 			values = append(values, v)
+		}
+		for _, derivative := range later {
+			values = append(values, derivative())
 		}
 		for i, v := range values[2:] {
 			if i == len(values)-3 || d.n("returned", 0, 3) == 0 {
@@ -81,6 +93,43 @@ func TestChainsAreSteps(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, e.(*executable).steps, 3, "product with bias, activation with residual, gradient")
 	assert.EqualValues(t, 8*5*4, e.Memory().Results, "all but pre are made in the memory of what they add")
+}
+
+// The derivative that the backward pass needs of an activation is made with it, and its argument is not kept.
+func TestDerivativesComeWithTheirFunctions(t *testing.T) {
+	be, err := New(Options{Threads: 1})
+	require.NoError(t, err)
+	defer be.Close()
+	const rows, in, hidden = 40, 16, 64
+	for _, function := range []string{"gelu", "gelu_tanh", "silu"} {
+		for _, returned := range []bool{false, true} {
+			b := ir.NewBuilder("f")
+			x, w1, w2 := b.Param("x", ir.T(ir.F32, rows, in)), b.Param("w1", ir.T(ir.F32, in, hidden)), b.Param("w2", ir.T(ir.F32, hidden, in))
+			pre := b.MatMul(x, w1)
+			y := b.MatMul(b.Unary(function, pre), w2)
+			dy := b.DotGeneral(y, w2, ir.DotDims{LHSContract: []int{1}, RHSContract: []int{1}})
+			b.Return("dpre", b.Mul(dy, b.Unary(function+"_derivative", pre)))
+			if returned {
+				b.Return("pre", pre)
+			}
+			f, err := b.Func()
+			require.NoError(t, err)
+			e, err := be.Compile(t.Context(), f)
+			require.NoError(t, err)
+			steps, kept := 3, 2 // the activation and its derivative
+			if returned {
+				steps, kept = 4, 1 // the activation is a step by itself
+			}
+			assert.Len(t, e.(*executable).steps, steps, function)
+			n := 0
+			for _, s := range e.(*executable).stores {
+				if s.kind == inArena && s.size == 4*rows*hidden {
+					n++
+				}
+			}
+			assert.Equal(t, kept, n, "values of the activation's size that are kept by %s", function)
+		}
+	}
 }
 
 // Sums of padded values, as those of the gradients of slices, some of them side by side.

@@ -61,11 +61,7 @@ func (x *contraction) run(r *run, out int, then *chain) error {
 		B: gemm.Operand{Data: r.f32(x.r.ref), RowStride: x.r.rowStride, ColStride: x.r.colStride},
 	}
 	if then != nil {
-		p.Epilogue = func(t gemm.Tile) {
-			for row := t.Row0; row < t.Row1; row++ {
-				then.run(r, t.Worker, row*x.n+t.Col0, row*x.n+t.Col1)
-			}
-		}
+		p.Epilogue = func(t gemm.Tile) { then.onTile(r, t, x.n) }
 	}
 	return r.b.gemm.Run(p)
 }

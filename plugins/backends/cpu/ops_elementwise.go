@@ -82,6 +82,16 @@ var unaryF32 = map[string]func(dst, src []float32){
 	"silu": vec.Silu, "silu_derivative": vec.SiluGrad, "softplus": vec.Softplus,
 }
 
+// withDerivative are functions that are computed together with their derivatives in little more time than alone.
+var withDerivative = map[string]struct {
+	derivative string
+	both       func(dst, grad, src []float32)
+}{
+	"gelu":      {"gelu_derivative", vec.GeluWithGrad},
+	"gelu_tanh": {"gelu_tanh_derivative", vec.GeluTanhWithGrad},
+	"silu":      {"silu_derivative", vec.SiluWithGrad},
+}
+
 func unaryInt[T integer](name string) func(T) T {
 	switch name {
 	case "negate":

@@ -70,6 +70,7 @@ func program(wide bool) (*ir.File, error) {
 	philoxKernel(e)
 	transposeKernel(e)
 	columnDotsKernel(e)
+	fetchKernel(e)
 	e.ConstraintExpr("amd64")
 	file, err := e.Result()
 	if err != nil {

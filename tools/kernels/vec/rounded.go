@@ -14,7 +14,11 @@ type rounded struct {
 	name, doc  string
 	subtrahend bool // takes a float32 that is first subtracted from x
 	body       func(e *emitter, x vec) (lo, hi vec, doubtful []mask)
+	withGrad   func(e *emitter, x vec) (value, grad interval) // instead of body: a function and its derivative
 }
+
+// interval is what holds a function's exact value: its ends, rounded.
+type interval struct{ lo, hi vec }
 
 var roundedFunctions = []rounded{
 	{name: "exp", doc: "e to the x", body: exp},
@@ -36,6 +40,9 @@ var roundedFunctions = []rounded{
 	{name: "silu", doc: "x * logistic(x)", body: silu},
 	{name: "siluGrad", doc: "the derivative of silu at x", body: siluGrad},
 	{name: "softplus", doc: "log(1 + exp(x))", body: softplus},
+	{name: "geluWithGrad", doc: "gelu, erf form, and its derivative at x", withGrad: geluWithGrad},
+	{name: "geluTanhWithGrad", doc: "gelu, tanh form, and its derivative at x", withGrad: geluTanhWithGrad},
+	{name: "siluWithGrad", doc: "x * logistic(x) and its derivative at x", withGrad: siluWithGrad},
 }
 
 // Error bounds, relative unless a function says otherwise. They cover the polynomial's error (given with its
@@ -134,8 +141,17 @@ func silu(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
 // The derivative of x s(v(x)), with s the logistic function and v' = w, is s (1 + x w (1 - s)), and 1 - s = e^-v s.
 // It passes through zero, so the bound is absolute: s (1 + |x w (1 - s)|).
 func gatedGrad(e *emitter, xw, minusV pair) (lo, hi vec) {
-	ev := expPair(e, minusV)
-	s := e.divpd(e.both1(e.f64(1)), e.addpd(ev, e.f64(1)))
+	ev, s := gate(e, minusV)
+	return gatedGradOf(e, ev, s, xw)
+}
+
+// gate overwrites minusV and returns e^-v and s(v).
+func gate(e *emitter, minusV pair) (ev, s pair) {
+	ev = expPair(e, minusV)
+	return ev, e.divpd(e.both1(e.f64(1)), e.addpd(ev, e.f64(1)))
+}
+
+func gatedGradOf(e *emitter, ev, s, xw pair) (lo, hi vec) {
 	q := e.mulpd(e.mulpd(ev, s), xw)
 	d := e.addpd(e.andpd(q, e.u64(1<<63-1)), e.f64(1))
 	d = e.mulpd(e.mulpd(d, s), e.f64(ratioBound))
@@ -146,6 +162,20 @@ func siluGrad(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
 	c := clamp(e, x, -120, 120)
 	lo, hi = gatedGrad(e, e.widen(c), e.widen(negate(e, c)))
 	return
+}
+
+// gatedWithGrad is x s(v), by what low is of x, and its derivative.
+func gatedWithGrad(e *emitter, low vec, xw, minusV pair) (value, grad interval) {
+	ev, s := gate(e, minusV)
+	value.lo, value.hi = between(e, e.mulpd(e.widen(low), s), ratioBound)
+	grad.lo, grad.hi = gatedGradOf(e, ev, s, xw)
+	return
+}
+
+func siluWithGrad(e *emitter, x vec) (value, grad interval) {
+	low := atLeast(e, x, -120)
+	c := atMost(e, low, 120)
+	return gatedWithGrad(e, low, e.widen(c), e.widen(negate(e, c)))
 }
 
 // gelu, tanh form, is x s(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
@@ -165,14 +195,25 @@ func geluTanh(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
 }
 
 func geluTanhGrad(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
-	c := e.widen(clamp(e, x, -13, 13))
+	xw, minusV := geluTanhInner(e, e.widen(clamp(e, x, -13, 13)))
+	lo, hi = gatedGrad(e, xw, minusV)
+	return
+}
+
+// geluTanhInner returns c times the derivative of 2u at c, and -2u.
+func geluTanhInner(e *emitter, c pair) (xw, minusV pair) {
 	square := e.mulpd(c, c)
 	w := e.both1(e.f64(geluLinear))
 	e.addMul(w, square, e.f64(3*geluCubic))
 	v := e.both1(e.f64(-geluLinear))
 	e.addMul(v, square, e.f64(-geluCubic))
-	lo, hi = gatedGrad(e, e.mulpd(w, c), e.mulpd(v, c))
-	return
+	return e.mulpd(w, c), e.mulpd(v, c)
+}
+
+func geluTanhWithGrad(e *emitter, x vec) (value, grad interval) {
+	low := atLeast(e, x, -13)
+	xw, minusV := geluTanhInner(e, e.widen(atMost(e, low, 13)))
+	return gatedWithGrad(e, low, xw, minusV)
 }
 
 // normalTail overwrites a, 0 <= a <= 15, and returns g = e^(-a^2/2) and q, the standard normal distribution's mass beyond a.
@@ -202,14 +243,27 @@ func gelu(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
 	return
 }
 
-// The bound is absolute because of the zero near -0.75.
 func geluGrad(e *emitter, x vec) (lo, hi vec, doubtful []mask) {
 	c := clamp(e, x, -15, 15)
 	g, below := normal(e, c)
+	lo, hi = geluGradOf(e, c, g, below)
+	return
+}
+
+func geluWithGrad(e *emitter, x vec) (value, grad interval) {
+	low := atLeast(e, x, -15)
+	c := atMost(e, low, 15)
+	g, below := normal(e, c)
+	value.lo, value.hi = between(e, e.mulpd(e.widen(low), below), ratioBound)
+	grad.lo, grad.hi = geluGradOf(e, c, g, below)
+	return
+}
+
+// geluGradOf has an absolute bound because of the zero near -0.75.
+func geluGradOf(e *emitter, c vec, g, below pair) (lo, hi vec) {
 	v := e.mulpd(e.mulpd(g, e.f64(1/math.Sqrt(2*math.Pi))), e.widen(c))
 	d := e.mulpd(e.addpd(e.andpd(v, e.u64(1<<63-1)), below), e.f64(ratioBound))
-	lo, hi = around(e, e.addpd(v, below), d)
-	return
+	return around(e, e.addpd(v, below), d)
 }
 
 // erf x is a polynomial in x^2 times x below 1, and 1 - 2 q(x sqrt 2) from there on.
@@ -327,14 +381,23 @@ func quadrant(e *emitter, r, n pair, quarters uint64) (lo, hi vec) {
 //
 // which goes through src vector by vector until all n elements are done (at = n, doubtful = 0) or the vector at index
 // at holds lanes it cannot vouch for. There dst keeps the argument itself (src, less the subtrahend), for the caller to finish.
+// A function with its derivative has two dst, and keeps the argument in both.
 func roundedKernel(e *emitter, f rounded) {
 	w := e.lanes()
 	signature := "func(dst, src *float32, n int) (at int, doubtful uint32)"
 	if f.subtrahend {
 		signature = "func(dst, src *float32, n int, s float32) (at int, doubtful uint32)"
 	}
+	outputs := []string{"dst"}
+	if f.withGrad != nil {
+		signature, outputs = "func(dst, grad, src *float32, n int) (at int, doubtful uint32)", append(outputs, "grad")
+	}
 	e.function(f.name, signature, f.doc+", correctly rounded; stops at the first vector with doubtful lanes.")
-	dst, src, n := e.Load(e.Param("dst"), e.GP64()), e.Load(e.Param("src"), e.GP64()), e.Load(e.Param("n"), e.GP64())
+	to := make([]operand.Mem, len(outputs))
+	for k, name := range outputs {
+		to[k] = operand.Mem{Base: e.Load(e.Param(name), e.GP64()), Scale: 4}
+	}
+	src, n := e.Load(e.Param("src"), e.GP64()), e.Load(e.Param("n"), e.GP64())
 	i, left := e.GP64(), e.GP64()
 	e.XORQ(i, i)
 	var s vec
@@ -342,7 +405,9 @@ func roundedKernel(e *emitter, f rounded) {
 		s = e.broadcast(e.param("s"))
 	}
 	from := operand.Mem{Base: src, Index: i, Scale: 4}
-	to := operand.Mem{Base: dst, Index: i, Scale: 4}
+	for k := range to {
+		to[k].Index = i
+	}
 
 	x, tail := e.vec(), e.GP32()
 	e.Label("loop")
@@ -356,17 +421,33 @@ func roundedKernel(e *emitter, f rounded) {
 	if f.subtrahend {
 		e.VSUBPS(s, x, x)
 	}
-	lo, hi, doubtful := f.body(e, x)
-	bad := e.compare(notEqual, lo, hi)
-	for _, m := range doubtful {
-		bad = e.orMask(bad, m)
+	var y []vec // where it is not doubtful
+	var bad mask
+	if f.withGrad != nil {
+		value, grad := f.withGrad(e, x)
+		y = []vec{value.lo, grad.lo}
+		bad = e.orMask(e.compare(notEqual, value.lo, value.hi), e.compare(notEqual, grad.lo, grad.hi))
+	} else {
+		lo, hi, doubtful := f.body(e, x)
+		y = []vec{lo}
+		bad = e.compare(notEqual, lo, hi)
+		for _, m := range doubtful {
+			bad = e.orMask(bad, m)
+		}
 	}
+	each := func(store func(y vec, to operand.Mem)) {
+		for i := range y {
+			store(y[i], to[i])
+		}
+	}
+	whole := func(y vec, to operand.Mem) { e.VMOVUPS(y, to) }
+	part := func(y vec, to operand.Mem) { e.storeMasked(y, e.first(left), to) }
 	bits := e.bits(bad)
 	e.ANDL(tail, bits)
 	e.JNE(operand.LabelRef("doubt"))
 	e.CMPQ(left, operand.U32(w))
 	e.JLT(operand.LabelRef("last"))
-	e.VMOVUPS(lo, to)
+	each(whole)
 	e.ADDQ(operand.U32(w), i)
 	e.JMP(operand.LabelRef("loop"))
 
@@ -379,7 +460,7 @@ func roundedKernel(e *emitter, f rounded) {
 	e.JMP(operand.LabelRef("body"))
 
 	e.Label("last")
-	e.storeMasked(lo, e.first(left), to)
+	each(part)
 	e.Label("done")
 	e.VZEROUPPER()
 	e.Store(n, e.ReturnIndex(0))
@@ -388,16 +469,18 @@ func roundedKernel(e *emitter, f rounded) {
 	e.RET()
 
 	e.Label("doubt")
-	y := e.blend(bad, lo, x)
+	for i := range y {
+		y[i] = e.blend(bad, y[i], x)
+	}
 	e.Store(i, e.ReturnIndex(0))
 	e.Store(bits, e.ReturnIndex(1))
 	e.CMPQ(left, operand.U32(w))
 	e.JLT(operand.LabelRef("doubtLast"))
-	e.VMOVUPS(y, to)
+	each(whole)
 	e.VZEROUPPER()
 	e.RET()
 	e.Label("doubtLast")
-	e.storeMasked(y, e.first(left), to)
+	each(part)
 	e.VZEROUPPER()
 	e.RET()
 }

@@ -309,3 +309,11 @@ func Fill(dst []float32, s float32) {
 		dst[i] = s
 	}
 }
+
+// Fetch has the caches fetch a, which will be read or written soon.
+func Fetch(a []float32) {
+	const perLine = 16
+	if active != nil && len(a) > 0 {
+		active.fetch(ptr(a), (len(a)+perLine-1)/perLine)
+	}
+}

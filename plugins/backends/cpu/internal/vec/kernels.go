@@ -16,6 +16,7 @@ type kernels struct {
 	gelu, geluGrad, geluTanh, geluTanhGrad, silu, siluGrad, softplus rounded
 	sinpi, cospi                                                     rounded
 	expSub                                                           func(dst, src *float32, n int, s float32) (at int, doubtful uint32)
+	geluWithGrad, geluTanhWithGrad, siluWithGrad                     roundedWithGrad
 
 	neg, abs, sqrt, rsqrt, relu                func(dst, a *float32, n int)
 	add, sub, mul, div, max, min, reluGrad     func(dst, a, b *float32, n int)
@@ -45,11 +46,15 @@ type kernels struct {
 	philox                                     func(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32)
 	transpose8                                 func(dst, src *float32, blocks, dstStride, srcStride int)
 	columnDots                                 func(sums, x, b *float32, blocks, stride, next int)
+	fetch                                      func(a *float32, lines int)
 }
 
 // rounded is the kernel of a correctly rounded function. It returns n and no doubt, or the index of a vector with doubtful lanes,
 // which hold their arguments.
 type rounded func(dst, src *float32, n int) (at int, doubtful uint32)
+
+// roundedWithGrad is rounded for a function and its derivative: both keep their arguments where either is in doubt.
+type roundedWithGrad func(dst, grad, src *float32, n int) (at int, doubtful uint32)
 
 // active is the table in use, nil for plain Go.
 var active = func() *kernels {

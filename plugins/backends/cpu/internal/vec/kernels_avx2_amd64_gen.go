@@ -99,6 +99,21 @@ func siluGradAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
 //go:noescape
 func softplusAVX2(dst *float32, src *float32, n int) (at int, doubtful uint32)
 
+// geluWithGradAVX2: gelu, erf form, and its derivative at x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func geluWithGradAVX2(dst *float32, grad *float32, src *float32, n int) (at int, doubtful uint32)
+
+// geluTanhWithGradAVX2: gelu, tanh form, and its derivative at x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func geluTanhWithGradAVX2(dst *float32, grad *float32, src *float32, n int) (at int, doubtful uint32)
+
+// siluWithGradAVX2: x * logistic(x) and its derivative at x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func siluWithGradAVX2(dst *float32, grad *float32, src *float32, n int) (at int, doubtful uint32)
+
 // addAVX2: a + b.
 //
 //go:noescape
@@ -323,3 +338,8 @@ func transpose8AVX2(dst *float32, src *float32, blocks int, dstStride int, srcSt
 //
 //go:noescape
 func columnDotsAVX2(sums *float32, x *float32, b *float32, blocks int, stride int, next int)
+
+// fetchAVX2: asks for cache lines that will be used.
+//
+//go:noescape
+func fetchAVX2(a *float32, lines int)

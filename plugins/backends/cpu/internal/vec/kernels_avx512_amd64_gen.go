@@ -99,6 +99,21 @@ func siluGradAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
 //go:noescape
 func softplusAVX512(dst *float32, src *float32, n int) (at int, doubtful uint32)
 
+// geluWithGradAVX512: gelu, erf form, and its derivative at x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func geluWithGradAVX512(dst *float32, grad *float32, src *float32, n int) (at int, doubtful uint32)
+
+// geluTanhWithGradAVX512: gelu, tanh form, and its derivative at x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func geluTanhWithGradAVX512(dst *float32, grad *float32, src *float32, n int) (at int, doubtful uint32)
+
+// siluWithGradAVX512: x * logistic(x) and its derivative at x, correctly rounded; stops at the first vector with doubtful lanes.
+//
+//go:noescape
+func siluWithGradAVX512(dst *float32, grad *float32, src *float32, n int) (at int, doubtful uint32)
+
 // addAVX512: a + b.
 //
 //go:noescape
@@ -323,3 +338,8 @@ func transpose8AVX512(dst *float32, src *float32, blocks int, dstStride int, src
 //
 //go:noescape
 func columnDotsAVX512(sums *float32, x *float32, b *float32, blocks int, stride int, next int)
+
+// fetchAVX512: asks for cache lines that will be used.
+//
+//go:noescape
+func fetchAVX512(a *float32, lines int)

@@ -98,6 +98,21 @@ func Softplus(dst, src []float32) {
 	apply(dst, src, numerics.Softplus, func(k *kernels) rounded { return k.softplus })
 }
 
+// GeluWithGrad writes Gelu to dst and GeluGrad to grad, either of which may be src; most of their work is the same.
+func GeluWithGrad(dst, grad, src []float32) {
+	applyWithGrad(dst, grad, src, numerics.Gelu, numerics.GeluGrad, func(k *kernels) roundedWithGrad { return k.geluWithGrad })
+}
+
+// GeluTanhWithGrad is GeluWithGrad for GeluTanh.
+func GeluTanhWithGrad(dst, grad, src []float32) {
+	applyWithGrad(dst, grad, src, numerics.GeluTanh, numerics.GeluTanhGrad, func(k *kernels) roundedWithGrad { return k.geluTanhWithGrad })
+}
+
+// SiluWithGrad is GeluWithGrad for Silu.
+func SiluWithGrad(dst, grad, src []float32) {
+	applyWithGrad(dst, grad, src, numerics.Silu, numerics.SiluGrad, func(k *kernels) roundedWithGrad { return k.siluWithGrad })
+}
+
 // ExpSub writes e^(x - s); the difference is rounded first. It returns nothing about the sum: see SoftmaxRow.
 func ExpSub(dst, src []float32, s float32) {
 	mustEqual(len(dst), len(src))
@@ -126,6 +141,23 @@ func apply(dst, src []float32, scalar func(float32) float32, choose func(*kernel
 	for len(src) > 0 {
 		at, doubtful := kernel(&dst[0], &src[0], len(src))
 		dst, src = resume(dst, src, at, doubtful, lanes, scalar)
+	}
+}
+
+func applyWithGrad(dst, grad, src []float32, value, derivative func(float32) float32, choose func(*kernels) roundedWithGrad) {
+	mustEqual(len(dst), len(src))
+	mustEqual(len(grad), len(src))
+	if active == nil {
+		for i, x := range src {
+			dst[i], grad[i] = value(x), derivative(x)
+		}
+		return
+	}
+	kernel, lanes := choose(active), active.lanes
+	for len(src) > 0 {
+		at, doubtful := kernel(&dst[0], &grad[0], &src[0], len(src))
+		dst, _ = resume(dst, src, at, doubtful, lanes, value)
+		grad, src = resume(grad, src, at, doubtful, lanes, derivative)
 	}
 }
 

@@ -35,6 +35,20 @@ var functions = []struct {
 	{"Silu", "silu", Silu, numerics.Silu},
 	{"SiluGrad", "silu_grad", SiluGrad, numerics.SiluGrad},
 	{"Softplus", "softplus", Softplus, numerics.Softplus},
+	{"GeluWithGrad, value", "gelu_erf", valueOf(GeluWithGrad), numerics.Gelu},
+	{"GeluWithGrad, derivative", "gelu_erf_grad", derivativeOf(GeluWithGrad), numerics.GeluGrad},
+	{"GeluTanhWithGrad, value", "gelu_tanh", valueOf(GeluTanhWithGrad), numerics.GeluTanh},
+	{"GeluTanhWithGrad, derivative", "gelu_tanh_grad", derivativeOf(GeluTanhWithGrad), numerics.GeluTanhGrad},
+	{"SiluWithGrad, value", "silu", valueOf(SiluWithGrad), numerics.Silu},
+	{"SiluWithGrad, derivative", "silu_grad", derivativeOf(SiluWithGrad), numerics.SiluGrad},
+}
+
+func valueOf(f func(dst, grad, src []float32)) func(dst, src []float32) {
+	return func(dst, src []float32) { f(dst, make([]float32, len(src)), src) }
+}
+
+func derivativeOf(f func(dst, grad, src []float32)) func(dst, src []float32) {
+	return func(dst, src []float32) { f(make([]float32, len(src)), dst, src) }
 }
 
 // Independent answers from 200-bit arithmetic, with the hardest cases of a large random sample.

@@ -25,6 +25,9 @@ var avx2 = kernels{
 	silu:                   siluAVX2,
 	siluGrad:               siluGradAVX2,
 	softplus:               softplusAVX2,
+	geluWithGrad:           geluWithGradAVX2,
+	geluTanhWithGrad:       geluTanhWithGradAVX2,
+	siluWithGrad:           siluWithGradAVX2,
 	add:                    addAVX2,
 	sub:                    subAVX2,
 	mul:                    mulAVX2,
@@ -70,6 +73,7 @@ var avx2 = kernels{
 	philox:                 philoxAVX2,
 	transpose8:             transpose8AVX2,
 	columnDots:             columnDotsAVX2,
+	fetch:                  fetchAVX2,
 }
 
 var avx512 = kernels{
@@ -93,6 +97,9 @@ var avx512 = kernels{
 	silu:                   siluAVX512,
 	siluGrad:               siluGradAVX512,
 	softplus:               softplusAVX512,
+	geluWithGrad:           geluWithGradAVX512,
+	geluTanhWithGrad:       geluTanhWithGradAVX512,
+	siluWithGrad:           siluWithGradAVX512,
 	add:                    addAVX512,
 	sub:                    subAVX512,
 	mul:                    mulAVX512,
@@ -138,4 +145,5 @@ var avx512 = kernels{
 	philox:                 philoxAVX512,
 	transpose8:             transpose8AVX512,
 	columnDots:             columnDotsAVX512,
+	fetch:                  fetchAVX512,
 }
