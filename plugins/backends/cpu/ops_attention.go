@@ -16,11 +16,17 @@ import (
 
 const fewQueries = 4 // as when a model generates: keys and values are read once, which packing them would double
 
-const queryBlock = 48 // queries whose scores are computed together, in the cache: a multiple of the kernels' 6 rows, where those have 6
+// Queries whose scores are computed together, in the cache, at most: multiples of the kernels' 6 rows, where those have 6. Where queries see
+// different keys small blocks skip more; else large ones go over keys and values less often.
+const (
+	causalBlock = 48
+	queryBlock  = 96
+)
 
 // attention is what forward and backward know of the operands.
 type attention struct {
 	batch, s, t, h, g, r, d, e int // as in the op's text: r query heads share each of g key heads
+	block                      int // queries whose scores are computed together
 	causal                     bool
 	scale                      float32
 	q, k, v                    tensor4
@@ -111,6 +117,10 @@ func (c *compiler) attention(op *ir.Op, first, segments int) attention {
 		querySegments: none, keySegments: none,
 	}
 	a.r = a.h / a.g
+	if a.block = causalBlock; !a.causal {
+		blocks := max((a.s+queryBlock-1)/queryBlock, 1)
+		a.block = ((a.s+blocks-1)/blocks + 5) / 6 * 6 // as good as equal
+	}
 	if len(op.Operands) > segments {
 		a.querySegments, a.keySegments = c.in(op, segments), c.in(op, segments+1)
 	}
@@ -277,7 +287,7 @@ func (c *compiler) bias(op *ir.Op, i int) *tensor4 {
 }
 
 func (c *compiler) attend(op *ir.Op, a attention) error {
-	scores := c.temp(4 * queryBlock * a.t * c.b.pool.Workers())
+	scores := c.temp(4 * a.block * a.t * c.b.pool.Workers())
 	out := c.outs(op)
 	y := dense4(out[0], op.Results[0])
 	c.emit(func(r *run) error {
@@ -289,7 +299,7 @@ func (c *compiler) attend(op *ir.Op, a attention) error {
 			}
 		}
 		return r.each(a.batch*a.h, func(worker, i int) error {
-			return a.forward(r, worker, i/a.h, i%a.h, r.f32(scores)[queryBlock*a.t*worker:], y, r.f32(out[1]), r.f32(out[2]), skip)
+			return a.forward(r, worker, i/a.h, i%a.h, r.f32(scores)[a.block*a.t*worker:], y, r.f32(out[1]), r.f32(out[2]), skip)
 		})
 	})
 	return nil
@@ -313,8 +323,8 @@ func (a *attention) forward(r *run, worker, b, head int, scores []float32, y ten
 	}
 	a.sight(r, b, &w.sight)
 	var sum [queryBlock]float32
-	for q0 := 0; q0 < a.s; q0 += queryBlock {
-		rows := min(queryBlock, a.s-q0)
+	for q0 := 0; q0 < a.s; q0 += a.block {
+		rows := min(a.block, a.s-q0)
 		n := a.t
 		if skip {
 			n = a.seen(q0 + rows - 1)
@@ -468,7 +478,7 @@ func (a *attentionGrad) backward(r *run, worker, b, kv int, scratch []float32, s
 		f1 := min(f0+a.chunk, total)
 		for f := f0; f < f1; {
 			head, s := kv*a.r+f/a.s, f%a.s
-			rows := min(queryBlock, a.s-s, f1-f)
+			rows := min(a.block, a.s-s, f1-f)
 			n := a.t
 			if skip {
 				n = a.seen(s + rows - 1)
@@ -533,7 +543,7 @@ func (a *attentionGrad) scoresGrad(r *run, worker, b, head, s, rows, n int, p, d
 	stats := (b*a.h+head)*a.s + s
 	read := a.t // keys that overQueries reads of these rows
 	if a.blocks(skip) {
-		read = min(a.t, (n+queryBlock-1)/queryBlock*queryBlock)
+		read = min(a.t, (n+a.block-1)/a.block*a.block)
 	}
 	for i := range rows {
 		m := n
@@ -572,7 +582,7 @@ func (a *attentionGrad) overQueries(r *run, worker, f0, f1 int, x []float32, y g
 	}
 	block := a.t
 	if skip = a.blocks(skip); skip {
-		block = queryBlock
+		block = a.block
 	}
 	for t := 0; t < a.t; t += block {
 		first := f0
