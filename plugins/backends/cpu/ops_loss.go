@@ -9,10 +9,10 @@ import (
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
-// Cross-entropy holds the logits of a chunk of rows alone. Without gradients any number of rows would do; with them it is the chunk
-// of rule 5, which the contraction over rows takes at a time.
+// Cross-entropy holds the logits of some rows at a time. With gradients these are whole chunks of rule 5, by which the contraction over rows
+// is summed up.
 
-const lossRows = 128 // rows at a time where there are no gradients
+const heldLogits = 64 << 20 // elements: the more rows, the less often the weight is read and its gradient gone over
 
 // crossEntropy is what loss and gradient know of the operands: hidden [n, e], weight [v, e], labels [n].
 type crossEntropy struct {
@@ -34,6 +34,11 @@ func (c *compiler) crossEntropy(op *ir.Op, first int) (crossEntropy, error) {
 		hidden: c.in(op, first), weight: c.in(op, first+1), labels: c.in(op, first+2),
 		ignore: int32(ignore), hasZ: z != 0, z: float32(z), twoZ: float32(2 * z),
 	}, nil
+}
+
+// rows is how many are taken at a time.
+func (x *crossEntropy) rows() int {
+	return min(max(heldLogits/max(x.v, 1)/numerics.ChunkK, 1)*numerics.ChunkK, x.n)
 }
 
 // logits computes those of rows [lo, hi).
@@ -72,7 +77,7 @@ func linearCrossEntropy(c *compiler, op *ir.Op) error {
 	if err != nil {
 		return err
 	}
-	chunk := min(lossRows, x.n)
+	chunk := x.rows()
 	logits := c.temp(4 * chunk * x.v)
 	out := c.out(op)
 	c.emit(func(r *run) error {
@@ -103,7 +108,7 @@ func linearCrossEntropyGrad(c *compiler, op *ir.Op) error {
 	if err != nil {
 		return err
 	}
-	chunk := min(numerics.ChunkK, x.n)
+	chunk := x.rows()
 	logits := c.temp(4 * chunk * x.v)
 	out := c.outs(op)
 	c.emit(func(r *run) error {
