@@ -58,10 +58,12 @@ func (n *Net) Transform(x ir.Value, t Transformer) ir.Value {
 }
 
 // Activate is one of the activations of the op table, or quick_gelu, x times
-// the logistic of 1.702 x.
+// the logistic of 1.702 x: silu with its argument and value scaled, whose
+// derivative is one op.
 func (n *Net) Activate(name string, x ir.Value) ir.Value {
 	if name == "quick_gelu" {
-		return n.Mul(x, n.Unary("logistic", n.Scale(x, 1.702)))
+		const slope = 1.702
+		return n.Scale(n.Unary("silu", n.Scale(x, slope)), 1/slope)
 	}
 	return n.Unary(name, x)
 }

@@ -27,7 +27,7 @@ const (
 
 // Info says who the plugin is.
 func (model) Info() plugin.Info {
-	return plugin.Info{Name: "clip", Version: "0.2.0", Doc: "An image and a text encoder with embeddings in common: CLIP.", Roles: []string{role, autoencoder}}
+	return plugin.Info{Name: "clip", Version: "0.3.0", Doc: "An image and a text encoder with embeddings in common: CLIP.", Roles: []string{role, autoencoder}}
 }
 
 // tower is one of the two transformers.
