@@ -17,12 +17,14 @@ const (
 // tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
 // accumulators start from +0, take k multiply-adds in order, and are then added to the sum of the chunks before or to +0.
 //
-// While it works on a panel it fetches the next panel of A and the lines of C that it will write into the first-level cache, and its
-// share of the next panel of B into the second: the hardware's own prefetching starts anew with each panel, and would be late every time.
+// While it works on a panel it fetches the next panel of A, if aNext is given, and the lines of C that it will write into the first-level
+// cache, and its share of the next panel of B into the second: the hardware's own prefetching starts anew with each panel, and would be late
+// every time. A panel of A that is in the second level already needs none: there fetching costs more than it spares, where a processor
+// shares a core's loads with another.
 func tile(e *emitter, rows int) {
 	e.function(fmt.Sprintf("tile%d", rows), "func(k, panels int, a, aNext *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)",
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is "+
-			"that of fetching bNext, every %d k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, fetchEvery))
+			"that of fetching bNext, every %d k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.", rows, e.nr, fetchEvery))
 	acc := e.vecs(2 * rows)
 	b, x := e.vecs(2), e.vecs(2)
 
@@ -76,18 +78,30 @@ func tile(e *emitter, rows int) {
 		e.JNZ(operand.LabelRef(name))
 		e.Label(name + "_end")
 	}
-	loop("line", func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(bits.TrailingZeros(unroll)), n) }, unroll, func(u int) {
-		if u < rows { // apart from each other: a fetch takes the place of a load
-			e.PREFETCHT0(next.at(u, 0))
-		}
+	lines := func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(bits.TrailingZeros(unroll)), n) }
+	fetchB := func(u int) {
 		if u%fetchEvery == fetchEvery-1 {
 			e.PREFETCHT1(at(bNext, 0))
 			e.ADDQ(e.param("bFetch"), bNext)
 		}
+	}
+	if !e.wide() { // whose wider tiles load less for each multiply-add
+		e.CMPQ(e.param("aNext"), operand.U8(0))
+		e.JNE(operand.LabelRef("cold"))
+		loop("line", lines, unroll, fetchB)
+		e.JMP(operand.LabelRef("rest"))
+	}
+	e.Label("cold")
+	loop("cold_line", lines, unroll, func(u int) {
+		if u < rows { // apart from each other: a fetch takes the place of a load
+			e.PREFETCHT0(next.at(u, 0))
+		}
+		fetchB(u)
 		if u == unroll-1 {
 			next.advance(4 * unroll)
 		}
 	})
+	e.Label("rest")
 	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1, func(int) {})
 
 	ps, pc := e.GP64(), e.GP64()

@@ -28,7 +28,7 @@ type tileArgs struct {
 	first           bool
 
 	// What kernels that can fetch into the caches meanwhile: while at a panel of A the next one, and while at the last aNext, as far
-	// from row to row; and bNext, which may be empty, bFetch more every fetchEvery k.
+	// from row to row, unless that is nil; and bNext, which may be empty, bFetch more every fetchEvery k.
 	aNext, bNext []float32
 	bFetch       int
 }

@@ -25,9 +25,9 @@ panel:
 	VPXORD     Z1, Z1, Z1
 	MOVQ       k+0(FP), BX
 	SHRQ       $0x04, BX
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (SI)
 	VMOVUPS      (DX), Z2
 	VMOVUPS      64(DX), Z3
@@ -117,9 +117,9 @@ line:
 	ADDQ         $0x40, CX
 	ADDQ         $0x00000800, DX
 	DECQ         BX
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), BX
 	ANDQ $0x0f, BX
 	JZ   k1_end
@@ -190,9 +190,9 @@ panel:
 	VPXORD     Z3, Z3, Z3
 	MOVQ       k+0(FP), SI
 	SHRQ       $0x04, SI
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (DI)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
@@ -331,9 +331,9 @@ line:
 	ADDQ         $0x40, DX
 	ADDQ         $0x00000800, BX
 	DECQ         SI
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), SI
 	ANDQ $0x0f, SI
 	JZ   k1_end
@@ -423,9 +423,9 @@ panel:
 	VPXORD     Z5, Z5, Z5
 	MOVQ       k+0(FP), SI
 	SHRQ       $0x04, SI
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (DI)
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
@@ -613,9 +613,9 @@ line:
 	ADDQ         $0x40, DX
 	ADDQ         $0x00000800, BX
 	DECQ         SI
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), SI
 	ANDQ $0x0f, SI
 	JZ   k1_end
@@ -725,9 +725,9 @@ panel:
 	VPXORD     Z7, Z7, Z7
 	MOVQ       k+0(FP), DI
 	SHRQ       $0x04, DI
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R8)
 	VMOVUPS      (SI), Z8
 	VMOVUPS      64(SI), Z9
@@ -964,9 +964,9 @@ line:
 	ADDQ         $0x40, BX
 	ADDQ         $0x00000800, SI
 	DECQ         DI
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), DI
 	ANDQ $0x0f, DI
 	JZ   k1_end
@@ -1095,9 +1095,9 @@ panel:
 	VPXORD     Z9, Z9, Z9
 	MOVQ       k+0(FP), DI
 	SHRQ       $0x04, DI
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R8)
 	VMOVUPS      (SI), Z10
 	VMOVUPS      64(SI), Z11
@@ -1383,9 +1383,9 @@ line:
 	ADDQ         $0x40, BX
 	ADDQ         $0x00000800, SI
 	DECQ         DI
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), DI
 	ANDQ $0x0f, DI
 	JZ   k1_end
@@ -1534,9 +1534,9 @@ panel:
 	VPXORD     Z11, Z11, Z11
 	MOVQ       k+0(FP), R8
 	SHRQ       $0x04, R8
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R9)
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
@@ -1871,9 +1871,9 @@ line:
 	ADDQ         $0x40, SI
 	ADDQ         $0x00000800, DI
 	DECQ         R8
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R8
 	ANDQ $0x0f, R8
 	JZ   k1_end
@@ -2041,9 +2041,9 @@ panel:
 	VPXORD     Z13, Z13, Z13
 	MOVQ       k+0(FP), R8
 	SHRQ       $0x04, R8
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R9)
 	VMOVUPS      (DI), Z14
 	VMOVUPS      64(DI), Z15
@@ -2427,9 +2427,9 @@ line:
 	ADDQ         $0x40, SI
 	ADDQ         $0x00000800, DI
 	DECQ         R8
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R8
 	ANDQ $0x0f, R8
 	JZ   k1_end
@@ -2619,9 +2619,9 @@ panel:
 	VPXORD     Z15, Z15, Z15
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z16
 	VMOVUPS      64(R8), Z17
@@ -3056,9 +3056,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end
@@ -3268,9 +3268,9 @@ panel:
 	VPXORD     Z17, Z17, Z17
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z18
 	VMOVUPS      64(R8), Z19
@@ -3754,9 +3754,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end
@@ -3985,9 +3985,9 @@ panel:
 	VPXORD     Z19, Z19, Z19
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z20
 	VMOVUPS      64(R8), Z21
@@ -4520,9 +4520,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end
@@ -4770,9 +4770,9 @@ panel:
 	VPXORD     Z21, Z21, Z21
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z22
 	VMOVUPS      64(R8), Z23
@@ -5354,9 +5354,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end
@@ -5623,9 +5623,9 @@ panel:
 	VPXORD     Z23, Z23, Z23
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z24
 	VMOVUPS      64(R8), Z25
@@ -6256,9 +6256,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end
@@ -6544,9 +6544,9 @@ panel:
 	VPXORD     Z25, Z25, Z25
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z26
 	VMOVUPS      64(R8), Z27
@@ -7226,9 +7226,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end
@@ -7533,9 +7533,9 @@ panel:
 	VPXORD     Z27, Z27, Z27
 	MOVQ       k+0(FP), R9
 	SHRQ       $0x04, R9
-	JZ         line_end
+	JZ         cold_line_end
 
-line:
+cold_line:
 	PREFETCHT0   (R10)
 	VMOVUPS      (R8), Z28
 	VMOVUPS      64(R8), Z29
@@ -8264,9 +8264,9 @@ line:
 	ADDQ         $0x40, R11
 	ADDQ         $0x00000800, R8
 	DECQ         R9
-	JNZ          line
+	JNZ          cold_line
 
-line_end:
+cold_line_end:
 	MOVQ k+0(FP), R9
 	ANDQ $0x0f, R9
 	JZ   k1_end

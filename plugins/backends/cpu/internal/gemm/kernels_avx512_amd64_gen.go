@@ -4,72 +4,72 @@
 
 package gemm
 
-// tile1_avx512 adds a chunk to panels of 1 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile1_avx512 adds a chunk to panels of 1 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile1_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile2_avx512 adds a chunk to panels of 2 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile2_avx512 adds a chunk to panels of 2 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile2_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile3_avx512 adds a chunk to panels of 3 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile3_avx512 adds a chunk to panels of 3 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile3_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile4_avx512 adds a chunk to panels of 4 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile4_avx512 adds a chunk to panels of 4 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile4_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile5_avx512 adds a chunk to panels of 5 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile5_avx512 adds a chunk to panels of 5 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile5_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile6_avx512 adds a chunk to panels of 6 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile6_avx512 adds a chunk to panels of 6 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile6_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile7_avx512 adds a chunk to panels of 7 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile7_avx512 adds a chunk to panels of 7 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile7_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile8_avx512 adds a chunk to panels of 8 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile8_avx512 adds a chunk to panels of 8 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile8_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile9_avx512 adds a chunk to panels of 9 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile9_avx512 adds a chunk to panels of 9 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile9_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile10_avx512 adds a chunk to panels of 10 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile10_avx512 adds a chunk to panels of 10 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile10_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile11_avx512 adds a chunk to panels of 11 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile11_avx512 adds a chunk to panels of 11 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile11_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile12_avx512 adds a chunk to panels of 12 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile12_avx512 adds a chunk to panels of 12 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile12_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile13_avx512 adds a chunk to panels of 13 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile13_avx512 adds a chunk to panels of 13 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile13_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile14_avx512 adds a chunk to panels of 14 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile14_avx512 adds a chunk to panels of 14 rows and 32 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile14_avx512(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)

@@ -352,7 +352,10 @@ func (l *lane) tile(worker, i int) {
 					in = span{w.edge, e.nr}
 				}
 			}
-			t.a, t.aNext, t.b = a, a, l.chunkOfB(w, panel0+panel, k, t.k)
+			t.a, t.b = a, l.chunkOfB(w, panel0+panel, k, t.k)
+			if t.aNext = nil; i == 0 { // else it was read just now
+				t.aNext = a
+			}
 			t.s, t.sRow, t.c, t.cRow = in.data, in.row, out.data, out.row
 			t.bNext = nil
 			fetching := full
@@ -405,7 +408,7 @@ func (e *Engine) column(t *tileArgs, full, rest, fetching int) {
 		}
 		t.panels, t.rows = part.panels, part.rows
 		t.a, t.s, t.c = a[part.first*t.aPanel:], s[min(part.first*e.mr*t.sRow, len(s)):], c[part.first*e.mr*t.cRow:]
-		if t.aNext = next; part.first+part.panels < full {
+		if t.aNext = next; next != nil && part.first+part.panels < full {
 			t.aNext = a[(part.first+part.panels)*t.aPanel:]
 		}
 		e.tile(t)
