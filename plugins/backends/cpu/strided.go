@@ -128,8 +128,9 @@ func copyLines(r *run, s strided, order []int, reads bool, dst, src []float32) e
 	shape = shape[:last]
 	total := product(shape)
 	blocks, tiles := (total+runsAtOnce-1)/runsAtOnce, (long+runLength-1)/runLength
-	return r.split(blocks*tiles, grain/(runsAtOnce*runLength), func(lo, hi int) {
-		var work [runsAtOnce * runLength]float32
+	few := blocks * tiles / (8 * r.b.pool.Workers()) // parts: each has memory of its own to turn in
+	return r.split(blocks*tiles, max(few, grain/(runsAtOnce*runLength)), func(lo, hi int) {
+		work, turned := make([]float32, runsAtOnce*runLength), make([]float32, runsAtOnce*runLength)
 		var d, o [runsAtOnce]int // where each run lies
 		index := make([]int, last)
 		for u := lo; u < hi; u++ {
@@ -144,23 +145,43 @@ func copyLines(r *run, s strided, order []int, reads bool, dst, src []float32) e
 				for j, o := range o[:rows] {
 					copy(work[j*runLength:][:n], src[o:])
 				}
+				vec.Transpose(turned, work, runsAtOnce, runLength, 0, n)
 				for i := range n {
-					for j, d := range d[:rows] {
-						dst[d+i*dStep] = work[j*runLength+i]
-					}
+					scatterRun(dst[i*dStep:], d[:rows], turned[i*runsAtOnce:])
 				}
 				continue
 			}
 			for i := range n {
-				for j, o := range o[:rows] {
-					work[j*runLength+i] = src[o+i*oStep]
-				}
+				gatherRun(turned[i*runsAtOnce:], src[i*oStep:], o[:rows])
 			}
+			vec.Transpose(work, turned, runLength, runsAtOnce, 0, rows)
 			for j, d := range d[:rows] {
 				copy(dst[d:][:n], work[j*runLength:])
 			}
 		}
 	})
+}
+
+// scatterRun writes elements to where they belong, which ascends and is mostly side by side.
+func scatterRun(dst []float32, at []int, src []float32) {
+	if k := len(at) - 1; at[k]-at[0] == k {
+		copy(dst[at[0]:][:len(at)], src)
+		return
+	}
+	for j, to := range at {
+		dst[to] = src[j]
+	}
+}
+
+// gatherRun is scatterRun the other way.
+func gatherRun(dst, src []float32, at []int) {
+	if k := len(at) - 1; at[k]-at[0] == k {
+		copy(dst[:len(at)], src[at[0]:])
+		return
+	}
+	for j, from := range at {
+		dst[j] = src[from]
+	}
 }
 
 // copyStrided runs the innermost dimension in one go.
