@@ -13,7 +13,7 @@ func BenchmarkConvolution(b *testing.B) {
 	for _, c := range []struct{ size, in, out, kernel, stride int }{
 		{224, 3, 64, 7, 2}, {56, 64, 64, 1, 1}, {56, 64, 64, 3, 1}, {56, 64, 256, 1, 1}, {56, 256, 512, 1, 2}, {56, 128, 128, 3, 2}, {28, 128, 128, 3, 1}, {14, 256, 256, 3, 1}, {7, 512, 512, 3, 1}, {7, 2048, 512, 1, 1},
 	} {
-		const images = 8
+		const images = 16
 		w := square(c.kernel, c.stride, c.kernel/2)
 		x, k := ir.T(ir.F32, images, c.size, c.size, c.in), ir.T(ir.F32, c.kernel, c.kernel, c.in, c.out)
 		y := ir.T(ir.F32, images, w.Output(0, c.size), w.Output(1, c.size), c.out)

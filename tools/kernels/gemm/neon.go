@@ -207,8 +207,8 @@ func (n *neon) packRows() {
 
 // transpose emits what pack.go describes, with blocks of 4 by 4.
 func (n *neon) transpose() {
-	n.function("transpose", fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive.", neonCols),
-		parameter{"dst", "*float32"}, parameter{"dstStep", "int"}, parameter{"src", "*float32"}, parameter{"step", "int"}, parameter{"n", "int"})
+	n.function("transpose", fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive. It fetches nothing ahead.", neonCols),
+		parameter{"dst", "*float32"}, parameter{"dstStep", "int"}, parameter{"src", "*float32"}, parameter{"step", "int"}, parameter{"n", "int"}, parameter{"ahead", "int"})
 	n.op("LSL $1, R4")
 	n.label("block")
 	n.op("MOVD R2, R5")

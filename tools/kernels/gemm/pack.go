@@ -27,25 +27,35 @@ func packRows(e *emitter) {
 
 // transpose emits the packing of what lies the other way: 8 by 8 blocks are transposed in registers.
 func transpose(e *emitter) {
-	e.function("transpose", "func(dst *float32, dstStep int, src *float32, step, n int)",
-		fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive.", e.nr))
+	e.function("transpose", "func(dst *float32, dstStep int, src *float32, step, n, ahead int)",
+		fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive. "+
+			"It fetches what lies ahead bytes further on.", e.nr))
 	dst, dstStep, src, step, n := e.arg("dst"), e.arg("dstStep"), e.arg("src"), e.arg("step"), e.arg("n")
 	step3, step5, step7 := e.GP64(), e.GP64(), e.GP64()
 	e.LEAQ(indexed(step, step, 2), step3)
 	e.LEAQ(indexed(step, step, 4), step5)
 	e.LEAQ(indexed(step3, step, 4), step7)
-	p, q := e.GP64(), e.GP64()
+	p, q, next := e.GP64(), e.GP64(), e.GP64()
 	// A cache line of every column is 16 elements: both halves are read at once, before other columns, if these crowd its set, push it out.
 	block := func(halves int) {
 		e.MOVQ(src, p)
 		for group := 0; group < e.nr; group += 8 {
 			e.MOVQ(dst, q)
-			for half := range halves {
+			columns := func(p reg.GPVirtual, disp int) []operand.Mem {
 				in := []operand.Mem{at(p, 0), indexed(p, step, 1), indexed(p, step, 2), indexed(p, step3, 1),
 					indexed(p, step, 4), indexed(p, step5, 1), indexed(p, step3, 2), indexed(p, step7, 1)}
 				for i := range in {
-					in[i].Disp = 32 * half
+					in[i].Disp = disp
 				}
+				return in
+			}
+			e.MOVQ(p, next)
+			e.ADDQ(e.param("ahead"), next)
+			for _, m := range columns(next, 0) {
+				e.PREFETCHT0(m)
+			}
+			for half := range halves {
+				in := columns(p, 32*half)
 				for _, v := range e.transpose8(in) {
 					e.VMOVUPS(v, at(q, 4*group))
 					e.ADDQ(dstStep, q)

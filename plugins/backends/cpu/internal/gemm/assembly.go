@@ -12,7 +12,7 @@ import (
 type (
 	tileFunc      func(k, panels int, a, aNext *float32, aRow, aPanel int, b, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 	packFunc      func(dst, src *float32, step, n int)
-	transposeFunc func(dst *float32, dstStep int, src *float32, step, n int)
+	transposeFunc func(dst *float32, dstStep int, src *float32, step, n, ahead int)
 	streamFunc    func(acc, x, b *float32, bRow, n int)
 )
 
@@ -34,13 +34,13 @@ func assembly(mr, nr, wide int, tiles []tileFunc, packRows packFunc, transpose t
 			_, _ = dst[n*nr-1], src[(n-1)*step+nr-1]
 			packRows(&dst[0], &src[0], step*size, n)
 		},
-		transpose: func(dst []float32, dstStep int, src []float32, step, n int) {
+		transpose: func(dst []float32, dstStep int, src []float32, step, n, ahead int) {
 			if n < 1 || step < 0 || dstStep < 0 {
 				return
 			}
 			_, _ = dst[(n-1)*dstStep+nr-1], src[(nr-1)*step+n-1]
 			if n >= 8 {
-				transpose(&dst[0], dstStep*size, &src[0], step*size, n/8)
+				transpose(&dst[0], dstStep*size, &src[0], step*size, n/8, ahead*size)
 			}
 			transposeFrom(dst, dstStep, src, step, n&^7, n, nr)
 		},

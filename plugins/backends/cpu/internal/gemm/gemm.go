@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"sync"
@@ -28,6 +29,8 @@ type Engine struct {
 		errs []error // by worker
 	}
 	itemBody func(worker, item int)
+
+	long long
 }
 
 // New returns an engine whose kernels are those of path. It is an error if this machine cannot run them, or computes in
@@ -52,6 +55,7 @@ func New(p *pool.Pool, path isa.Path) (*Engine, error) {
 		e.scratch = append(e.scratch, newScratch(e))
 	}
 	e.batch.errs = make([]error, p.Workers())
+	e.long.init(e)
 	e.itemBody = func(w, item int) {
 		if err := e.lanes[w].run(e.batch.p, item); err != nil && e.batch.errs[w] == nil {
 			e.batch.errs[w] = err
@@ -70,7 +74,8 @@ type scratch struct {
 }
 
 func newScratch(e *Engine) *scratch {
-	return &scratch{edge: aligned(e.tileRows() * e.nr), sums: aligned(e.tileRows() * roundUp(tileCols, e.nr)), stream: newStream(e.nr)}
+	sums := max(e.tileRows()*roundUp(tileCols, e.nr), e.tallRows()*roundUp(tallCols, e.nr))
+	return &scratch{edge: aligned(e.tallRows() * e.nr), sums: aligned(sums), stream: newStream(e.nr)}
 }
 
 // Path returns the kernels in use.
@@ -87,6 +92,9 @@ func (e *Engine) Run(p *Problem) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.long.suits(p) {
+		return e.long.run(p)
+	}
 	items := len(p.items())
 	if e.shareOut(p, items) {
 		e.batch.p = p
@@ -167,7 +175,10 @@ func (l *lane) packB(k, n int, b Operand, reuse *PackedB) (*PackedB, error) {
 	if k < 0 || n < 0 {
 		return nil, fmt.Errorf("gemm: sizes K=%d N=%d; none may be negative", k, n)
 	}
-	if err := inside("B", len(b.Data), 0, k, n, b.RowStride, b.ColStride); err != nil {
+	if b.Fill != nil {
+		return nil, errors.New("gemm: an operand that is filled in is not packed as a whole")
+	}
+	if err := b.inside("B", 0, k, n); err != nil {
 		return nil, err
 	}
 	if reuse == nil {

@@ -68,7 +68,8 @@ type layout struct {
 	aGap, bGap, cGap int  // elements between rows
 	aWide, bWide     int  // the other stride, 0 for 1
 	packed, serial   bool
-	offset           int // of the first item, or of a packed B
+	aFill, bFill     bool // operands that are filled in
+	offset           int  // of the first item, or of a packed B
 	batchOf          int
 }
 
@@ -83,6 +84,21 @@ func operand(r *rand.Rand, rows, cols int, transposed bool, gap, wide, offset in
 		o.RowStride, o.ColStride = o.ColStride, o.RowStride
 	}
 	return o
+}
+
+// filled is an operand whose elements are copied from another.
+func filled(e *Engine, from Operand, apart bool) Operand {
+	return Operand{Fill: func(dst []float32, step, row, rows, col, cols int) {
+		if !apart && from.ColStride == 1 {
+			e.CopyRows(dst, step, from.Data[row*from.RowStride+col:], from.RowStride, rows, cols)
+			return
+		}
+		for r := range rows {
+			for c := range cols {
+				dst[r*step+c] = from.Data[(row+r)*from.RowStride+(col+c)*from.ColStride]
+			}
+		}
+	}}
 }
 
 // reference computes one element by the executable specification.
@@ -123,9 +139,16 @@ func verify(t *testing.T, e *Engine, r *rand.Rand, m, n, k int, l layout, limit 
 		p.PackedB, err = e.PackB(k, n, p.B, nil)
 		require.NoError(t, err)
 	}
+	q := *p
+	if l.aFill {
+		q.A = filled(e, p.A, l.aT)
+	}
+	if l.bFill {
+		q.B = filled(e, p.B, false)
+	}
 	var mu sync.Mutex
 	covered := map[[3]int]int{}
-	p.Epilogue = func(tile Tile) {
+	q.Epilogue = func(tile Tile) {
 		for i := tile.Row0; i < tile.Row1; i++ {
 			for j := tile.Col0; j < tile.Col1; j++ {
 				at := o.C + tile.Item*size + i*p.CRow + j
@@ -138,9 +161,9 @@ func verify(t *testing.T, e *Engine, r *rand.Rand, m, n, k int, l layout, limit 
 	}
 	run := func() error {
 		if l.serial {
-			return e.RunOn(e.pool.Workers()-1, p)
+			return e.RunOn(e.pool.Workers()-1, &q)
 		}
-		return e.Run(p)
+		return e.Run(&q)
 	}
 	require.NoError(t, run())
 	for tile, n := range covered {
@@ -260,6 +283,39 @@ func TestCopiesOfA(t *testing.T) {
 	})
 }
 
+// Operands that are filled in, by every way through a product: tiles of the usual shape and tall ones, long products and short.
+func TestOperandsThatAreFilledIn(t *testing.T) {
+	eachPath(t, func(t *testing.T, path isa.Path) {
+		for workers := 1; workers <= 2; workers++ {
+			e := engine(t, path, workers)
+			r := rand.New(rand.NewPCG(11, uint64(workers)))
+			for _, s := range [][3]int{{1, 40, 30}, {7, 33, 513}, {100, 300, 70}, {130, 150, 1030}, {300, 50, 520}, {150, 40, 8200}} {
+				for _, l := range []layout{{aFill: true}, {aFill: true, bT: true}, {aFill: true, packed: true}, {bFill: true}, {aT: true, bFill: true}, {aFill: true, bFill: true, serial: true}, {aT: true, bFill: true, bT: true, cGap: 3}} {
+					verify(t, e, r, s[0], s[1], s[2], l, 12)
+				}
+			}
+		}
+	})
+}
+
+// Products whose super-chunks are shared out.
+func TestLongProducts(t *testing.T) {
+	eachPath(t, func(t *testing.T, path isa.Path) {
+		for workers := 1; workers <= 3; workers++ {
+			e := engine(t, path, workers)
+			r := rand.New(rand.NewPCG(12, uint64(workers)))
+			for _, s := range [][3]int{{5, 1, 8193}, {130, 300, 8200}, {9, 40, 24600}} {
+				for _, l := range []layout{{aT: true}, {aT: true, bFill: true}, {bT: true, cGap: 7}, {aT: true, offset: 3}} {
+					verify(t, e, r, s[0], s[1], s[2], l, 6)
+					if e.long.sums == nil {
+						require.Equal(t, 1, workers)
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestBatchesOfSmallProducts(t *testing.T) {
 	eachPath(t, func(t *testing.T, path isa.Path) {
 		for workers := 1; workers <= 3; workers++ {
@@ -318,7 +374,7 @@ func TestBadProblems(t *testing.T) {
 	e := engine(t, isa.Portable, 2)
 	x := func(n int) []float32 { return make([]float32, n) }
 	good := func() *Problem {
-		return &Problem{M: 2, N: 3, K: 4, A: Operand{x(8), 4, 1}, B: Operand{x(12), 3, 1}, C: x(6), CRow: 3}
+		return &Problem{M: 2, N: 3, K: 4, A: Operand{Data: x(8), RowStride: 4, ColStride: 1}, B: Operand{Data: x(12), RowStride: 3, ColStride: 1}, C: x(6), CRow: 3}
 	}
 	require.NoError(t, e.Run(good()))
 	empty := good() // operands without elements may lie anywhere
@@ -367,7 +423,7 @@ func TestBadProblems(t *testing.T) {
 
 func TestPanicInEpilogueIsAnError(t *testing.T) {
 	e := engine(t, isa.Portable, 2)
-	p := &Problem{M: 8, N: 8, K: 8, A: Operand{make([]float32, 64), 8, 1}, B: Operand{make([]float32, 64), 8, 1}, C: make([]float32, 64), CRow: 8}
+	p := &Problem{M: 8, N: 8, K: 8, A: Operand{Data: make([]float32, 64), RowStride: 8, ColStride: 1}, B: Operand{Data: make([]float32, 64), RowStride: 8, ColStride: 1}, C: make([]float32, 64), CRow: 8}
 	p.Epilogue = func(Tile) { panic("epilogue") }
 	assert.ErrorContains(t, e.Run(p), "panicked: epilogue")
 	p.Epilogue = nil

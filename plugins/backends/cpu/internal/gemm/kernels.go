@@ -8,8 +8,9 @@ type kernels struct {
 	tile func(t *tileArgs)
 	// packRows copies n rows of nr adjacent elements, step apart.
 	packRows func(dst, src []float32, step, n int)
-	// transpose writes element i of column j, at src[j*step+i], to dst[i*dstStep+j] for i < n and j < nr.
-	transpose func(dst []float32, dstStep int, src []float32, step, n int)
+	// transpose writes element i of column j, at src[j*step+i], to dst[i*dstStep+j] for i < n and j < nr. If it can it fetches what lies ahead
+	// elements further on.
+	transpose func(dst []float32, dstStep int, src []float32, step, n, ahead int)
 	// stream adds x[0]*row 0, x[1]*row 1, ... to acc, in that order; row r is b[r*step:][:len(acc)].
 	stream func(acc, x, b []float32, step int)
 }

@@ -3313,9 +3313,9 @@ row:
 	VZEROUPPER
 	RET
 
-// func transpose_avx2(dst *float32, dstStep int, src *float32, step int, n int)
-// Requires: AVX
-TEXT ·transpose_avx2(SB), NOSPLIT, $0-40
+// func transpose_avx2(dst *float32, dstStep int, src *float32, step int, n int, ahead int)
+// Requires: AVX, MMX+
+TEXT ·transpose_avx2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ dstStep+8(FP), CX
 	MOVQ src+16(FP), DX
@@ -3330,6 +3330,16 @@ TEXT ·transpose_avx2(SB), NOSPLIT, $0-40
 line:
 	MOVQ        DX, R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -3428,6 +3438,16 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -3535,6 +3555,16 @@ odd:
 	JZ          done
 	MOVQ        DX, R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -3585,6 +3615,16 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0

@@ -8514,9 +8514,9 @@ row:
 	VZEROUPPER
 	RET
 
-// func transpose_avx512(dst *float32, dstStep int, src *float32, step int, n int)
-// Requires: AVX
-TEXT ·transpose_avx512(SB), NOSPLIT, $0-40
+// func transpose_avx512(dst *float32, dstStep int, src *float32, step int, n int, ahead int)
+// Requires: AVX, MMX+
+TEXT ·transpose_avx512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ dstStep+8(FP), CX
 	MOVQ src+16(FP), DX
@@ -8531,6 +8531,16 @@ TEXT ·transpose_avx512(SB), NOSPLIT, $0-40
 line:
 	MOVQ        DX, R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8629,6 +8639,16 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8727,6 +8747,16 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8825,6 +8855,16 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8932,6 +8972,16 @@ odd:
 	JZ          done
 	MOVQ        DX, R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8982,6 +9032,16 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -9032,6 +9092,16 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -9082,6 +9152,16 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
+	MOVQ        R10, R12
+	ADDQ        ahead+40(FP), R12
+	PREFETCHT0  (R12)
+	PREFETCHT0  (R12)(BX*1)
+	PREFETCHT0  (R12)(BX*2)
+	PREFETCHT0  (R12)(DI*1)
+	PREFETCHT0  (R12)(BX*4)
+	PREFETCHT0  (R12)(R8*1)
+	PREFETCHT0  (R12)(DI*2)
+	PREFETCHT0  (R12)(R9*1)
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0

@@ -1814,13 +1814,14 @@ row:
 	BNE row
 	RET
 
-// func transpose_neon(dst *float32, dstStep int, src *float32, step int, n int)
-TEXT ·transpose_neon(SB), NOSPLIT, $0-40
+// func transpose_neon(dst *float32, dstStep int, src *float32, step int, n int, ahead int)
+TEXT ·transpose_neon(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD dstStep+8(FP), R1
 	MOVD src+16(FP), R2
 	MOVD step+24(FP), R3
 	MOVD n+32(FP), R4
+	MOVD ahead+40(FP), R5
 	LSL $1, R4
 
 block:

@@ -30,7 +30,7 @@ func tilePortable(t *tileArgs) {
 
 func packPortable(dst, src []float32, step, n int) { copyRows(dst, 8, src, step, n, 8) }
 
-func transposePortable(dst []float32, dstStep int, src []float32, step, n int) {
+func transposePortable(dst []float32, dstStep int, src []float32, step, n, _ int) {
 	transposeFrom(dst, dstStep, src, step, 0, n, 8)
 }
 

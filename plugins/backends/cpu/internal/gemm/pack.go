@@ -61,7 +61,7 @@ func (l *lane) copyA(dst []float32, row, rows, k, depth int) {
 	for k := 0; k < depth; k += nr {
 		dst, src := dst[k:], src[k*colStride:]
 		if rowStride == 1 && depth-k >= nr {
-			l.e.transpose(dst, step, src, colStride, rows)
+			l.e.transpose(dst, step, src, colStride, rows, nr*colStride)
 			continue
 		}
 		for r := range rows {
@@ -80,7 +80,7 @@ func (e *Engine) packPanel(dst, src []float32, kStride, stride, depth, n int) {
 	case stride == 1 && n == e.nr:
 		e.packRows(dst, src, kStride, depth)
 	case kStride == 1 && n == e.nr:
-		e.transpose(dst, e.nr, src, stride, depth)
+		e.transpose(dst, e.nr, src, stride, depth, 0)
 	default:
 		for k := range depth {
 			row := dst[k*e.nr:][:e.nr]
@@ -101,4 +101,13 @@ func (l *lane) packAll(to *PackedB, b Operand) error {
 	l.bPacking.cut()
 	defer func() { l.bPacking = packing{} }()
 	return l.each(l.bPacking.units, l.packBody)
+}
+
+// CopyRows copies rows of cols elements, as a Fill does: fastest to where a panel of B is packed.
+func (e *Engine) CopyRows(dst []float32, dstRow int, src []float32, srcRow, rows, cols int) {
+	if cols == e.nr && dstRow == cols {
+		e.packRows(dst, src, srcRow, rows)
+		return
+	}
+	copyRows(dst, dstRow, src, srcRow, rows, cols)
 }

@@ -23,9 +23,15 @@ var (
 const (
 	tileCols    = 256
 	maxTileRows = 96
+
+	// Tiles of a few rows of C whose A is copied are as tall as the second-level cache has room for.
+	tallRows = 128
+	tallCols = 128
+	maxTall  = 2 // below each other
 )
 
 func (e *Engine) tileRows() int { return roundUp(maxTileRows, e.mr) }
+func (e *Engine) tallRows() int { return roundUp(tallRows, e.mr) }
 
 // lane is a way to go through a product: its loops and its buffers. A product is cut into blocks of C whose operands fit in the
 // buffers; for each super-chunk of K, or less of it where C is small and its operands are long, every tile of the block is computed.
@@ -52,6 +58,7 @@ type lane struct {
 	copiesA bool
 	keepsA  bool   // one block holds all of A, so it is copied once
 	aThere  bool   // an earlier block has copied it
+	tall    bool   // tiles are tall: so few need a piece of B that each worker packs its own, which its cache keeps
 	aPanels panels // the operands of the block as micro-kernels read them
 	bPanels panels
 
@@ -87,8 +94,10 @@ func (l *lane) run(p *Problem, item int) error {
 	l.p, l.item, l.off = p, item, p.items()[item]
 	l.c0 = p.C[l.off.C:]
 	if p.K > 0 { // an empty operand may lie anywhere
-		l.a0 = p.A.Data[l.off.A:]
-		if p.PackedB == nil {
+		if p.A.Fill == nil {
+			l.a0 = p.A.Data[l.off.A:]
+		}
+		if p.PackedB == nil && p.B.Fill == nil {
 			l.b0 = p.B.Data[l.off.B:]
 		}
 	}
@@ -97,7 +106,7 @@ func (l *lane) run(p *Problem, item int) error {
 		return l.runStream()
 	}
 	// Kernels read A where it lies, unless its k are not adjacent or its panels reach too far.
-	l.copiesA = p.K > 1 && p.A.ColStride != 1 || p.K > 0 && p.N >= minColsToCopyA && crowded(p.A.RowStride, min(p.M, 2*l.e.mr))
+	l.copiesA = p.A.Fill == nil && (p.K > 1 && p.A.ColStride != 1 || p.K > 0 && p.N >= minColsToCopyA && crowded(p.A.RowStride, min(p.M, 2*l.e.mr)))
 
 	l.kBlock = numerics.SuperChunkK
 	if p.PackedB == nil && p.M*p.N <= smallC && p.K*(p.M+p.N) > l.limits.part {
@@ -105,7 +114,8 @@ func (l *lane) run(p *Problem, item int) error {
 	}
 	depth := max(1, min(p.K, l.kBlock))
 	nBlock := max(l.limits.b/depth/l.e.nr, 1) * l.e.nr
-	if p.PackedB != nil {
+	l.tall = l.copiesA && p.PackedB == nil && p.M <= maxTall*l.e.tallRows()
+	if l.tall || p.PackedB != nil {
 		nBlock = p.N
 	}
 	mBlock := p.M
@@ -157,7 +167,7 @@ func (l *lane) operands() {
 	chunks := (depth + numerics.ChunkK - 1) / numerics.ChunkK
 	if b := l.p.PackedB; b != nil {
 		l.bPanels = panels{data: b.data[min(l.n0*b.k+(l.p.Row0+l.k0)*l.e.nr, len(b.data)):], panel: b.k * l.e.nr} // n0 begins a panel
-	} else {
+	} else if !l.tall {
 		l.b = grow(l.b, roundUp(l.n1-l.n0, l.e.nr)*depth)
 		l.bPanels = panels{data: l.b, panel: depth * l.e.nr}
 		if l.m0 == 0 || l.p.K > l.kBlock { // else the block above has packed it
@@ -165,10 +175,12 @@ func (l *lane) operands() {
 		}
 	}
 	row, col := l.p.A.RowStride, l.p.A.ColStride
+	// Copied rows are an odd number of lines apart: each begins in another set of the caches.
+	step := (roundUp(min(depth, numerics.ChunkK), perLine)/perLine | 1) * perLine
 	switch {
+	case l.p.A.Fill != nil:
+		l.aPanels = panels{panel: step * l.e.mr, row: step}
 	case l.copiesA:
-		// An odd number of lines: each row begins in another set of the caches.
-		step := (roundUp(min(depth, numerics.ChunkK), perLine)/perLine | 1) * perLine
 		l.aPanels = panels{panel: step * l.e.mr, row: step, chunk: roundUp(l.m1-l.m0, l.e.mr) * step}
 		l.a = grow(l.a, chunks*l.aPanels.chunk)
 		l.aPanels.data = l.a
@@ -223,6 +235,10 @@ func (l *lane) sourceOfB(panel, k int) []float32 {
 
 // chunkOfB returns the chunk at k of a column panel, packed.
 func (l *lane) chunkOfB(w *scratch, panel, k, depth int) []float32 {
+	if l.tall {
+		l.pieceOfB(w.b, panel, k, depth)
+		return w.b
+	}
 	b := l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:]
 	if l.p.PackedB != nil {
 		return b
@@ -234,15 +250,34 @@ func (l *lane) chunkOfB(w *scratch, panel, k, depth int) []float32 {
 	if !mine {
 		b = w.b
 	}
-	l.e.packPanel(b, l.sourceOfB(panel, k), l.p.B.RowStride, l.p.B.ColStride, depth, min(l.e.nr, l.n1-l.n0-panel*l.e.nr))
+	l.pieceOfB(b, panel, k, depth)
 	if mine {
 		l.bPieces.at(panel, k).Store(ready)
 	}
 	return b
 }
 
+// pieceOfB packs the chunk at k of a column panel.
+func (l *lane) pieceOfB(dst []float32, panel, k, depth int) {
+	b, nr := &l.p.B, l.e.nr
+	cols := min(nr, l.n1-l.n0-panel*nr)
+	if b.Fill == nil {
+		l.e.packPanel(dst, l.sourceOfB(panel, k), b.RowStride, b.ColStride, depth, cols)
+		return
+	}
+	if cols < nr {
+		clear(dst[:depth*nr])
+	}
+	b.Fill(dst, nr, b.row+l.k0+k, depth, b.col+l.n0+panel*nr, cols)
+}
+
 // chunkOfA returns the chunk at k of a tile's rows, row the first of them within the block, copied if A has to be.
 func (l *lane) chunkOfA(w *scratch, row, rows, k, depth int) []float32 {
+	if f := l.p.A.Fill; f != nil {
+		w.a = grow(w.a, rows*l.aPanels.row)
+		f(w.a, l.aPanels.row, l.p.A.row+l.m0+row, rows, l.p.A.col+l.k0+k, depth)
+		return w.a
+	}
 	a := l.aPanels.data[min(row/l.e.mr*l.aPanels.panel+k/numerics.ChunkK*l.aPanels.chunk, len(l.aPanels.data)):]
 	if !l.copiesA || l.aThere {
 		return a
@@ -291,6 +326,12 @@ func crowded(rowStride, rows int) bool {
 func (l *lane) planTiles() int {
 	m, n := l.m1-l.m0, l.n1-l.n0
 	l.tileRows, l.tileCols = l.e.tileRows(), roundUp(tileCols, l.e.nr)
+	if l.tall {
+		l.tileRows, l.tileCols = l.e.tallRows(), roundUp(tallCols, l.e.nr)
+	}
+	if down := (m + l.tileRows - 1) / l.tileRows; down > 1 { // none much smaller than the others
+		l.tileRows = roundUp((m+down-1)/down, l.e.mr)
+	}
 	enough := 1
 	if w := l.e.pool.Workers(); l == l.e.shared && w > 1 {
 		enough = 6 * w
@@ -298,6 +339,9 @@ func (l *lane) planTiles() int {
 	count := func() int {
 		l.tileDown = (m + l.tileRows - 1) / l.tileRows
 		return l.tileDown * ((n + l.tileCols - 1) / l.tileCols)
+	}
+	for l.tall && count() < enough && l.tileCols >= 8*l.e.nr {
+		l.tileCols = roundUp(l.tileCols/2, l.e.nr)
 	}
 	for count() < enough && l.tileRows >= 4*l.e.mr {
 		l.tileRows = roundUp(l.tileRows/2, l.e.mr)
@@ -382,11 +426,11 @@ func (l *lane) tile(worker, i int) {
 // fetchB has kernels fetch the chunk at k of a column panel, and returns during how many of their full row panels: the packed chunk, or the
 // rows of B that it will be packed from.
 func (l *lane) fetchB(t *tileArgs, panel, k, full int) int {
-	if l.p.PackedB != nil || l.bPieces.at(panel, k).Load() == ready {
+	if l.p.PackedB != nil || !l.tall && l.bPieces.at(panel, k).Load() == ready {
 		t.bNext, t.bFetch = l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:], l.e.nr*fetchEvery/max(full, 1)
 		return full
 	}
-	if l.p.B.ColStride != 1 { // columns, which the hardware fetches
+	if l.p.B.Fill != nil || l.p.B.ColStride != 1 { // columns, which the hardware fetches
 		return full
 	}
 	t.bNext, t.bFetch = l.sourceOfB(panel, k), l.p.B.RowStride

@@ -12,6 +12,22 @@ import (
 type Operand struct {
 	Data                 []float32
 	RowStride, ColStride int
+
+	// Fill, if not nil, stands for Data: it writes rows by cols elements from (row, col) on to dst, where rows are step apart. Kernels work
+	// on what it writes piece by piece, still in the cache; several workers call it at once, and for some elements more than once.
+	Fill func(dst []float32, step, row, rows, col, cols int)
+
+	row, col int // where this part of an operand that Fill gives begins
+}
+
+// from returns what begins at (row, col) of an item.
+func (o Operand) from(item, row, col int) Operand {
+	if o.Fill != nil {
+		o.row, o.col = o.row+row, o.col+col
+	} else {
+		o.Data = o.Data[item+row*o.RowStride+col*o.ColStride:]
+	}
+	return o
 }
 
 // Offsets says where the matrices of one item of a batch begin, in elements.
@@ -78,17 +94,28 @@ func (p *Problem) check(e *Engine) error {
 		}
 	}
 	for i, o := range p.items() {
-		if err := inside("A", len(p.A.Data), o.A, p.M, p.K, p.A.RowStride, p.A.ColStride); err != nil {
+		if err := p.A.inside("A", o.A, p.M, p.K); err != nil {
 			return fmt.Errorf("%w (item %d)", err, i)
 		}
 		if p.PackedB == nil {
-			if err := inside("B", len(p.B.Data), o.B, p.K, p.N, p.B.RowStride, p.B.ColStride); err != nil {
+			if err := p.B.inside("B", o.B, p.K, p.N); err != nil {
 				return fmt.Errorf("%w (item %d)", err, i)
 			}
 		}
 		if err := inside("C", len(p.C), o.C, p.M, p.N, p.CRow, 1); err != nil {
 			return fmt.Errorf("%w (item %d)", err, i)
 		}
+	}
+	return nil
+}
+
+// inside checks an operand.
+func (o Operand) inside(name string, offset, rows, cols int) error {
+	switch {
+	case o.Fill == nil:
+		return inside(name, len(o.Data), offset, rows, cols, o.RowStride, o.ColStride)
+	case offset != 0:
+		return fmt.Errorf("gemm: %s has no slice for offset %d; one that is filled in serves single products", name, offset)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ const (
 // streams says whether the product is better streamed.
 func (l *lane) streams() bool {
 	p := l.p
-	return p.M <= maxStreamRows && p.PackedB == nil && p.K > 0 && (p.B.ColStride == 1 || p.B.RowStride == 1)
+	return p.M <= maxStreamRows && p.PackedB == nil && p.K > 0 && p.A.Fill == nil && p.B.Fill == nil && (p.B.ColStride == 1 || p.B.RowStride == 1)
 }
 
 // runStream cuts C into strips of columns. Pieces of rows as wide as a strip are read the faster the wider they are; so if there are too few wide
