@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/seedbed/seedbed/abi/ir"
+	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/vec"
 )
 
 // windows is a window over [before, middle..., inner], where it slides over the middle alone: before and inner are the dimensions at
@@ -144,68 +145,47 @@ func poolWith[T element](c *compiler, op *ir.Op, identity T, combine func(row, x
 
 func selectAndScatter(c *compiler, op *ir.Op) error {
 	p := planWindows(ir.WindowOf(op.Attrs), op.Results[0], c.types[op.Operands[1]])
-	pick := pickLargest
+	pick := vec.PickLargest
 	if op.Attrs.Str("kind") != "max" {
-		pick = pickSmallest
+		pick = vec.PickSmallest
 	}
 	in, source := c.in(op, 0), c.in(op, 1)
 	out := c.out(op)
 	positions := product(p.out)
 	c.emit(func(r *run) error {
 		x, s, y := r.f32(in), r.f32(source), r.f32(out)
-		if err := fill(r, y, 0); err != nil || len(s) == 0 {
-			return err
+		if len(s) == 0 {
+			return fill(r, y, 0)
 		}
 		return r.split(p.before, 1, func(lo, hi int) {
 			o, k := make([]int, len(p.out)), make([]int, len(p.out))
-			best, top := make([]int, p.inner), make([]float32, p.inner)
+			best, top := make([]uint32, p.inner), make([]float32, p.inner)
+			var met []int // where the taps of a window lie
 			for b := lo; b < hi; b++ {
 				from, to := x[b*p.inRow:(b+1)*p.inRow], y[b*p.inRow:(b+1)*p.inRow]
+				clear(to)
 				for n := range positions {
 					unflatten(o, p.out, n)
-					met := false
+					met = met[:0]
 					p.taps(o, k, func(at int) {
 						row := from[at : at+p.inner]
-						if met {
-							pick(best, top, row, at)
-							return
+						if len(met) == 0 {
+							copy(top, row)
+							clear(best)
+						} else {
+							pick(best, top, row, uint32(len(met)))
 						}
-						met = true
-						copy(top, row)
-						for i := range best {
-							best[i] = at + i
-						}
+						met = append(met, at)
 					})
-					if !met {
+					if len(met) == 0 {
 						continue
 					}
 					for i, v := range s[b*p.outRow+n*p.inner:][:p.inner] {
-						to[best[i]] += v
+						to[met[best[i]]+i] += v
 					}
 				}
 			}
 		})
 	})
 	return nil
-}
-
-// pickLargest notes where row, whose elements come from at on, has larger elements than those that were the largest so far. A NaN is
-// larger than every number.
-func pickLargest(best []int, top, row []float32, at int) {
-	best, top = best[:len(row)], top[:len(row)]
-	for i, v := range row {
-		if t := top[i]; v > t || v != v && t == t {
-			best[i], top[i] = at+i, v
-		}
-	}
-}
-
-// pickSmallest is pickLargest for the smallest.
-func pickSmallest(best []int, top, row []float32, at int) {
-	best, top = best[:len(row)], top[:len(row)]
-	for i, v := range row {
-		if t := top[i]; v < t || v != v && t == t {
-			best[i], top[i] = at+i, v
-		}
-	}
 }

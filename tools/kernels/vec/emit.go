@@ -221,6 +221,8 @@ const (
 	notEqual     = 0x04
 	greater      = 0x1E
 	greaterEqual = 0x1D
+	ordered      = 0x07
+	notGreaterEq = 0x19 // less or unordered
 )
 
 func (e *emitter) compare(predicate int, a vec, b op) mask {
@@ -253,6 +255,17 @@ func (e *emitter) orMask(a, b mask) mask {
 	}
 	d := e.YMM()
 	e.VPOR(a.r, b.r, d)
+	return mask{d}
+}
+
+func (e *emitter) andMask(a, b mask) mask {
+	if e.wide {
+		d := e.K()
+		e.KANDW(a.r, b.r, d)
+		return mask{d}
+	}
+	d := e.YMM()
+	e.VPAND(a.r, b.r, d)
 	return mask{d}
 }
 

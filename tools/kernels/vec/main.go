@@ -68,6 +68,8 @@ func program(wide bool) (*ir.File, error) {
 		columnsKernel(e, k)
 	}
 	philoxKernel(e)
+	pickKernel(e, "pickLargest", "larger", notLessEqual)
+	pickKernel(e, "pickSmallest", "smaller", notGreaterEq)
 	transposeKernel(e)
 	columnDotsKernel(e)
 	fetchKernel(e)

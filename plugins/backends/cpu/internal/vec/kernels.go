@@ -44,6 +44,7 @@ type kernels struct {
 	sgd                                        func(p, m, g *float32, n int, weight, clip, momentum, decay, lr float32)
 	dropout                                    func(dst, a, bits *float32, n int, threshold uint32, scale float32)
 	philox                                     func(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32)
+	pickLargest, pickSmallest                  func(best *uint32, top, a *float32, n int, number uint32)
 	transpose8                                 func(dst, src *float32, blocks, dstStride, srcStride int)
 	columnDots                                 func(sums, x, b *float32, blocks, stride, next int)
 	fetch                                      func(a *float32, lines int)

@@ -8247,6 +8247,106 @@ DATA f32_00000008_AVX2<>+24(SB)/4, $0x00000008
 DATA f32_00000008_AVX2<>+28(SB)/4, $0x00000008
 GLOBL f32_00000008_AVX2<>(SB), RODATA|NOPTR, $32
 
+// func pickLargestAVX2(best *uint32, top *float32, a *float32, n int, number uint32)
+// Requires: AVX, AVX2
+TEXT ·pickLargestAVX2(SB), NOSPLIT, $0-36
+	MOVQ         best+0(FP), AX
+	MOVQ         top+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS number+32(FP), Y0
+
+loop:
+	CMPQ      BX, $0x00000008
+	JLT       partial
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VCMPPS    $0x16, Y1, Y2, Y3
+	VCMPPS    $0x07, Y1, Y1, Y4
+	VPAND     Y3, Y4, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	VMOVUPS   (AX), Y1
+	VBLENDVPS Y3, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000008, BX
+	JMP       loop
+
+partial:
+	TESTQ      BX, BX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       BX, SI
+	LEAQ       window_AVX2<>+0(SB), BX
+	VMOVDQU    (BX)(SI*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (DX), Y1, Y3
+	VCMPPS     $0x16, Y2, Y3, Y4
+	VCMPPS     $0x07, Y2, Y2, Y5
+	VPAND      Y4, Y5, Y4
+	VBLENDVPS  Y4, Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+	VMASKMOVPS (AX), Y1, Y2
+	VBLENDVPS  Y4, Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func pickSmallestAVX2(best *uint32, top *float32, a *float32, n int, number uint32)
+// Requires: AVX, AVX2
+TEXT ·pickSmallestAVX2(SB), NOSPLIT, $0-36
+	MOVQ         best+0(FP), AX
+	MOVQ         top+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS number+32(FP), Y0
+
+loop:
+	CMPQ      BX, $0x00000008
+	JLT       partial
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VCMPPS    $0x19, Y1, Y2, Y3
+	VCMPPS    $0x07, Y1, Y1, Y4
+	VPAND     Y3, Y4, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	VMOVUPS   (AX), Y1
+	VBLENDVPS Y3, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000008, BX
+	JMP       loop
+
+partial:
+	TESTQ      BX, BX
+	JE         done
+	MOVQ       $0x00000008, SI
+	SUBQ       BX, SI
+	LEAQ       window_AVX2<>+0(SB), BX
+	VMOVDQU    (BX)(SI*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (DX), Y1, Y3
+	VCMPPS     $0x19, Y2, Y3, Y4
+	VCMPPS     $0x07, Y2, Y2, Y5
+	VPAND      Y4, Y5, Y4
+	VBLENDVPS  Y4, Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+	VMASKMOVPS (AX), Y1, Y2
+	VBLENDVPS  Y4, Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func transpose8AVX2(dst *float32, src *float32, blocks int, dstStride int, srcStride int)
 // Requires: AVX
 TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40

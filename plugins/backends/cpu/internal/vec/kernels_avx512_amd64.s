@@ -8410,6 +8410,104 @@ DATA f32_00000010_AVX512<>+56(SB)/4, $0x00000010
 DATA f32_00000010_AVX512<>+60(SB)/4, $0x00000010
 GLOBL f32_00000010_AVX512<>(SB), RODATA|NOPTR, $64
 
+// func pickLargestAVX512(best *uint32, top *float32, a *float32, n int, number uint32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·pickLargestAVX512(SB), NOSPLIT, $0-36
+	MOVQ         best+0(FP), AX
+	MOVQ         top+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS number+32(FP), Z0
+
+loop:
+	CMPQ      BX, $0x00000010
+	JLT       partial
+	VMOVUPS   (CX), Z1
+	VMOVUPS   (DX), Z2
+	VCMPPS    $0x16, Z1, Z2, K1
+	VCMPPS    $0x07, Z1, Z1, K2
+	KANDW     K1, K2, K1
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (CX)
+	VMOVUPS   (AX), Z1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000010, BX
+	JMP       loop
+
+partial:
+	TESTQ     BX, BX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VCMPPS    $0x16, Z1, Z2, K2
+	VCMPPS    $0x07, Z1, Z1, K3
+	KANDW     K2, K3, K2
+	VBLENDMPS Z2, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (CX)
+	VMOVUPS.Z (AX), K1, Z1
+	VBLENDMPS Z0, Z1, K2, Z6
+	VMOVUPS   Z6, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func pickSmallestAVX512(best *uint32, top *float32, a *float32, n int, number uint32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·pickSmallestAVX512(SB), NOSPLIT, $0-36
+	MOVQ         best+0(FP), AX
+	MOVQ         top+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS number+32(FP), Z0
+
+loop:
+	CMPQ      BX, $0x00000010
+	JLT       partial
+	VMOVUPS   (CX), Z1
+	VMOVUPS   (DX), Z2
+	VCMPPS    $0x19, Z1, Z2, K1
+	VCMPPS    $0x07, Z1, Z1, K2
+	KANDW     K1, K2, K1
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (CX)
+	VMOVUPS   (AX), Z1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000010, BX
+	JMP       loop
+
+partial:
+	TESTQ     BX, BX
+	JE        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VCMPPS    $0x19, Z1, Z2, K2
+	VCMPPS    $0x07, Z1, Z1, K3
+	KANDW     K2, K3, K2
+	VBLENDMPS Z2, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (CX)
+	VMOVUPS.Z (AX), K1, Z1
+	VBLENDMPS Z0, Z1, K2, Z6
+	VMOVUPS   Z6, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func transpose8AVX512(dst *float32, src *float32, blocks int, dstStride int, srcStride int)
 // Requires: AVX
 TEXT ·transpose8AVX512(SB), NOSPLIT, $0-40

@@ -329,6 +329,16 @@ func addColumnProductsAboutAVX512(lanes *float32, a *float32, b *float32, mean *
 //go:noescape
 func philoxAVX512(dst *uint32, blocks int, low uint32, high uint32, stream uint32, step uint32, key0 uint32, key1 uint32)
 
+// pickLargestAVX512: notes where elements of a are larger than those of top.
+//
+//go:noescape
+func pickLargestAVX512(best *uint32, top *float32, a *float32, n int, number uint32)
+
+// pickSmallestAVX512: notes where elements of a are smaller than those of top.
+//
+//go:noescape
+func pickSmallestAVX512(best *uint32, top *float32, a *float32, n int, number uint32)
+
 // transpose8AVX512: 8 by 8 blocks, transposed.
 //
 //go:noescape
