@@ -8,10 +8,10 @@ import (
 	"github.com/seedbed/seedbed/abi/plugin"
 )
 
-// The convolutions of ResNet-50 (He et al., arXiv 1512.03385) on 8 images: forward and both gradients, in multiply-adds a second.
+// The convolutions of ResNet-50 (He et al., arXiv 1512.03385) on 16 images: forward and both gradients, in multiply-adds a second.
 func BenchmarkConvolution(b *testing.B) {
 	for _, c := range []struct{ size, in, out, kernel, stride int }{
-		{224, 3, 64, 7, 2}, {56, 64, 64, 1, 1}, {56, 64, 64, 3, 1}, {56, 64, 256, 1, 1}, {56, 256, 512, 1, 2}, {56, 128, 128, 3, 2}, {28, 128, 128, 3, 1}, {14, 256, 256, 3, 1}, {7, 512, 512, 3, 1}, {7, 2048, 512, 1, 1},
+		{224, 3, 64, 7, 2}, {56, 64, 64, 1, 1}, {56, 64, 64, 3, 1}, {56, 64, 256, 1, 1}, {56, 256, 64, 1, 1}, {28, 128, 512, 1, 1}, {14, 256, 1024, 1, 1}, {56, 256, 512, 1, 2}, {56, 128, 128, 3, 2}, {28, 128, 128, 3, 1}, {14, 256, 256, 3, 1}, {7, 512, 512, 3, 1}, {7, 2048, 512, 1, 1},
 	} {
 		const images = 16
 		w := square(c.kernel, c.stride, c.kernel/2)

@@ -425,12 +425,12 @@ func everyOp(t *testing.T) []program {
 }
 
 func TestConvolutionsInBlocks(t *testing.T) {
-	whole := patchElements
-	t.Cleanup(func() { patchElements = whole })
+	whole := phaseElements
+	t.Cleanup(func() { phaseElements = whole })
 	var ps []program
 	convolutions(t, ir.F32, func(special float64, f *ir.Func) { ps = append(ps, newProgram(t, uint64(len(ps)), special, f, nil)) })
 	backends(t, func(t *testing.T, b *Backend) {
-		for _, patchElements = range []int{1, 700} {
+		for _, phaseElements = range []int{1, 700} {
 			for _, p := range ps {
 				p.run(t, b)
 			}

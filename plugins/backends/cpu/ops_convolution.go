@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/seedbed/seedbed/abi/ir"
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/gemm"
 )
@@ -111,8 +113,8 @@ func (p *patches) fillLines(e *gemm.Engine, dst []float32, step int, x []float32
 	}
 }
 
-// patchElements is the size of a block of patches of a phase: what the cache holds beside the other operand. Tests make it smaller.
-var patchElements = 1 << 19
+// phaseElements is the size of a block of a phase's result, which the cache holds until it is copied to its places. Tests make it smaller.
+var phaseElements = 1 << 19
 
 func convolution(c *compiler, op *ir.Op) error {
 	lhs, rhs, out := c.types[op.Operands[0]], c.types[op.Operands[1]], op.Results[0]
@@ -126,12 +128,12 @@ func convolution(c *compiler, op *ir.Op) error {
 		for _, f := range list {
 			deepest = max(deepest, f.deepest)
 		}
-		block := min(max(patchElements/deepest, 1), max(p.rows, 1))
-		rows, sums, weights := c.temp(4*block*deepest), c.temp(4*block*width), c.temp(4*deepest*width)
+		block := min(max(phaseElements/max(width, 1), 1), max(p.rows, 1))
+		sums, weights := c.temp(4*block*width), c.temp(4*deepest*width)
 		result := c.out(op)
 		c.emit(func(r *run) error {
 			for g := range groups {
-				if err := p.phased(r, list, block, r.f32(rows), r.f32(sums), r.f32(weights), r.f32(a), r.f32(b), r.f32(result), channels, g, width); err != nil {
+				if err := p.phased(r, list, block, r.f32(sums), r.f32(weights), r.f32(a), r.f32(b), r.f32(result), channels, g, width); err != nil {
 					return err
 				}
 			}
@@ -165,9 +167,20 @@ func (p *patches) operand(e *gemm.Engine, x []float32, first int) gemm.Operand {
 	if p.whole {
 		return gemm.Operand{Data: x[first:], RowStride: p.channels, ColStride: 1}
 	}
-	return gemm.Operand{Fill: func(dst []float32, step, row, rows, col, cols int) {
-		p.fill(e, dst, step, x, first, row, rows, col, cols)
-	}}
+	o := gemm.Operand{
+		Fill: func(dst []float32, step, row, rows, col, cols int) {
+			p.fill(e, dst, step, x, first, row, rows, col, cols)
+		},
+	}
+	if p.lines && slices.Equal(p.in, p.out) { // one row's elements lie as far from the next one's as pixels do
+		line := p.w.Size[1] * p.ci
+		o.RowStride = p.ci
+		o.From = func(row, col int) []float32 {
+			at := row*p.ci + (col/line*p.w.Dilation[0]-p.w.Low[0])*p.in[1]*p.ci + col%line - p.w.Low[1]*p.ci
+			return x[min(max(at, 0), len(x)-1):]
+		}
+	}
+	return o
 }
 
 func convolutionFilterGrad(c *compiler, op *ir.Op) error {

@@ -82,9 +82,8 @@ func (p *patches) phases() []phase {
 
 func mod(a, n int) int { return ((a % n) + n) % n }
 
-// phased runs a convolution by its phases. rows is scratch for block rows of the deepest chunk, sums for as many rows of the result,
-// weights for the deepest chunk of rhs.
-func (p *patches) phased(r *run, list []phase, block int, rows, sums, weights, x, w, y []float32, channels, g, width int) error {
+// phased runs a convolution by its phases. sums is scratch for block rows of the result, weights for the deepest chunk of rhs.
+func (p *patches) phased(r *run, list []phase, block int, sums, weights, x, w, y []float32, channels, g, width int) error {
 	images := p.rows / max(p.outputs, 1)
 	for i := range list {
 		f := &list[i]
@@ -104,18 +103,15 @@ func (p *patches) phased(r *run, list []phase, block int, rows, sums, weights, x
 						at++
 					}
 				}
-				err := r.split(hi-lo, max(1, grain/c.depth), func(a, b int) {
+				rows := func(dst []float32, step, row, rows, _, _ int) { // of a chunk all columns are asked for at once
 					o := make([]int, len(f.sizes))
-					for row := a; row < b; row++ {
-						p.phaseRow(rows[row*c.depth:][:c.depth], x, f, &c, lo+row, g*p.ci, o)
+					for i := range rows {
+						p.phaseRow(dst[i*step:][:c.depth], x, f, &c, lo+row+i, g*p.ci, o)
 					}
-				})
-				if err != nil {
-					return err
 				}
-				err = r.b.gemm.Run(&gemm.Problem{
+				err := r.b.gemm.Run(&gemm.Problem{
 					M: hi - lo, N: width, K: c.depth, C: sums, CRow: width, Accumulate: begun,
-					A: gemm.Operand{Data: rows, RowStride: c.depth, ColStride: 1}, B: gemm.Operand{Data: weights, RowStride: width, ColStride: 1},
+					A: gemm.Operand{Fill: rows}, B: gemm.Operand{Data: weights, RowStride: width, ColStride: 1},
 				})
 				if err != nil {
 					return err

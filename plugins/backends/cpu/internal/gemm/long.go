@@ -47,7 +47,7 @@ func (x *long) run(p *Problem) error {
 	x.cols = tileCols
 	for {
 		x.across = (p.N + x.cols - 1) / x.cols
-		if x.slabs*x.down*x.across >= 4*x.e.pool.Workers() || x.cols < 2*minLongCols {
+		if x.slabs*x.down*x.across > 3*x.e.pool.Workers() || x.cols < 2*minLongCols {
 			break
 		}
 		x.cols /= 2

@@ -230,6 +230,9 @@ func (p *piecesOf) take(row, k int) (there, mine bool) {
 // sourceOfB is where the chunk at k of a column panel is packed from.
 func (l *lane) sourceOfB(panel, k int) []float32 {
 	b := &l.p.B
+	if b.Fill != nil {
+		return b.From(b.row+l.k0+k, b.col+l.n0+panel*l.e.nr)
+	}
 	return l.b0[(l.k0+k)*b.RowStride+(l.n0+panel*l.e.nr)*b.ColStride:]
 }
 
@@ -430,7 +433,7 @@ func (l *lane) fetchB(t *tileArgs, panel, k, full int) int {
 		t.bNext, t.bFetch = l.bPanels.data[panel*l.bPanels.panel+k*l.e.nr:], l.e.nr*fetchEvery/max(full, 1)
 		return full
 	}
-	if l.p.B.Fill != nil || l.p.B.ColStride != 1 { // columns, which the hardware fetches
+	if l.p.B.From == nil && l.p.B.ColStride != 1 { // columns, which the hardware fetches
 		return full
 	}
 	t.bNext, t.bFetch = l.sourceOfB(panel, k), l.p.B.RowStride

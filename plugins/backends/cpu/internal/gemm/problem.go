@@ -17,6 +17,10 @@ type Operand struct {
 	// on what it writes piece by piece, still in the cache; several workers call it at once, and for some elements more than once.
 	Fill func(dst []float32, step, row, rows, col, cols int)
 
+	// From, if not nil, returns where Fill will read a row from a column on, so that kernels can fetch what B is filled with. What rows below
+	// it are filled with lies RowStride from there.
+	From func(row, col int) []float32
+
 	row, col int // where this part of an operand that Fill gives begins
 }
 
