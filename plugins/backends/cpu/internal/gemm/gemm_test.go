@@ -270,7 +270,7 @@ func TestCopiesOfA(t *testing.T) {
 				l.limits = limits{a: 20000, b: 30000, partials: 2000}
 			}
 			r := rand.New(rand.NewPCG(10, uint64(workers)))
-			for _, s := range [][3]int{{33, 130, 70}, {29, 131, 1000}, {70, 128, 8200}} {
+			for _, s := range [][3]int{{33, 130, 70}, {29, 131, 1000}, {30, 128, 8200}} {
 				gap := roundUp(s[2], 1024) - s[2]
 				for _, l := range []layout{{aGap: gap}, {aGap: gap, packed: true}, {aGap: gap, serial: true}, {aGap: gap, batchOf: 2, offset: 5}, {aT: true}, {aT: true, aWide: 2}, {aWide: 3}} {
 					verify(t, e, r, s[0], s[1], s[2], l, 60)
@@ -304,7 +304,7 @@ func TestLongProducts(t *testing.T) {
 		for workers := 1; workers <= 3; workers++ {
 			e := engine(t, path, workers)
 			r := rand.New(rand.NewPCG(12, uint64(workers)))
-			for _, s := range [][3]int{{5, 1, 8193}, {130, 300, 8200}, {9, 40, 24600}} {
+			for _, s := range [][3]int{{5, 1, 8193}, {134, 66, 8200}, {9, 40, 24600}} {
 				for _, l := range []layout{{aT: true}, {aT: true, bFill: true}, {bT: true, cGap: 7}, {aT: true, offset: 3}} {
 					verify(t, e, r, s[0], s[1], s[2], l, 6)
 					if e.long.sums == nil {
