@@ -83,7 +83,7 @@ func (n *neon) fadd(a, b int) {
 func (n *neon) tile(rows int) {
 	n.function(fmt.Sprintf("tile%d", rows),
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every %d k; "+
-			"aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.", rows, neonCols, fetchEvery),
+			"aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.", rows, neonCols, fetchEvery),
 		parameter{"k", "int"}, parameter{"panels", "int"}, parameter{"a", "*float32"}, parameter{"aNext", "*float32"}, parameter{"aRow", "int"},
 		parameter{"aPanel", "int"}, parameter{"b", "*float32"}, parameter{"bNext", "*float32"}, parameter{"bFetch", "int"}, parameter{"s", "*float32"},
 		parameter{"sRow", "int"}, parameter{"c", "*float32"}, parameter{"cRow", "int"}, parameter{"first", "bool"})
@@ -102,6 +102,8 @@ func (n *neon) tile(rows int) {
 	n.op("ADD R%d, R%d", aPanel, a)
 	n.op("CMP $1, R%d", panels)
 	n.op("CSEL EQ, R%d, R%d, R%d", aNext, a, next)
+	n.op("CMP $0, R%d", next)
+	n.op("CSEL EQ, R%d, R%d, R%d", row[0], next, next) // what is there, rather than what cannot be
 	n.op("MOVD R%d, R%d", c, at)
 	for r := range rows {
 		if r > 0 {

@@ -29,7 +29,7 @@ func packRows(e *emitter) {
 func transpose(e *emitter) {
 	e.function("transpose", "func(dst *float32, dstStep int, src *float32, step, n, ahead int)",
 		fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive. "+
-			"It fetches what lies ahead bytes further on.", e.nr))
+			"It fetches what lies ahead bytes further on, unless that is 0.", e.nr))
 	dst, dstStep, src, step, n := e.arg("dst"), e.arg("dstStep"), e.arg("src"), e.arg("step"), e.arg("n")
 	step3, step5, step7 := e.GP64(), e.GP64(), e.GP64()
 	e.LEAQ(indexed(step, step, 2), step3)
@@ -49,11 +49,15 @@ func transpose(e *emitter) {
 				}
 				return in
 			}
-			e.MOVQ(p, next)
-			e.ADDQ(e.param("ahead"), next)
+			e.MOVQ(e.param("ahead"), next)
+			e.TESTQ(next, next)
+			near := fmt.Sprintf("near%d_%d", halves, group)
+			e.JZ(operand.LabelRef(near))
+			e.ADDQ(p, next)
 			for _, m := range columns(next, 0) {
 				e.PREFETCHT0(m)
 			}
+			e.Label(near)
 			for half := range halves {
 				in := columns(p, 32*half)
 				for _, v := range e.transpose8(in) {

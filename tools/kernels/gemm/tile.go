@@ -40,6 +40,10 @@ func tile(e *emitter, rows int) {
 	e.MOVQ(aNext, e.param("a"))
 	e.CMPQ(e.param("panels"), operand.U8(1))
 	e.CMOVQEQ(e.param("aNext"), aNext)
+	if e.wide() { // fetches in any case: what is there, rather than what cannot be
+		e.TESTQ(aNext, aNext)
+		e.CMOVQEQ(pa, aNext)
+	}
 	line := e.GP64()
 	e.MOVQ(e.param("c"), line)
 	for r := range rows {

@@ -24,7 +24,11 @@ func assembly(mr, nr, wide int, tiles []tileFunc, packRows packFunc, transpose t
 		mr: mr, nr: nr,
 		tile: func(t *tileArgs) {
 			t.check(mr, nr)
-			tiles[t.rows-1](t.k, t.panels, &t.a[0], unsafe.SliceData(t.aNext), t.aRow*size, t.aPanel*size, &t.b[0], unsafe.SliceData(t.bNext), t.bFetch*size,
+			bNext := unsafe.SliceData(t.bNext)
+			if bNext == nil { // kernels fetch in any case: what is there costs least
+				bNext = &t.b[0]
+			}
+			tiles[t.rows-1](t.k, t.panels, &t.a[0], unsafe.SliceData(t.aNext), t.aRow*size, t.aPanel*size, &t.b[0], bNext, t.bFetch*size,
 				unsafe.SliceData(t.s), t.sRow*size, &t.c[0], t.cRow*size, t.first)
 		},
 		packRows: func(dst, src []float32, step, n int) {

@@ -9,7 +9,7 @@ type kernels struct {
 	// packRows copies n rows of nr adjacent elements, step apart.
 	packRows func(dst, src []float32, step, n int)
 	// transpose writes element i of column j, at src[j*step+i], to dst[i*dstStep+j] for i < n and j < nr. If it can it fetches what lies ahead
-	// elements further on.
+	// elements further on, unless that is 0.
 	transpose func(dst []float32, dstStep int, src []float32, step, n, ahead int)
 	// stream adds x[0]*row 0, x[1]*row 1, ... to acc, in that order; row r is b[r*step:][:len(acc)].
 	stream func(acc, x, b []float32, step int)
@@ -29,7 +29,7 @@ type tileArgs struct {
 	first           bool
 
 	// What kernels that can fetch into the caches meanwhile: while at a panel of A the next one, and while at the last aNext, as far
-	// from row to row, unless that is nil; and bNext, which may be empty, bFetch more every fetchEvery k.
+	// from row to row, unless that is nil; and bNext, unless that is nil, bFetch more every fetchEvery k.
 	aNext, bNext []float32
 	bFetch       int
 }

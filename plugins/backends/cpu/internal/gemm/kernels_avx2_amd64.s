@@ -3328,18 +3328,22 @@ TEXT ·transpose_avx2(SB), NOSPLIT, $0-48
 	JLT  odd
 
 line:
-	MOVQ        DX, R10
-	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	PREFETCHT0  (R12)(BX*2)
-	PREFETCHT0  (R12)(DI*1)
-	PREFETCHT0  (R12)(BX*4)
-	PREFETCHT0  (R12)(R8*1)
-	PREFETCHT0  (R12)(DI*2)
-	PREFETCHT0  (R12)(R9*1)
+	MOVQ       DX, R10
+	MOVQ       AX, R11
+	MOVQ       ahead+40(FP), R12
+	TESTQ      R12, R12
+	JZ         near2_0
+	ADDQ       R10, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(BX*1)
+	PREFETCHT0 (R12)(BX*2)
+	PREFETCHT0 (R12)(DI*1)
+	PREFETCHT0 (R12)(BX*4)
+	PREFETCHT0 (R12)(R8*1)
+	PREFETCHT0 (R12)(DI*2)
+	PREFETCHT0 (R12)(R9*1)
+
+near2_0:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -3438,8 +3442,10 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near2_8
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -3448,6 +3454,8 @@ line:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near2_8:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -3551,20 +3559,24 @@ line:
 	JGE         line
 
 odd:
-	ADDQ        $0x02, SI
-	JZ          done
-	MOVQ        DX, R10
-	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	PREFETCHT0  (R12)(BX*2)
-	PREFETCHT0  (R12)(DI*1)
-	PREFETCHT0  (R12)(BX*4)
-	PREFETCHT0  (R12)(R8*1)
-	PREFETCHT0  (R12)(DI*2)
-	PREFETCHT0  (R12)(R9*1)
+	ADDQ       $0x02, SI
+	JZ         done
+	MOVQ       DX, R10
+	MOVQ       AX, R11
+	MOVQ       ahead+40(FP), R12
+	TESTQ      R12, R12
+	JZ         near1_0
+	ADDQ       R10, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(BX*1)
+	PREFETCHT0 (R12)(BX*2)
+	PREFETCHT0 (R12)(DI*1)
+	PREFETCHT0 (R12)(BX*4)
+	PREFETCHT0 (R12)(R8*1)
+	PREFETCHT0 (R12)(DI*2)
+	PREFETCHT0 (R12)(R9*1)
+
+near1_0:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -3615,8 +3627,10 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near1_8
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -3625,6 +3639,8 @@ odd:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near1_8:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0

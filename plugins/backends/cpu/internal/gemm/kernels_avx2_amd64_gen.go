@@ -39,7 +39,7 @@ func tile6_avx2(k int, panels int, a *float32, aNext *float32, aRow int, aPanel 
 //go:noescape
 func packRows_avx2(dst *float32, src *float32, step int, n int)
 
-// transpose_avx2 writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < 16; n is positive. It fetches what lies ahead bytes further on.
+// transpose_avx2 writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < 16; n is positive. It fetches what lies ahead bytes further on, unless that is 0.
 //
 //go:noescape
 func transpose_avx2(dst *float32, dstStep int, src *float32, step int, n int, ahead int)

@@ -17,6 +17,8 @@ panel:
 	MOVQ       SI, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), SI
+	TESTQ      SI, SI
+	CMOVQEQ    CX, SI
 	MOVQ       c+88(FP), DX
 	PREFETCHT0 (DX)
 	PREFETCHT0 64(DX)
@@ -177,6 +179,8 @@ panel:
 	MOVQ       DI, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), DI
+	TESTQ      DI, DI
+	CMOVQEQ    DX, DI
 	MOVQ       c+88(FP), BX
 	PREFETCHT0 (BX)
 	PREFETCHT0 64(BX)
@@ -405,6 +409,8 @@ panel:
 	MOVQ       DI, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), DI
+	TESTQ      DI, DI
+	CMOVQEQ    DX, DI
 	MOVQ       c+88(FP), BX
 	PREFETCHT0 (BX)
 	PREFETCHT0 64(BX)
@@ -702,6 +708,8 @@ panel:
 	MOVQ       R8, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R8
+	TESTQ      R8, R8
+	CMOVQEQ    BX, R8
 	MOVQ       c+88(FP), SI
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
@@ -1067,6 +1075,8 @@ panel:
 	MOVQ       R8, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R8
+	TESTQ      R8, R8
+	CMOVQEQ    BX, R8
 	MOVQ       c+88(FP), SI
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
@@ -1501,6 +1511,8 @@ panel:
 	MOVQ       R9, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R9
+	TESTQ      R9, R9
+	CMOVQEQ    SI, R9
 	MOVQ       c+88(FP), DI
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
@@ -2003,6 +2015,8 @@ panel:
 	MOVQ       R9, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R9
+	TESTQ      R9, R9
+	CMOVQEQ    SI, R9
 	MOVQ       c+88(FP), DI
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
@@ -2574,6 +2588,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -3218,6 +3234,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -3930,6 +3948,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -4710,6 +4730,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -5558,6 +5580,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -6474,6 +6498,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -7458,6 +7484,8 @@ panel:
 	MOVQ       R10, a+16(FP)
 	CMPQ       panels+8(FP), $0x01
 	CMOVQEQ    aNext+24(FP), R10
+	TESTQ      R10, R10
+	CMOVQEQ    DI, R10
 	MOVQ       c+88(FP), R8
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
@@ -8529,18 +8557,22 @@ TEXT ·transpose_avx512(SB), NOSPLIT, $0-48
 	JLT  odd
 
 line:
-	MOVQ        DX, R10
-	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	PREFETCHT0  (R12)(BX*2)
-	PREFETCHT0  (R12)(DI*1)
-	PREFETCHT0  (R12)(BX*4)
-	PREFETCHT0  (R12)(R8*1)
-	PREFETCHT0  (R12)(DI*2)
-	PREFETCHT0  (R12)(R9*1)
+	MOVQ       DX, R10
+	MOVQ       AX, R11
+	MOVQ       ahead+40(FP), R12
+	TESTQ      R12, R12
+	JZ         near2_0
+	ADDQ       R10, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(BX*1)
+	PREFETCHT0 (R12)(BX*2)
+	PREFETCHT0 (R12)(DI*1)
+	PREFETCHT0 (R12)(BX*4)
+	PREFETCHT0 (R12)(R8*1)
+	PREFETCHT0 (R12)(DI*2)
+	PREFETCHT0 (R12)(R9*1)
+
+near2_0:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8639,8 +8671,10 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near2_8
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -8649,6 +8683,8 @@ line:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near2_8:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8747,8 +8783,10 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near2_16
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -8757,6 +8795,8 @@ line:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near2_16:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8855,8 +8895,10 @@ line:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near2_24
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -8865,6 +8907,8 @@ line:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near2_24:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -8968,20 +9012,24 @@ line:
 	JGE         line
 
 odd:
-	ADDQ        $0x02, SI
-	JZ          done
-	MOVQ        DX, R10
-	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
-	PREFETCHT0  (R12)
-	PREFETCHT0  (R12)(BX*1)
-	PREFETCHT0  (R12)(BX*2)
-	PREFETCHT0  (R12)(DI*1)
-	PREFETCHT0  (R12)(BX*4)
-	PREFETCHT0  (R12)(R8*1)
-	PREFETCHT0  (R12)(DI*2)
-	PREFETCHT0  (R12)(R9*1)
+	ADDQ       $0x02, SI
+	JZ         done
+	MOVQ       DX, R10
+	MOVQ       AX, R11
+	MOVQ       ahead+40(FP), R12
+	TESTQ      R12, R12
+	JZ         near1_0
+	ADDQ       R10, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(BX*1)
+	PREFETCHT0 (R12)(BX*2)
+	PREFETCHT0 (R12)(DI*1)
+	PREFETCHT0 (R12)(BX*4)
+	PREFETCHT0 (R12)(R8*1)
+	PREFETCHT0 (R12)(DI*2)
+	PREFETCHT0 (R12)(R9*1)
+
+near1_0:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -9032,8 +9080,10 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near1_8
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -9042,6 +9092,8 @@ odd:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near1_8:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -9092,8 +9144,10 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near1_16
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -9102,6 +9156,8 @@ odd:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near1_16:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0
@@ -9152,8 +9208,10 @@ odd:
 	ADDQ        CX, R11
 	LEAQ        (R10)(BX*8), R10
 	MOVQ        AX, R11
-	MOVQ        R10, R12
-	ADDQ        ahead+40(FP), R12
+	MOVQ        ahead+40(FP), R12
+	TESTQ       R12, R12
+	JZ          near1_24
+	ADDQ        R10, R12
 	PREFETCHT0  (R12)
 	PREFETCHT0  (R12)(BX*1)
 	PREFETCHT0  (R12)(BX*2)
@@ -9162,6 +9220,8 @@ odd:
 	PREFETCHT0  (R12)(R8*1)
 	PREFETCHT0  (R12)(DI*2)
 	PREFETCHT0  (R12)(R9*1)
+
+near1_24:
 	VMOVUPS     (R10), X0
 	VINSERTF128 $0x01, (R10)(BX*4), Y0, Y1
 	VMOVUPS     (R10)(BX*1), X0

@@ -4,32 +4,32 @@
 
 package gemm
 
-// tile1_neon adds a chunk to panels of 1 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile1_neon adds a chunk to panels of 1 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile1_neon(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile2_neon adds a chunk to panels of 2 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile2_neon adds a chunk to panels of 2 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile2_neon(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile3_neon adds a chunk to panels of 3 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile3_neon adds a chunk to panels of 3 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile3_neon(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile4_neon adds a chunk to panels of 4 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile4_neon adds a chunk to panels of 4 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile4_neon(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile5_neon adds a chunk to panels of 5 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile5_neon adds a chunk to panels of 5 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile5_neon(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)
 
-// tile6_neon adds a chunk to panels of 6 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next; rows of a are dense; b is packed; k and panels are positive.
+// tile6_neon adds a chunk to panels of 6 rows and 16 columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every 8 k; aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.
 //
 //go:noescape
 func tile6_neon(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)

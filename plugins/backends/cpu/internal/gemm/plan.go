@@ -404,7 +404,7 @@ func (l *lane) tile(worker, i int) {
 				t.aNext = a
 			}
 			t.s, t.sRow, t.c, t.cRow = in.data, in.row, out.data, out.row
-			t.bNext = nil
+			t.bNext, t.bFetch = nil, 0
 			fetching := full
 			if next := panel0 + (panel+1)%panels; i+1 < panels {
 				fetching = l.fetchB(t, next, k, full)
