@@ -118,8 +118,7 @@ func (c *compiler) attention(op *ir.Op, first, segments int) attention {
 	}
 	a.r = a.h / a.g
 	if a.block = causalBlock; !a.causal {
-		blocks := max((a.s+queryBlock-1)/queryBlock, 1)
-		a.block = ((a.s+blocks-1)/blocks + 5) / 6 * 6 // as good as equal
+		a.block = gemm.Even(a.s, queryBlock, 6)
 	}
 	if len(op.Operands) > segments {
 		a.querySegments, a.keySegments = c.in(op, segments), c.in(op, segments+1)

@@ -54,17 +54,8 @@ func (p *patches) fill(e *gemm.Engine, dst []float32, step int, x []float32, fir
 		to := dst[r*step:][:cols]
 		for from := col % p.ci; len(to) > 0; from = 0 {
 			n := min(p.ci-from, len(to))
-			at, inside := base+from, true
-			for d := range k {
-				i, ok := p.w.At(d, p.in[d], o[d], k[d])
-				if !ok {
-					inside = false
-					break
-				}
-				at += i * p.inStrides[d]
-			}
-			if inside {
-				copy(to[:n], x[at:])
+			if at, inside := tapAt(p.w, p.in, p.inStrides, o, k); inside {
+				copy(to[:n], x[base+from+at:])
 			} else {
 				clear(to[:n])
 			}

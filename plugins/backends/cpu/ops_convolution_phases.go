@@ -140,21 +140,15 @@ func (p *patches) phased(r *run, list []phase, block int, sums, weights, x, w, y
 // phaseRow writes a chunk of the patch of one output of a phase.
 func (p *patches) phaseRow(dst, x []float32, f *phase, c *phaseChunk, row, first int, o []int) {
 	unflatten(o, f.sizes, row%f.outputs)
+	for d := range o {
+		o[d] = f.first[d] + o[d]*p.w.BaseDilation[d]
+	}
 	base := row/f.outputs*p.image + first
 	for i := range c.pieces {
 		piece := &c.pieces[i]
 		n := piece.to - piece.from
-		at, inside := base+piece.from, true
-		for d := range o {
-			k, ok := p.w.At(d, p.in[d], f.first[d]+o[d]*p.w.BaseDilation[d], piece.tap[d])
-			if !ok {
-				inside = false
-				break
-			}
-			at += k * p.inStrides[d]
-		}
-		if inside {
-			copy(dst[:n], x[at:])
+		if at, inside := tapAt(p.w, p.in, p.inStrides, o, piece.tap); inside {
+			copy(dst[:n], x[base+piece.from+at:])
 		} else {
 			clear(dst[:n])
 		}

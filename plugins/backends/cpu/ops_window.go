@@ -71,19 +71,22 @@ func next(index, shape []int) bool {
 func (p *windows) taps(o, k []int, visit func(at int)) {
 	clear(k)
 	for more := true; more; more = next(k, p.w.Size) {
-		at, inside := 0, true
-		for d := range k {
-			i, ok := p.w.At(d, p.in[d], o[d], k[d])
-			if !ok {
-				inside = false
-				break
-			}
-			at += i * p.strides[d]
-		}
-		if inside {
+		if at, inside := tapAt(p.w, p.in, p.strides, o, k); inside {
 			visit(at)
 		}
 	}
+}
+
+// tapAt returns where tap k of output o lies, if that is not padding.
+func tapAt(w ir.Window, in, strides, o, k []int) (at int, inside bool) {
+	for d := range k {
+		i, ok := w.At(d, in[d], o[d], k[d])
+		if !ok {
+			return 0, false
+		}
+		at += i * strides[d]
+	}
+	return at, true
 }
 
 func reduceWindow(c *compiler, op *ir.Op) error {

@@ -247,25 +247,17 @@ func (e *emitter) bits(m mask) reg.GPVirtual {
 	return d
 }
 
-func (e *emitter) orMask(a, b mask) mask {
-	if e.wide {
-		d := e.K()
-		e.KORW(a.r, b.r, d)
-		return mask{d}
-	}
-	d := e.YMM()
-	e.VPOR(a.r, b.r, d)
-	return mask{d}
-}
+func (e *emitter) orMask(a, b mask) mask  { return e.joinMasks(a, b, e.KORW, e.VPOR) }
+func (e *emitter) andMask(a, b mask) mask { return e.joinMasks(a, b, e.KANDW, e.VPAND) }
 
-func (e *emitter) andMask(a, b mask) mask {
+func (e *emitter) joinMasks(a, b mask, masks, vectors func(a, b, d op)) mask {
 	if e.wide {
 		d := e.K()
-		e.KANDW(a.r, b.r, d)
+		masks(a.r, b.r, d)
 		return mask{d}
 	}
 	d := e.YMM()
-	e.VPAND(a.r, b.r, d)
+	vectors(a.r, b.r, d)
 	return mask{d}
 }
 

@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -24,13 +25,10 @@ type Engine struct {
 	lanes   []*lane    // RunOn's: one a worker, loops by itself
 	scratch []*scratch // by worker
 
-	batch struct { // the batch that the workers share out
-		p    *Problem
-		errs []error // by worker
-	}
+	batch    *Problem // that the workers share out
 	itemBody func(worker, item int)
-
-	long long
+	long     long
+	errs     []error // by worker, of what they compute by themselves
 }
 
 // New returns an engine whose kernels are those of path. It is an error if this machine cannot run them, or computes in
@@ -54,14 +52,21 @@ func New(p *pool.Pool, path isa.Path) (*Engine, error) {
 		e.lanes = append(e.lanes, newLane(e, serial, serialLimits))
 		e.scratch = append(e.scratch, newScratch(e))
 	}
-	e.batch.errs = make([]error, p.Workers())
+	e.errs = make([]error, p.Workers())
 	e.long.init(e)
-	e.itemBody = func(w, item int) {
-		if err := e.lanes[w].run(e.batch.p, item); err != nil && e.batch.errs[w] == nil {
-			e.batch.errs[w] = err
-		}
-	}
+	e.itemBody = func(w, item int) { e.alone(w, e.batch, item) }
 	return e, nil
+}
+
+// alone has a worker compute an item in a loop of share.
+func (e *Engine) alone(worker int, p *Problem, item int) {
+	e.errs[worker] = cmp.Or(e.errs[worker], e.lanes[worker].run(p, item))
+}
+
+// share calls body for each i in [0, n) on all workers and returns the first worker's first error.
+func (e *Engine) share(n int, body func(worker, i int)) error {
+	clear(e.errs)
+	return cmp.Or(e.pool.For(n, body), cmp.Or(e.errs...))
 }
 
 // scratch is a worker's own memory.
@@ -97,19 +102,9 @@ func (e *Engine) Run(p *Problem) error {
 	}
 	items := len(p.items())
 	if e.shareOut(p, items) {
-		e.batch.p = p
-		clear(e.batch.errs)
-		err := e.pool.For(items, e.itemBody)
-		e.batch.p = nil
-		if err != nil {
-			return err
-		}
-		for _, err := range e.batch.errs {
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		e.batch = p
+		defer func() { e.batch = nil }()
+		return e.share(items, e.itemBody)
 	}
 	for item := range items {
 		if err := e.shared.run(p, item); err != nil {
@@ -236,3 +231,10 @@ func grow(x []float32, n int) []float32 {
 }
 
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
+
+// Even cuts n into as few parts as may have most elements each, and returns the size of all but the last: about the same, and a multiple of
+// unit.
+func Even(n, most, unit int) int {
+	parts := max((n+most-1)/most, 1)
+	return roundUp((n+parts-1)/parts, unit)
+}

@@ -20,7 +20,6 @@ type long struct {
 	e     *Engine
 	p     *Problem
 	parts []Problem // by worker
-	errs  []error
 
 	slabs        int // super-chunks
 	down, across int // parts of C, of so many rows and columns each
@@ -31,20 +30,22 @@ type long struct {
 }
 
 func (x *long) init(e *Engine) {
-	x.e, x.parts, x.errs = e, make([]Problem, e.pool.Workers()), make([]error, e.pool.Workers())
+	x.e, x.parts = e, make([]Problem, e.pool.Workers())
 	x.partBody, x.addBody = x.part, x.add
 }
 
+// slabsOf is the number of p's super-chunks.
+func slabsOf(p *Problem) int { return (p.K-1)/numerics.SuperChunkK + 1 }
+
 func (x *long) suits(p *Problem) bool {
-	slabs := (p.K-1)/numerics.SuperChunkK + 1
+	slabs := slabsOf(p)
 	return slabs > 1 && x.e.pool.Workers() > 1 && p.M > maxStreamRows && p.M*p.N <= min(maxLongC, maxLongSums/slabs) && len(p.items()) == 1 && p.PackedB == nil
 }
 
 func (x *long) run(p *Problem) error {
-	x.slabs = (p.K-1)/numerics.SuperChunkK + 1
-	x.down = (p.M + tallRows - 1) / tallRows
-	x.rows = roundUp((p.M+x.down-1)/x.down, x.e.mr)
-	x.cols = tileCols
+	x.slabs = slabsOf(p)
+	x.rows, x.cols = Even(p.M, tallRows, x.e.mr), tileCols
+	x.down = (p.M + x.rows - 1) / x.rows
 	for {
 		x.across = (p.N + x.cols - 1) / x.cols
 		if x.slabs*x.down*x.across > 3*x.e.pool.Workers() || x.cols < 2*minLongCols {
@@ -52,18 +53,11 @@ func (x *long) run(p *Problem) error {
 		}
 		x.cols /= 2
 	}
-	x.down = (p.M + x.rows - 1) / x.rows
 	x.sums = grow(x.sums, x.slabs*p.M*p.N)
 	x.p = p
-	clear(x.errs)
 	defer func() { x.p = nil; clear(x.parts) }()
-	if err := x.e.pool.For(x.slabs*x.down*x.across, x.partBody); err != nil {
+	if err := x.e.share(x.slabs*x.down*x.across, x.partBody); err != nil {
 		return err
-	}
-	for _, err := range x.errs {
-		if err != nil {
-			return err
-		}
 	}
 	return x.e.pool.For((p.M+x.e.mr-1)/x.e.mr, x.addBody)
 }
@@ -77,9 +71,7 @@ func (x *long) part(worker, i int) {
 		M: min(x.rows, p.M-row), N: min(x.cols, p.N-col), K: min(numerics.SuperChunkK, p.K-k),
 		A: p.A.from(off.A, row, k), B: p.B.from(off.B, k, col), C: x.sums[(slab*p.M+row)*p.N+col:], CRow: p.N,
 	}
-	if err := x.e.lanes[worker].run(&x.parts[worker], 0); err != nil {
-		x.errs[worker] = err
-	}
+	x.e.alone(worker, &x.parts[worker], 0)
 }
 
 // add adds up some rows and finishes them.

@@ -332,8 +332,8 @@ func (l *lane) planTiles() int {
 	if l.tall {
 		l.tileRows, l.tileCols = l.e.tallRows(), roundUp(tallCols, l.e.nr)
 	}
-	if down := (m + l.tileRows - 1) / l.tileRows; down > 1 { // none much smaller than the others
-		l.tileRows = roundUp((m+down-1)/down, l.e.mr)
+	if m > l.tileRows {
+		l.tileRows = Even(m, l.tileRows, l.e.mr)
 	}
 	enough := 1
 	if w := l.e.pool.Workers(); l == l.e.shared && w > 1 {
