@@ -29,6 +29,7 @@ type backendServer struct {
 	backend     Backend
 	buffers     map[uint64]Buffer
 	executables map[uint64]*executable
+	programs    map[[sha256.Size]byte]*executable // by hash: programs that are equal are compiled once
 	bufferBytes int64
 	runs        uint64
 	runTime     time.Duration
@@ -36,7 +37,10 @@ type backendServer struct {
 
 // executable is a program: its functions by name.
 type executable struct {
-	funcs map[string]*function
+	hash    [sha256.Size]byte // of the program's canonical bytes
+	funcs   map[string]*function
+	memory  Memory // most that one of its functions takes
+	holders int    // numbers that name it
 }
 
 type function struct {
@@ -46,7 +50,7 @@ type function struct {
 }
 
 func newBackendServer(b Backend) *backendServer {
-	return &backendServer{backend: b, buffers: map[uint64]Buffer{}, executables: map[uint64]*executable{}}
+	return &backendServer{backend: b, buffers: map[uint64]Buffer{}, executables: map[uint64]*executable{}, programs: map[[sha256.Size]byte]*executable{}}
 }
 
 // close ends the backend when nothing is left that calls it.
@@ -83,7 +87,7 @@ func notFound(what string, number uint64) error {
 	return status.Errorf(codes.NotFound, "there is no %s %d", what, number)
 }
 
-// Compile compiles each function of the program.
+// Compile compiles the program, unless one that is equal is there.
 func (s *backendServer) Compile(ctx context.Context, m *abiv1.CompileRequest) (*abiv1.CompileResponse, error) {
 	if m.Profile != abiv1.Profile_PROFILE_EXACT {
 		return nil, errors.New("the profile is missing")
@@ -98,8 +102,28 @@ func (s *backendServer) Compile(ctx context.Context, m *abiv1.CompileRequest) (*
 		return nil, err
 	}
 	begin := time.Now()
+	hash := sha256.Sum256(program.CanonicalBytes())
+	e := s.programs[hash]
+	if e == nil {
+		if e, err = s.compile(ctx, program); err != nil {
+			return nil, err
+		}
+		e.hash = hash
+		s.programs[hash] = e
+	}
+	e.holders++
+	s.executables[m.Executable] = e
+	return &abiv1.CompileResponse{
+		ProgramSha256: e.hash[:],
+		ScratchBytes:  uint64(e.memory.Scratch),
+		ResultBytes:   uint64(e.memory.Results),
+		CompileNs:     uint64(time.Since(begin)),
+	}, nil
+}
+
+// compile compiles each function of a program.
+func (s *backendServer) compile(ctx context.Context, program *ir.Program) (*executable, error) {
 	e := &executable{funcs: map[string]*function{}}
-	out := &abiv1.CompileResponse{}
 	for _, f := range program.Funcs {
 		x, err := s.backend.Compile(ctx, f)
 		if err != nil {
@@ -113,14 +137,10 @@ func (s *backendServer) Compile(ctx context.Context, m *abiv1.CompileRequest) (*
 		}
 		e.funcs[f.Name] = fn
 		memory := x.Memory()
-		out.ScratchBytes = max(out.ScratchBytes, uint64(max(memory.Scratch, 0)))
-		out.ResultBytes = max(out.ResultBytes, uint64(max(memory.Results, 0)))
+		e.memory.Scratch = max(e.memory.Scratch, memory.Scratch)
+		e.memory.Results = max(e.memory.Results, memory.Results)
 	}
-	s.executables[m.Executable] = e
-	sum := sha256.Sum256(program.CanonicalBytes())
-	out.ProgramSha256 = sum[:]
-	out.CompileNs = uint64(time.Since(begin))
-	return out, nil
+	return e, nil
 }
 
 func (e *executable) release() {
@@ -280,8 +300,12 @@ func (s *backendServer) Release(_ context.Context, m *abiv1.ReleaseRequest) (*ab
 		b.Release()
 	}
 	for _, n := range m.Executables {
-		s.executables[n].release()
+		e := s.executables[n]
 		delete(s.executables, n)
+		if e.holders--; e.holders == 0 {
+			delete(s.programs, e.hash)
+			e.release()
+		}
 	}
 	return &abiv1.ReleaseResponse{}, nil
 }
