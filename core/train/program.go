@@ -22,7 +22,7 @@ type program struct {
 func compile(ctx context.Context, d device.Device, f *ir.Func, host []string) (*program, error) {
 	c, err := device.Compile(ctx, d, f, host)
 	if err != nil {
-		return nil, fmt.Errorf("backend %s: %w", d.Info().Name, err)
+		return nil, err
 	}
 	p := &program{Program: c}
 	for _, x := range f.Params {
