@@ -200,6 +200,57 @@ func TestStepsFollowThePapers(t *testing.T) {
 	}
 }
 
+// Two steps of LARS by hand, after algorithm 1 of You et al., arXiv 1708.03888:
+//
+//	local = trust |w| / (|g| + decay |w|);  v = momentum v + rate local (g + decay w);  w = w - v
+//
+// with numbers that have all of their digits in f32. Decay, momentum and rate are
+// 1/2, trust is 1/4.
+//
+//	w = (3, 4), |w| = 5; g = (1.5, 2), |g| = 2.5:  local = 1.25/5 = 1/4
+//	g + w/2 = (3, 4);  v = (3, 4)/8;  w = 7/8 (3, 4) = (2.625, 3.5), |w| = 4.375
+//	g = (-1.75, 1.3125), |g| = 2.1875:  local = 1.09375/4.375 = 1/4
+//	g + w/2 = (-0.4375, 3.0625);  v = (0.1875, 0.25) + (-0.4375, 3.0625)/8
+//
+// The bias, which does not decay, has the rate itself.
+func TestLARSByHand(t *testing.T) {
+	const rows = 4 // gradients are sums over them
+	m, loss, batch := regression(t, rows, 2)
+	linked, err := step.Link(m, loss, batch)
+	require.NoError(t, err)
+	first, _, err := step.Grain(joined(t, m), linked)
+	require.NoError(t, err)
+	o := step.Optimizer{Name: "lars", Momentum: 0.5, WeightDecay: 0.5, Trust: 0.25}
+	update, err := step.Update(joined(t, m), 1, o, step.Objective{First: first})
+	require.NoError(t, err)
+	momentum := func(of string) string { return step.SlotName("momentum_buffer", of) }
+	values := map[string]reference.Tensor{
+		"bias": f32(nil, 2), "weight": f32([]int{2}, 3, 4), momentum("bias"): f32(nil, 0), momentum("weight"): f32([]int{2}, 0, 0),
+		step.SumPrefix + step.Loss: f32(nil, 1), step.SumPrefix + step.Weight: f32(nil, rows),
+	}
+	for n, x := range []struct{ bias, biasMomentum, biasGradient, weight, weightMomentum, gradient []float32 }{
+		{[]float32{1.75}, []float32{0.25}, []float32{0.5}, []float32{2.625, 3.5}, []float32{0.375, 0.5}, []float32{1.5, 2}},
+		{[]float32{1.875}, []float32{-0.125}, []float32{-0.5}, []float32{2.4921875, 2.8671875}, []float32{0.1328125, 0.6328125}, []float32{-1.75, 1.3125}},
+	} {
+		sum := func(mean []float32) (l []float32) {
+			for _, v := range mean {
+				l = append(l, rows*v)
+			}
+			return l
+		}
+		values[grad.Prefix+"bias"], values[grad.Prefix+"weight"] = f32(nil, sum(x.biasGradient)...), f32([]int{2}, sum(x.gradient)...)
+		for name, v := range o.Scalars(0.5, uint64(n)) {
+			values[step.HostPrefix+name] = f32(nil, v)
+		}
+		for name, v := range call(t, update, values) {
+			values[name] = v
+		}
+		for name, want := range map[string][]float32{"bias": x.bias, momentum("bias"): x.biasMomentum, "weight": x.weight, momentum("weight"): x.weightMomentum} {
+			assert.Equal(t, want, values[name].F32, "%s after step %d", name, n+1)
+		}
+	}
+}
+
 // A chain of grains that is cut in two and combined differs from one chain by
 // the order of additions only; the combined sums are left + right.
 func TestCombineAdds(t *testing.T) {

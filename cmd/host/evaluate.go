@@ -121,19 +121,20 @@ func printEvaluated(cmd *cobra.Command, e *run.Evaluated, c *checkpoint.Checkpoi
 	if asJSON {
 		v := struct {
 			Rows          int64    `json:"rows"`
+			LeftOut       int64    `json:"left_out,omitempty"`
 			Loss          *float64 `json:"loss,omitempty"`
 			Metrics       object   `json:"metrics,omitempty"`
 			Checkpoint    string   `json:"checkpoint"`
 			Step          uint64   `json:"step"`
 			WeightsSHA256 string   `json:"weights_sha256"`
-		}{e.Rows, nil, values(e.Metrics), c.Path, c.Manifest.Step, c.Manifest.WeightsSHA256}
+		}{e.Rows, e.LeftOut, nil, values(e.Metrics), c.Path, c.Manifest.Step, c.Manifest.WeightsSHA256}
 		if !math.IsNaN(e.Loss) {
 			v.Loss = &e.Loss
 		}
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-24s %10d\n", "rows", e.Rows)
+	fmt.Fprintf(&b, "%-24s %10d%s\n", "rows", e.Rows, note(leftOut(e.LeftOut)))
 	if !math.IsNaN(e.Loss) {
 		fmt.Fprintf(&b, "%-24s %10.4f\n", "loss", e.Loss)
 	}

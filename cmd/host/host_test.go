@@ -92,6 +92,13 @@ func TestScripts(t *testing.T) {
 			"reshape": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(reshape(ts.MkAbs(args[0]), ts.MkAbs(args[1])))
 			},
+			// grow FILE: adds a byte to a file.
+			"grow": func(ts *testscript.TestScript, neg bool, args []string) {
+				f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_WRONLY, 0)
+				ts.Check(err)
+				_, err = f.Write([]byte{0})
+				ts.Check(errors.Join(err, f.Close()))
+			},
 			// cut FILE: removes the last byte of a file.
 			"cut": func(ts *testscript.TestScript, neg bool, args []string) {
 				path := ts.MkAbs(args[0])

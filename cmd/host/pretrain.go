@@ -30,7 +30,7 @@ func newPretrain() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pretrain [RECIPE] [--data PATH...]",
 		Short: "Train a model from its first step to its last, or go on with a run",
-		Long: `Train a model as a recipe says: without one, a small GPT on the sources of the Go toolchain for about three minutes.
+		Long: `Train a model as a recipe says: without one, a small GPT on the sources of the Go toolchain for about three minutes on two cores.
 RECIPE is a file or one of "host recipe list". See "host recipe show" for what a recipe can say. --set and the other flags win over it.
 
 Progress goes to standard error, results to standard output. With --json, all goes to standard output, one JSON object a line:

@@ -125,10 +125,14 @@ func (t *textRenderer) event(e run.Event) {
 			t.now("%s", s)
 		}
 	case *run.Validation:
+		missing := leftOut(e.LeftOut)
+		if missing != "" {
+			missing = "; " + missing
+		}
 		if e.BitsPerByte > 0 {
-			t.line("validation after step %d: loss %.4f nats a token, %.4f bits a byte, on %d sequences", e.Step, e.Loss, e.BitsPerByte, e.Rows)
+			t.line("validation after step %d: loss %.4f nats a token, %.4f bits a byte, on %d sequences%s", e.Step, e.Loss, e.BitsPerByte, e.Rows, missing)
 		} else {
-			t.line("validation after step %d: loss %.4f%s, on %d %s", e.Step, e.Loss, metrics(", ", e.Metrics), e.Rows, t.rows)
+			t.line("validation after step %d: loss %.4f%s, on %d %s%s", e.Step, e.Loss, metrics(", ", e.Metrics), e.Rows, t.rows, missing)
 		}
 	case *run.Saved:
 		t.line("saved %s", e.Path)
@@ -225,6 +229,14 @@ func note(s string) string {
 	return "  " + s
 }
 
+// leftOut says how many rows were not evaluated, if there are any.
+func leftOut(rows int64) string {
+	if rows == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d more fill no grain and are left out", rows)
+}
+
 // values are metrics as a JSON object; nil if there are none.
 func values(list []run.Metric) object {
 	if len(list) == 0 {
@@ -289,6 +301,9 @@ func (l *jsonRenderer) event(e run.Event) {
 		o := object{"event": "validation", "step": e.Step, "val_loss": e.Loss, "rows": e.Rows}
 		if e.BitsPerByte > 0 {
 			o["bits_per_byte"] = e.BitsPerByte
+		}
+		if e.LeftOut > 0 {
+			o["left_out"] = e.LeftOut
 		}
 		if m := values(e.Metrics); m != nil {
 			o["metrics"] = m

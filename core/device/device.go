@@ -69,6 +69,16 @@ func Lower(f *ir.Func, info plugin.BackendInfo) (*ir.Func, error) {
 	return f, runs(f, info.Name, claimed)
 }
 
+// Compile compiles a function for a device, whatever ops it has: Lower comes
+// first. Parameters and results stay as they are.
+func Compile(ctx context.Context, d Device, f *ir.Func, host []string) (Program, error) {
+	f, err := Lower(f, d.Info())
+	if err != nil {
+		return nil, err
+	}
+	return d.Compile(ctx, f, host)
+}
+
 // runs returns an error unless every op of f, and of the functions that its ops
 // run, is claimed.
 func runs(f *ir.Func, backend string, claimed func(op *ir.Op) bool) error {

@@ -26,15 +26,12 @@ func NewFunction(ctx context.Context, d Device, f *ir.Func, held func(name strin
 	if err != nil {
 		return nil, err
 	}
-	if f, err = Lower(f, d.Info()); err != nil {
-		return nil, err
-	}
 	x := &Function{params: f.Params, held: held}
 	types := f.Types()
 	for _, r := range f.Results {
 		x.Results = append(x.Results, ir.Param{Name: r.Name, Type: types[r.Value]})
 	}
-	if x.Program, err = d.Compile(ctx, f, nil); err != nil {
+	if x.Program, err = Compile(ctx, d, f, nil); err != nil {
 		return nil, err
 	}
 	return x, nil

@@ -74,11 +74,8 @@ func NewPrior(ctx context.Context, d device.Device, whole, one *plugin.Module, h
 	p := &Prior{device: d, held: held}
 	f, err := p.nextCode(whole, one)
 	if err == nil {
-		f, err = device.Lower(f, d.Info())
-	}
-	if err == nil {
 		p.params = f.Params
-		p.next, err = d.Compile(ctx, f, []string{logitsOfCode})
+		p.next, err = device.Compile(ctx, d, f, []string{logitsOfCode})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("generate codes: %w", err)

@@ -152,11 +152,7 @@ func (g *Generator) compile(ctx context.Context, m *plugin.Module, f *ir.Func) (
 
 // program makes a program of a function.
 func (g *Generator) program(ctx context.Context, f *ir.Func) (device.Program, error) {
-	f, err := device.Lower(f, g.c.Device.Info())
-	if err != nil {
-		return nil, err
-	}
-	p, err := g.c.Device.Compile(ctx, f, nil)
+	p, err := device.Compile(ctx, g.c.Device, f, nil)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}

@@ -61,6 +61,12 @@ func (p *Plugin) overtime(name string) {
 	p.condemn(ErrHung, fmt.Sprintf("%s took more than %v, and the plugin was ended; raise the time limit (host pretrain --call-timeout) if it may", name, p.timeout))
 }
 
+// said is what a plugin says is wrong with what it was asked for. Who asked says
+// which plugin.
+type said string
+
+func (s said) Error() string { return string(s) }
+
 // explain turns what a call returned into what the caller should know.
 func (p *Plugin) explain(ctx context.Context, name string, err error) error {
 	if err == nil {
@@ -99,12 +105,12 @@ func (p *Plugin) explain(ctx context.Context, name string, err error) error {
 				return &plugin.ConfigError{Field: c.Field, Msg: c.Message}
 			}
 		}
-		return errors.New(s.Message())
+		return said(s.Message())
 	case codes.Internal:
 		if unreadable(s.Message()) {
 			return fmt.Errorf("plugin %s: %s: its answer cannot be read: %s", p.info.Name, name, s.Message())
 		}
-		return errors.New(s.Message())
+		return said(s.Message())
 	}
 	return fmt.Errorf("plugin %s: %s: %v: %s", p.info.Name, name, s.Code(), s.Message())
 }

@@ -234,7 +234,7 @@ func (b *testBackend) Upload(_ context.Context, t ir.Type, data []byte) (plugin.
 
 func (b *testBackend) Compile(_ context.Context, f *ir.Func) (plugin.Executable, error) {
 	if f.Name == "refused" {
-		return nil, errors.New("test_backend: func refused is refused")
+		return nil, errors.New("func refused is refused")
 	}
 	return &testExecutable{f}, nil
 }

@@ -259,7 +259,7 @@ func TestQueueRefusesWhatTheCallerGotWrong(t *testing.T) {
 		assert.ErrorContains(t, err, says)
 	}
 	_, err = d.Compile(ctx, function(t, "refused", 1), nil)
-	assert.EqualError(t, err, "test_backend: func refused is refused")
+	assert.EqualError(t, err, "plugin test_backend: Compile: func refused is refused")
 	_, err = d.Compile(ctx, function(t, "f", 1), []string{"product"})
 	assert.ErrorContains(t, err, `no result "product"`)
 	r, err := f.Queue(ctx, []plugin.Argument{{Buffer: x}, {Buffer: x}})

@@ -129,6 +129,9 @@ func (d *remote) Compile(ctx context.Context, f *ir.Func, host []string) (device
 		d.mu.Lock()
 		delete(d.executables, x.number)
 		d.mu.Unlock()
+		if of := said(""); errors.As(err, &of) {
+			err = fmt.Errorf("plugin %s: Compile: %w", d.p.info.Name, err)
+		}
 		return nil, err
 	}
 	x.memory = plugin.Memory{Results: int64(out.ResultBytes), Scratch: int64(out.ScratchBytes)}

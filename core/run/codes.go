@@ -102,12 +102,13 @@ type crew struct {
 	start  Start
 	memory *plugins.Memory
 	all    []Process
+	sums   []string // SHA-256 of their executables
 }
 
 func (c *crew) add(ctx context.Context, kind plugins.Kind, name string) (Process, error) {
-	p, _, err := c.start(ctx, kind, name, c.memory)
+	p, sum, err := c.start(ctx, kind, name, c.memory)
 	if err == nil {
-		c.all = append(c.all, p)
+		c.all, c.sums = append(c.all, p), append(c.sums, sum)
 	}
 	return p, err
 }
@@ -146,9 +147,8 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 		return r.Errorf("data.codes", "%s holds a model for %s; codes are those of role %s", c.Path, got, codesRole)
 	}
 	e := &encoder{of: of, checkpoint: c}
-	for _, p := range processes.all {
-		info := p.Info()
-		e.makers += fmt.Sprintf("%s %s\n", info.Name, info.Version)
+	for i, p := range processes.all { // a plugin under development has one version for all that it does
+		e.makers += fmt.Sprintf("%s of %s\n", p.Info().Name, processes.sums[i])
 	}
 	if e.cache, err = openCodesCache(r.Data.CacheDir); err != nil {
 		s.warn("codes are not kept: %v", err)
@@ -190,7 +190,7 @@ type encoder struct {
 	book       int // codes that there are
 
 	program     string // hash of what is applied
-	makers      string // names and versions of the plugins
+	makers      string // the plugins, by their executables
 	cache       *codesCache
 	done, total int64 // rows that have codes, of those that are to get them
 	progress    func()

@@ -60,6 +60,7 @@ type Evaluation struct {
 // Evaluated is what a model does on rows that it does not learn from.
 type Evaluated struct {
 	Rows    int64
+	LeftOut int64   // rows that are not among them, because they fill no grain
 	Loss    float64 // NaN of a probe, and of what is not scored
 	Metrics []Metric
 	Kept    []safetensors.Tensor // in the order of Keep: a row each, the first part where a row has several
@@ -196,7 +197,7 @@ func (s *session) score(ctx context.Context, e *Evaluation) (*Evaluated, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Evaluated{Rows: v.Rows, Loss: v.Loss, Metrics: v.Metrics}, nil
+	return &Evaluated{Rows: v.Rows, LeftOut: v.LeftOut, Loss: v.Loss, Metrics: v.Metrics}, nil
 }
 
 // unlike returns n rows of the validation split whose captions say what no

@@ -56,6 +56,7 @@ type Validation struct {
 	BitsPerByte float64 // of causal_lm; 0 for others
 	Metrics     []Metric
 	Rows        int64 // sequences or samples
+	LeftOut     int64 // rows that are not among them, because they fill no grain
 }
 
 // Metric is a quantity of the objective beside the loss.

@@ -25,11 +25,14 @@ type learned struct {
 }
 
 // evaluated is the model and objective for evaluation, whose grains may have
-// fewer rows than those of training.
+// fewer rows than those of training, and those for the rows that fill no grain,
+// nil where these are left out.
 type evaluated struct {
-	rows   int
-	module *plugin.Module
-	bound  *binding
+	rows      int
+	module    *plugin.Module
+	bound     *binding
+	rest      *plugin.Module
+	restBound *binding
 }
 
 // nameObjectives gives every objective its plugin's name, and a number where
@@ -99,18 +102,38 @@ func (s *session) tooManyRows(ctx context.Context, l *learned, refusal error) er
 
 func (s *session) setUpEvaluation(ctx context.Context, l *learned) (err error) {
 	r := s.Recipe
-	l.evaluated = evaluated{r.Train.Grain, l.module, l.bound}
+	e := &l.evaluated
+	*e = evaluated{rows: r.Train.Grain, module: l.module, bound: l.bound}
 	if s.data.Validation == nil {
 		return nil
 	}
-	if rows := s.data.Validation.Len(); rows < int64(r.Train.Grain) {
-		l.evaluated.rows = int(rows)
-		if l.evaluated.module, err = s.buildFor(ctx, l.role, int(rows)); err != nil {
-			return err
-		}
-		l.evaluated.bound, err = s.bind(ctx, l, l.evaluated.module, int(rows))
+	rows := s.data.Validation.Len()
+	if rows < int64(r.Train.Grain) {
+		e.rows = int(rows)
+		e.module, e.bound, err = s.fit(ctx, l, e.rows)
+		return err
 	}
-	return err
+	if rest := int(rows % int64(e.rows)); rest > 0 && apart(l.role) {
+		m, b, err := s.fit(ctx, l, rest)
+		switch {
+		case err == nil:
+			e.rest, e.restBound = m, b
+		case mortal(err) || ctx.Err() != nil:
+			return err
+		default: // a plugin may refuse so few rows
+		}
+	}
+	return nil
+}
+
+// fit builds the model for some rows and fits the objective to it.
+func (s *session) fit(ctx context.Context, l *learned, rows int) (*plugin.Module, *binding, error) {
+	m, err := s.buildFor(ctx, l.role, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := s.bind(ctx, l, m, rows)
+	return m, b, err
 }
 
 // evaluators evaluate what is learned, one each.
@@ -137,7 +160,7 @@ func (s *session) evaluators(ctx context.Context, max int64) (all evaluators, er
 		rows = strided{rows, int64(l.evaluated.rows)}
 		e, err := train.NewEvaluator(ctx, train.EvaluationConfig{
 			Module: l.evaluated.module, Binding: l.evaluated.bound, Rows: rows, Seed: s.Recipe.Seed,
-			GrainRows: l.evaluated.rows, Device: s.device, NewFields: s.memory.NewFields,
+			GrainRows: l.evaluated.rows, RestModule: l.evaluated.rest, RestBinding: l.evaluated.restBound, Device: s.device, NewFields: s.memory.NewFields,
 		})
 		if err != nil {
 			all.close()
@@ -196,7 +219,10 @@ func (s *session) evaluate(all evaluators, run func(*train.Evaluator) (train.Eva
 		if err != nil {
 			return nil, err
 		}
-		results[i], v.Rows = x, x.Rows
+		results[i] = x
+		if i == 0 || x.LeftOut > v.LeftOut { // rows that count for all
+			v.Rows, v.LeftOut = x.Rows, x.LeftOut
+		}
 		v.Loss += float64(s.factor(i) * x.Loss)
 	}
 	v.Metrics = s.measured(func(i int, l *learned) (float64, []Metric) {

@@ -26,6 +26,18 @@ var roleDims = map[string][]string{
 	"token_prior_step":   {},
 }
 
+// apart tells whether the rows of a grain have nothing to do with each other
+// under a role's objectives, so that rows can be evaluated in grains of any size.
+// Others compare them: fewer are easier to tell from each other.
+func apart(role string) bool {
+	for _, part := range strings.Split(role, "+") {
+		if _, known := roleDims[part]; !known || part == "dual_encoder" || part == "two_view_encoder" || part == "next_sentence" {
+			return false
+		}
+	}
+	return true
+}
+
 // dims are the sizes that a recipe gives the dimensions of a role. Of a role
 // that is not known here it is those that the data has.
 func dims(r *recipe.Recipe, role string, batch int) (map[string]int, error) {

@@ -43,7 +43,7 @@ func TestEvaluate(t *testing.T) {
 		for range 5 {
 			sum += float64(float32(0.1))
 		}
-		assert.Equal(t, Evaluation{Rows: 10, Loss: sum / 10, Weight: 10, Sums: map[string]float64{"hits": 5}}, got)
+		assert.Equal(t, Evaluation{Rows: 10, LeftOut: 1, Loss: sum / 10, Weight: 10, Sums: map[string]float64{"hits": 5}}, got)
 		assert.Len(t, d.queued, before+5)
 		for n := range uint64(5) {
 			assert.Equal(t, []int64{int64(2 * n), int64(2*n + 1)}, binding.rows[plugin.Position{Seed: 5, Step: plugin.EvaluationStep, Grain: n}])
@@ -55,10 +55,23 @@ func TestEvaluate(t *testing.T) {
 		assert.Zero(t, fields)
 		e.Close()
 
-		ec.MaxRows = 5
-		got, err = x.Evaluate(t.Context(), evaluator(t, ec))
+		// The rows that fill no grain are one of their own.
+		restConfig, rest := fakeConfig(t, d)
+		ec.RestModule, ec.RestBinding = restConfig.Module, rest
+		e = evaluator(t, ec)
+		got, err = x.Evaluate(t.Context(), e)
 		require.NoError(t, err)
-		assert.EqualValues(t, 4, got.Rows)
+		sum += float64(float32(0.1))
+		assert.Equal(t, Evaluation{Rows: 11, Loss: sum / 12, Weight: 12, Sums: map[string]float64{"hits": 6}}, got)
+		assert.Equal(t, map[plugin.Position][]int64{{Seed: 5, Step: plugin.EvaluationStep, Grain: 5}: {10}}, rest.rows)
+		assert.Zero(t, fields)
+		compiled := d.programs
+		e.Close()
+		assert.Equal(t, 2, compiled-d.programs)
+
+		ec.Rows = fakeRows{n: 10} // nothing is left for another program
+		evaluator(t, ec).Close()
+		assert.Equal(t, compiled-2, d.programs)
 
 		m, err := x.Next(t.Context(), 2)
 		require.NoError(t, err)
@@ -102,10 +115,16 @@ func TestEvaluationErrors(t *testing.T) {
 			})
 		})
 	}
-	c, binding := fakeConfig(t, newFakeDevice(t))
+	d := newFakeDevice(t)
+	c, binding := fakeConfig(t, d)
 	ec := EvaluationConfig{Module: c.Module, Binding: binding, Rows: fakeRows{n: 1}, GrainRows: 2, Device: c.Device}
 	_, err := NewEvaluator(t.Context(), ec)
 	assert.EqualError(t, err, "evaluation: there are 1 rows, and a grain has 2")
+	ec.Rows, ec.RestBinding = fakeRows{n: 3}, binding
+	ec.RestModule = &plugin.Module{}
+	_, err = NewEvaluator(t.Context(), ec)
+	assert.ErrorContains(t, err, "model: ")
+	assert.Zero(t, d.programs)
 	ec.Prefetch = -1
 	_, err = NewEvaluator(t.Context(), ec)
 	assert.ErrorContains(t, err, "prefetch -1")

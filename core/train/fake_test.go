@@ -36,6 +36,7 @@ type fakeDevice struct {
 
 	mu       sync.Mutex
 	programs int      // compiled and not released
+	first    *ir.Func // of the first values
 	queued   []string // names of functions
 	ended    int
 	most     int // of runs queued and not ended at the same time
@@ -111,6 +112,9 @@ func (d *fakeDevice) Compile(_ context.Context, f *ir.Func, host []string) (devi
 		return nil, errFake
 	}
 	d.programs++
+	if f.Name == firstValues {
+		d.first = f
+	}
 	return &fakeProgram{d, f, host}, nil
 }
 

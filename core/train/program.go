@@ -20,14 +20,9 @@ type program struct {
 // compile lowers a function to what the device runs. The results named in host
 // come with a run.
 func compile(ctx context.Context, d device.Device, f *ir.Func, host []string) (*program, error) {
-	info := d.Info()
-	f, err := device.Lower(f, info)
+	c, err := device.Compile(ctx, d, f, host)
 	if err != nil {
 		return nil, err
-	}
-	c, err := d.Compile(ctx, f, host)
-	if err != nil {
-		return nil, fmt.Errorf("backend %s: %w", info.Name, err)
 	}
 	p := &program{Program: c}
 	for _, x := range f.Params {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seedbed/seedbed/abi/ir"
@@ -404,7 +405,7 @@ func (t *Trainer) Initialize(ctx context.Context) error {
 		state := b.Param(step.State, ir.T(ir.U32, 4))
 		makers := map[string]func() (ir.Value, error){} // of what may be given
 		for i, p := range t.weights.Parameters {
-			draw := func() (ir.Value, error) { return initial.Value(b, state, p, i) }
+			draw := sync.OnceValues(func() (ir.Value, error) { return initial.Value(b, state, p, i) }) // for both
 			makers[p.Name], makers[step.SlotName(step.EMASlot, p.Name)] = draw, draw
 		}
 		for _, x := range t.weights.Buffers {

@@ -358,6 +358,22 @@ func TestWeightOfNothing(t *testing.T) {
 	})
 }
 
+// A parameter and its average begin with values that are drawn once.
+func TestFirstValuesAreDrawnOnce(t *testing.T) {
+	d := newFakeDevice(t)
+	c, _ := fakeConfig(t, d)
+	c.Module.Parameters[0].Init = plugin.Init{Kind: plugin.InitNormal, Scale: 1}
+	c.Optimizer.EMADecay = 0.9
+	begin(t, c).Close()
+	drawn := map[string]int{}
+	for _, op := range d.first.Ops {
+		drawn[op.Name]++
+	}
+	assert.Equal(t, 1, drawn["random_normal"])
+	assert.Equal(t, d.first.Results[d.first.Result("w")].Value, d.first.Results[d.first.Result("ema.w")].Value)
+	assert.Zero(t, d.alive)
+}
+
 func TestRestore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFakeDevice(t)
