@@ -32,12 +32,16 @@ func neonFiles() map[string][]byte {
 	return n.Files()
 }
 
+func (n neon) function(name, doc, signature string) {
+	n.Function(name, " "+doc, arm64.NewFrame(signature))
+}
+
 // tile emits the micro-kernel that tile.go describes.
 func (n neon) tile(rows int) {
-	n.Function(fmt.Sprintf("tile%d", rows),
+	n.function(fmt.Sprintf("tile%d", rows),
 		fmt.Sprintf("adds a chunk to panels of %d rows and %d columns: c = (first ? +0 : s) + a b. Steps are in bytes; bFetch is that of fetching bNext, every %d k; "+
 			"aNext is what will be a next, or nil; rows of a are dense; b is packed; k and panels are positive.", rows, neonCols, fetchEvery),
-		arm64.NewFrame("(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)"))
+		"(k int, panels int, a *float32, aNext *float32, aRow int, aPanel int, b *float32, bNext *float32, bFetch int, s *float32, sRow int, c *float32, cRow int, first bool)")
 	// The parameters are in R0 to R13.
 	const (
 		k, panels, a, aNext, aRow, aPanel, b, bNext, bFetch, s, sRow, c, cRow, first = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
@@ -147,8 +151,8 @@ func (n neon) tile(rows int) {
 
 // packRows emits what pack.go describes.
 func (n neon) packRows() {
-	n.Function("packRows", fmt.Sprintf("copies n > 0 rows of %d adjacent elements, step bytes apart, to dst without gaps.", neonCols),
-		arm64.NewFrame("(dst *float32, src *float32, step int, n int)"))
+	n.function("packRows", fmt.Sprintf("copies n > 0 rows of %d adjacent elements, step bytes apart, to dst without gaps.", neonCols),
+		"(dst *float32, src *float32, step int, n int)")
 	n.Label("row")
 	n.Op("VLD1 (R1), [V0.S4, V1.S4, V2.S4, V3.S4]")
 	n.Op("ADD R2, R1")
@@ -160,8 +164,8 @@ func (n neon) packRows() {
 
 // transpose emits what pack.go describes, with blocks of 4 by 4.
 func (n neon) transpose() {
-	n.Function("transpose", fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive. It fetches nothing ahead.", neonCols),
-		arm64.NewFrame("(dst *float32, dstStep int, src *float32, step int, n int, ahead int)"))
+	n.function("transpose", fmt.Sprintf("writes element i of column j, which is at src + j step bytes + 4i, to element j at dst + i dstStep bytes, for i < 8n and j < %d; n is positive. It fetches nothing ahead.", neonCols),
+		"(dst *float32, dstStep int, src *float32, step int, n int, ahead int)")
 	n.Op("LSL $1, R4")
 	n.Label("block")
 	n.Op("MOVD R2, R5")
@@ -193,9 +197,9 @@ func (n neon) transpose() {
 
 // stream emits what stream.go describes, four vectors at a time: a chain of multiply-adds alone would wait for each of them.
 func (n neon) stream(rows int) {
-	n.Function(fmt.Sprintf("stream%d", rows),
+	n.function(fmt.Sprintf("stream%d", rows),
 		fmt.Sprintf("adds x[0] b[0] to x[%d] b[%d], in that order, to acc for the %d n adjacent elements of rows of b, which are bRow bytes apart; n is positive.", rows-1, rows-1, neonCols),
-		arm64.NewFrame("(acc *float32, x *float32, b *float32, bRow int, n int)"))
+		"(acc *float32, x *float32, b *float32, bRow int, n int)")
 	const x, acc, row = 16, 0, 4 // registers; those of x are after V15
 	pointer := []int{2, 5, 6, 7, 8, 9, 10, 11}[:rows]
 	for r := range rows {

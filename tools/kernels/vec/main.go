@@ -38,7 +38,7 @@ func generate() (map[string][]byte, error) {
 		if files["kernels_"+stem+"_amd64_gen.go"], err = printer.NewStubs(config).Print(file); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(table, "\nvar %s = kernels{\nlanes: %d,\n", stem, (&emitter{wide: wide}).lanes())
+		fmt.Fprintf(table, "\nvar %s = kernels{\nlanes: %d,\n", stem, (&x86{wide: wide}).lanes())
 		for _, f := range file.Functions() {
 			fmt.Fprintf(table, "%s: %s,\n", strings.TrimSuffix(f.Name, strings.ToUpper(stem)), f.Name)
 		}
@@ -51,7 +51,7 @@ func generate() (map[string][]byte, error) {
 
 // program returns the instructions of all kernels at one width, registers allocated.
 func program(wide bool) (*ir.File, error) {
-	e := &emitter{Context: build.NewContext(), wide: wide, constants: map[string]operand.Mem{}}
+	e := &x86{Context: build.NewContext(), wide: wide, constants: map[string]operand.Mem{}}
 	for _, f := range roundedFunctions {
 		roundedKernel(e, f)
 	}
@@ -68,8 +68,9 @@ func program(wide bool) (*ir.File, error) {
 		columnsKernel(e, k)
 	}
 	philoxKernel(e)
-	pickKernel(e, "pickLargest", "larger", notLessEqual)
-	pickKernel(e, "pickSmallest", "smaller", notGreaterEq)
+	for _, k := range picks {
+		pickKernel(e, k)
+	}
 	transposeKernel(e)
 	columnDotsKernel(e)
 	fetchKernel(e)

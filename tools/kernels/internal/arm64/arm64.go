@@ -3,6 +3,7 @@
 package arm64
 
 import (
+	"cmp"
 	"fmt"
 	"go/token"
 	"go/types"
@@ -38,7 +39,7 @@ type Frame struct {
 	Addresses map[string]string // of all
 }
 
-// NewFrame lays out a function of a signature such as "(a *float32, n int) (sum float32)". All names are given.
+// NewFrame lays out a function of a signature such as "(a *float32, n int) (sum float32)".
 func NewFrame(signature string) *Frame {
 	v, err := types.Eval(token.NewFileSet(), nil, token.NoPos, "func"+signature)
 	if err != nil {
@@ -58,7 +59,7 @@ func NewFrame(signature string) *Frame {
 		}
 		start := f.size
 		for i, offset := range sizes.Offsetsof(fields) {
-			name, size := fields[i].Name(), sizes.Sizeof(fields[i].Type())
+			name, size := cmp.Or(fields[i].Name(), "ret"), sizes.Sizeof(fields[i].Type())
 			f.Addresses[name] = fmt.Sprintf("%s+%d(FP)", name, start+offset)
 			f.size = start + offset + size
 			if load := map[int64]string{1: "MOVBU", 8: "MOVD"}[size]; load != "" && tuple == s.Params() {
@@ -70,10 +71,10 @@ func NewFrame(signature string) *Frame {
 	return f
 }
 
-// Function starts a function that calls nothing and keeps no pointer, and loads the registers of its frame.
+// Function starts a function that calls nothing and keeps no pointer, and loads the registers of its frame. doc continues its name.
 func (t *Text) Function(name, doc string, f *Frame) {
 	fmt.Fprintf(&t.text, "\n// func %s_neon%s\nTEXT ·%s_neon(SB), NOSPLIT, $0-%d\n", name, f.signature, name, f.size)
-	fmt.Fprintf(&t.stubs, "\n// %s_neon %s\n//\n//go:noescape\nfunc %s_neon%s\n", name, doc, name, f.signature)
+	fmt.Fprintf(&t.stubs, "\n// %s_neon%s\n//\n//go:noescape\nfunc %s_neon%s\n", name, doc, name, f.signature)
 	for _, load := range f.loads {
 		t.Op("%s", load)
 	}
