@@ -2,6 +2,7 @@ package vec
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
@@ -59,7 +60,7 @@ type roundedWithGrad func(dst, grad, src *float32, n int) (at int, doubtful uint
 
 // active is the table in use, nil for plain Go.
 var active = func() *kernels {
-	for _, p := range []isa.Path{isa.AVX512, isa.AVX2} {
+	for _, p := range slices.Backward(isa.Paths()) {
 		if p.Supported() {
 			return table(p)
 		}
