@@ -14,6 +14,7 @@ import (
 
 const (
 	neonLanes     = 4
+	neonStep      = 2 * neonLanes // elements in a step of what takes long: two vectors side by side wait less for results
 	neonRegisters = 32
 	neonConstants = 26 // general register that holds the address of constants
 	neonGeneral   = 25 // the last general register that is free
@@ -62,9 +63,6 @@ func (e *neon) kernel(h header, body func()) {
 		body()
 		code := slices.Concat(e.prologue, e.code)
 		registers, used := allocate(code)
-		if used > neonRegisters || e.general > neonGeneral {
-			e.err = errors.Join(e.err, fmt.Errorf("%s needs %d vector registers and %d others", h.name, used, e.general))
-		}
 		return func() {
 			for _, i := range code {
 				r := make([]int, len(i.vectors))
@@ -81,7 +79,10 @@ func (e *neon) kernel(h header, body func()) {
 		}, used
 	}
 	_, used := record(0)
-	write, _ := record(max(0, neonRegisters-used))
+	write, used := record(max(0, neonRegisters-used))
+	if used > neonRegisters || e.general > neonGeneral {
+		e.err = errors.Join(e.err, fmt.Errorf("%s needs %d vector registers and %d others", h.name, used, e.general))
+	}
 	e.text.Function(h.name, ": "+h.doc, e.frame)
 	write()
 	e.kernels = append(e.kernels, h.name)
@@ -167,6 +168,27 @@ func (e *neon) newLabel(name string) string {
 	return fmt.Sprintf("%s%d", name, e.labels)
 }
 
+// sideBySide alternates between the instructions of steps that have nothing to do with each other.
+func (e *neon) sideBySide(steps ...func()) {
+	before := e.code
+	codes := make([][]instruction, len(steps))
+	longest := 0
+	for i, step := range steps {
+		e.code = nil
+		step()
+		codes[i] = e.code
+		longest = max(longest, len(e.code))
+	}
+	e.code = before
+	for k := range longest {
+		for _, code := range codes {
+			if k < len(code) {
+				e.code = append(e.code, code[k])
+			}
+		}
+	}
+}
+
 // vector writes an instruction given as a word, to a new register.
 func (e *neon) vector(v arm64.Vector, operands ...vec) vec {
 	d := e.vec()
@@ -233,7 +255,7 @@ func (e *neon) u64(x uint64) operand.Mem {
 func (e *neon) f32(x float32) operand.Mem { return e.u32(math.Float32bits(x)) }
 func (e *neon) f64(x float64) operand.Mem { return e.u64(math.Float64bits(x)) }
 
-// value returns an operand's register.
+// value returns an operand's register. Constants are loaded before everything else where there are registers for them.
 func (e *neon) value(x any) vec {
 	m, ok := x.(operand.Mem)
 	if !ok {
@@ -242,19 +264,22 @@ func (e *neon) value(x any) vec {
 	if v := e.resident[m.Disp]; v != nil {
 		return v
 	}
-	v := e.vec()
-	load := instruction{vectors: []vec{v}, write: func(t *arm64.Text, r []int) { t.Op("FMOVQ %d(R%d), F%d", m.Disp, neonConstants, r[0]) }}
+	v := e.constantAt(m)
+	if e.spare > 0 {
+		e.spare--
+		load := len(e.code) - 1
+		e.resident[m.Disp], e.prologue, e.code = v, append(e.prologue, e.code[load]), e.code[:load]
+	}
+	return v
+}
+
+// constantAt loads a constant here.
+func (e *neon) constantAt(m operand.Mem) vec {
 	if !e.addressed {
 		e.addressed = true
 		e.prologue = append(e.prologue, instruction{write: func(t *arm64.Text, _ []int) { t.Op("MOVD $constants<>(SB), R%d", neonConstants) }})
 	}
-	if e.spare > 0 {
-		e.spare--
-		e.resident[m.Disp], e.prologue = v, append(e.prologue, load)
-	} else {
-		e.code = append(e.code, load)
-	}
-	return v
+	return e.loadAt(neonConstants, m.Disp)
 }
 
 // scalar is loaded before everything else.
@@ -343,9 +368,13 @@ func (e *neon) choose(m, a, b vec) vec {
 
 // bits copies the mask to a general register, lane i to bit i.
 func (e *neon) bits(m mask) int {
-	sum := e.known("VADDV V%[2]d.S4, V%[1]d", e.and(m.r.(vec), e.constant([4]uint32{1, 2, 4, 8})))
-	d := e.gp()
-	e.knownInto(sum, fmt.Sprintf("VMOV V%%[1]d.S[0], R%d", d))
+	return e.sum(e.and(m.r.(vec), e.constant([4]uint32{1, 2, 4, 8})))
+}
+
+// sum copies the sum of integer lanes, of which none may overflow, to a general register.
+func (e *neon) sum(v vec) int {
+	s, d := e.known("VADDV V%[2]d.S4, V%[1]d", v), e.gp()
+	e.knownInto(s, fmt.Sprintf("VMOV V%%[1]d.S[0], R%d", d))
 	return d
 }
 
@@ -359,10 +388,9 @@ func (e *neon) narrow(p pair) vec {
 	return d
 }
 
-func (e *neon) both1(m operand.Mem) pair {
-	v := e.value(m)
-	return pair{e.copy(v), e.copy(v)}
-}
+// both1 loads a constant twice: what it is for will be overwritten, and a load is cheaper than a copy, which takes a place in the
+// pipelines of arithmetic.
+func (e *neon) both1(m operand.Mem) pair { return pair{e.constantAt(m), e.constantAt(m)} }
 
 // both applies f to the halves of pairs, or to what stands for both halves.
 func (e *neon) both(f func(a, b vec) vec, a pair, b any) (d pair) {
@@ -438,7 +466,6 @@ func (e *neon) mulAdd(acc pair, b, c any) pair {
 	return d
 }
 
-// polynomial adds to constants, which are copied: multiply-adds overwrite what they add to.
 func (e *neon) polynomial(x pair, c ...float64) pair {
 	linear := func(i int) pair {
 		p := e.both1(e.f64(c[i]))

@@ -36,12 +36,18 @@ func neonFiles() (map[string][]byte, error) {
 	e.text.Constants("constants", e.words)
 	files := e.text.Files()
 	var err error
-	files["table_arm64_gen.go"], err = tableFile("arm64", table("neon", neonLanes, e.kernels, "_neon"))
+	files["table_arm64_gen.go"], err = tableFile("arm64", table("neon", neonStep, e.kernels, "_neon"))
 	return files, errors.Join(e.err, err)
 }
 
 func (e *neon) loadAt(base, offset int) vec {
-	return e.known(fmt.Sprintf("FMOVQ %d(R%d), F%%[1]d", offset, base))
+	v := e.vec()
+	e.loadInto(v, base, offset)
+	return v
+}
+
+func (e *neon) loadInto(v vec, base, offset int) {
+	e.knownInto(v, fmt.Sprintf("FMOVQ %d(R%d), F%%[1]d", offset, base))
 }
 
 func (e *neon) storeAt(v vec, base, offset int) {
@@ -164,11 +170,15 @@ func (e *neon) stream(k stream) {
 					x[u] = append(x[u], at.read(p, u))
 				}
 			}
+			var steps []func()
 			for u := range x {
-				for j, y := range k.body(e, x[u], s) {
-					at.write(y, e.parameter(k.out[j]), u)
-				}
+				steps = append(steps, func() {
+					for j, y := range k.body(e, x[u], s) {
+						at.write(y, e.parameter(k.out[j]), u)
+					}
+				})
 			}
+			e.sideBySide(steps...)
 		})
 		e.op("RET")
 	})
@@ -196,8 +206,8 @@ func (e *neon) block(slices []int, held int, each func(i int), part func(at []in
 	e.op("SUBS $32, R%d", left)
 	e.branch("tail", "BLT")
 	e.label("loop")
-	for i := range vectors {
-		each(i)
+	for i := 0; i < vectors; i += 2 {
+		e.sideBySide(func() { each(i) }, func() { each(i + 1) })
 	}
 	for _, p := range slices {
 		e.op("ADD $128, R%d", p)
@@ -331,7 +341,7 @@ func (e *neon) maxOf(scaled bool) {
 		}
 		acc := make([]vec, 4)
 		for j := range acc {
-			acc[j] = e.copy(e.value(e.f32(negativeInfinity)))
+			acc[j] = e.constantAt(e.f32(negativeInfinity))
 		}
 		into := func(acc, x vec) { e.into(acc, arm64.FMAX, acc, x) }
 		p := e.parameters(slices...)
@@ -402,73 +412,101 @@ func (e *neon) columns(k columnReduction) {
 func (e *neon) rounded(f rounded) {
 	e.kernel(f.header(), func() {
 		n, src, to := e.parameter("n"), e.parameter("src"), e.parameters(f.outputs()...)
-		left, valid := e.gp(), e.gp()
+		// The second vector begins after some elements: 4, or less for the last 4 to 7, which the first has too.
+		left, after, at, bits, valid := e.gp(), e.gp(), e.gp(), e.gp(), e.gp()
 		var s vec
 		if f.subtrahend {
 			s = e.scalar("s")
 		}
-		x := e.vec()
+		x := [2]vec{e.vec(), e.vec()}
 		e.op("MOVD R%d, R%d", n, left)
-		e.op("MOVD $15, R%d", valid)
+		e.op("MOVD $%d, R%d", neonLanes, after)
+		e.op("MOVD $%d, R%d", 1<<neonStep-1, valid)
+		e.op("MOVD ZR, R%d", bits)
 		e.label("loop")
-		e.op("CMP $%d, R%d", neonLanes, left)
+		e.op("CMP $%d, R%d", neonStep, left)
 		e.branch("partial", "BLT")
-		e.knownInto(x, fmt.Sprintf("FMOVQ (R%d), F%%[1]d", src))
+		for i, v := range x {
+			e.loadInto(v, src, 16*i)
+		}
 		e.label("body")
-		if f.subtrahend {
-			e.into(x, arm64.FSUB, x, s)
+		var y [2][]vec
+		var bad [2]mask
+		var steps []func()
+		for i, v := range x {
+			steps = append(steps, func() {
+				if f.subtrahend {
+					e.into(v, arm64.FSUB, v, s)
+				}
+				y[i], bad[i] = f.evaluate(e, v)
+			})
 		}
-		y, bad := f.evaluate(e, x)
-		bits := e.bits(bad)
-		e.op("ANDS R%d, R%d", valid, bits)
-		e.branch("doubt", "BNE")
+		e.sideBySide(steps...)
+		e.branch("doubt", "CBNZ R%d,", e.sum(e.orMask(bad[0], bad[1]).r.(vec)))
 		whole := func() {
-			for i, p := range to {
-				e.storeAt(y[i], p, 0)
+			for k, p := range to {
+				e.storeAt(y[0][k], p, 0)
+				e.storeAt(y[1][k], p, 16)
 			}
 		}
-		part := func() {
-			for i, p := range to {
-				e.storePart(y[i], p)
-			}
-		}
-		e.op("CMP $%d, R%d", neonLanes, left)
+		e.op("CMP $%d, R%d", neonStep, left)
 		e.branch("last", "BLT")
 		whole()
 		for _, p := range append(to, src) {
-			e.op("ADD $16, R%d", p)
+			e.op("ADD $%d, R%d", 4*neonStep, p)
 		}
-		e.op("SUB $%d, R%d", neonLanes, left)
+		e.op("SUB $%d, R%d", neonStep, left)
 		e.branch("loop", "B")
 
 		e.label("partial")
-		e.branch("done", "CBZ R%d,", left)
-		e.op("LSL R%d, R%d", left, valid) // the mask of lanes is the low bits of the complement
+		e.branch("return", "CBZ R%d,", left)
+		e.op("SUBS $%d, R%d, R%d", neonLanes, left, after)
+		e.branch("few", "BLT")
+		e.op("ADD R%d<<2, R%d, R%d", after, src, at)
+		e.loadInto(x[0], src, 0)
+		e.loadInto(x[1], at, 0)
+		e.branch("body", "B")
+		e.label("few")
+		e.op("MOVD ZR, R%d", after)
+		e.op("LSL R%d, R%d", left, valid) // its zeros are the lanes
 		e.op("MVN R%d, R%d", valid, valid)
 		e.part(left)
-		e.loadPartInto(x, src)
+		e.loadPartInto(x[0], src)
+		e.move(x[1], x[0])
 		e.branch("body", "B")
 
-		e.label("last")
-		part()
-		e.label("done")
-		e.op("MOVD R%d, %s", n, e.frame.Addresses["at"])
-		e.op("MOVW ZR, %s", e.frame.Addresses["doubtful"])
-		e.op("RET")
-
 		e.label("doubt")
-		for i := range y {
-			y[i] = e.blend(bad, y[i], x)
+		for i, m := range bad {
+			for _, v := range y[i] {
+				e.knownInto(v, ofTwo("VBIT", "B16"), x[i], m.r.(vec))
+			}
 		}
+		first, second := e.bits(bad[0]), e.bits(bad[1])
+		e.op("LSL R%d, R%d", after, second)
+		e.op("ORR R%d, R%d, R%d", first, second, bits)
+		e.op("AND R%d, R%d", valid, bits)
 		e.op("SUB R%d, R%d", left, n)
+		e.op("CMP $%d, R%d", neonStep, left)
+		e.branch("last", "BLT")
+		whole()
+		e.branch("return", "B")
+
+		e.label("last")
+		e.op("CMP $%d, R%d", neonLanes, left)
+		e.branch("lastFew", "BLT")
+		for k, p := range to {
+			e.op("ADD R%d<<2, R%d, R%d", after, p, at)
+			e.storeAt(y[0][k], p, 0)
+			e.storeAt(y[1][k], at, 0)
+		}
+		e.branch("return", "B")
+		e.label("lastFew")
+		for k, p := range to {
+			e.storePart(y[0][k], p)
+		}
+		e.label("return")
 		e.op("MOVD R%d, %s", n, e.frame.Addresses["at"])
 		e.op("MOVW R%d, %s", bits, e.frame.Addresses["doubtful"])
-		e.op("CMP $%d, R%d", neonLanes, left)
-		e.branch("doubtLast", "BLT")
-		whole()
-		e.op("RET")
-		e.label("doubtLast")
-		part()
 		e.op("RET")
 	})
 }
@@ -476,32 +514,39 @@ func (e *neon) rounded(f rounded) {
 func (e *neon) philox() {
 	e.kernel(philoxHeader, func() {
 		to, blocks := e.parameter("dst"), e.parameter("blocks")
-		low := e.known(ofTwo("VADD", "S4"), e.scalar("low"), e.value(e.constant([4]uint32{0, 1, 2, 3})))
-		add := func(a vec, x uint32) vec { return e.known(ofTwo("VADD", "S4"), a, e.value(e.u32(x))) }
+		add := func(a vec, b op) vec { return e.known(ofTwo("VADD", "S4"), a, e.value(b)) }
 		// product returns the high and low halves of the 64-bit products of all lanes.
 		product := func(a vec, x uint32) (hi, lo vec) {
 			m := e.value(e.u32(x))
 			p, q := e.vector(arm64.UMULL, a, m), e.vector(arm64.UMULL2, a, m)
 			return e.known(ofTwo("VUZP2", "S4"), p, q), e.known(ofTwo("VUZP1", "S4"), p, q)
 		}
+		low := [2]vec{add(e.scalar("low"), e.constant([4]uint32{0, 1, 2, 3})), add(e.scalar("low"), e.constant([4]uint32{4, 5, 6, 7}))}
 		e.label("loop")
 		e.branch("end", "CBZ R%d,", blocks)
-		c := [4]vec{low, e.scalar("high"), e.scalar("stream"), e.scalar("step")}
+		var c [2][4]vec
+		for i := range c {
+			c[i] = [4]vec{low[i], e.scalar("high"), e.scalar("stream"), e.scalar("step")}
+		}
 		k0, k1 := e.scalar("key0"), e.scalar("key1")
 		for round := range 10 {
 			if round > 0 {
-				k0, k1 = add(k0, philoxW0), add(k1, philoxW1)
+				k0, k1 = add(k0, e.u32(philoxW0)), add(k1, e.u32(philoxW1))
 			}
-			hi0, lo0 := product(c[0], philoxM0)
-			hi1, lo1 := product(c[2], philoxM1)
-			c = [4]vec{e.xor(e.xor(c[1], k0), hi1), lo1, e.xor(e.xor(c[3], k1), hi0), lo0}
+			for i, w := range c {
+				hi0, lo0 := product(w[0], philoxM0)
+				hi1, lo1 := product(w[2], philoxM1)
+				c[i] = [4]vec{e.xor(e.xor(w[1], k0), hi1), lo1, e.xor(e.xor(w[3], k1), hi0), lo0}
+			}
 		}
-		for j, v := range e.transposed(c) {
-			e.storeAt(v, to, 16*j)
+		for i, w := range c {
+			for j, v := range e.transposed(w) {
+				e.storeAt(v, to, 16*(4*i+j))
+			}
+			e.knownInto(low[i], ofTwo("VADD", "S4"), low[i], e.value(e.u32(neonStep)))
 		}
-		e.op("ADD $64, R%d", to)
-		e.knownInto(low, ofTwo("VADD", "S4"), low, e.value(e.u32(neonLanes)))
-		e.op("SUB $%d, R%d", neonLanes, blocks)
+		e.op("ADD $%d, R%d", 16*neonStep, to)
+		e.op("SUB $%d, R%d", neonStep, blocks)
 		e.branch("loop", "B")
 		e.label("end")
 		e.op("RET")

@@ -10,145 +10,226 @@ TEXT ·exp_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 0(R26), F0
 	FMOVQ 16(R26), F1
-	FMOVQ 32(R26), F2
-	FMOVQ 48(R26), F3
+	FMOVQ 48(R26), F2
+	FMOVQ 32(R26), F3
 	FMOVQ 64(R26), F4
 	FMOVQ 80(R26), F5
-	FMOVQ 96(R26), F6
-	FMOVQ 112(R26), F7
-	FMOVQ 128(R26), F8
-	FMOVQ 144(R26), F9
-	FMOVQ 160(R26), F10
-	FMOVQ 176(R26), F11
-	FMOVQ 192(R26), F12
-	FMOVQ 208(R26), F13
-	FMOVQ 224(R26), F14
-	FMOVQ 240(R26), F15
-	FMOVQ 256(R26), F16
+	FMOVQ 128(R26), F6
+	FMOVQ 160(R26), F7
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F17
+	FMOVQ 0(R1), F8
+	FMOVQ 16(R1), F9
 
 body:
-	WORD $0x4e31f412 // fmax v18.4s, v0.4s, v17.4s
-	WORD $0x4eb2f432 // fmin v18.4s, v1.4s, v18.4s
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	VMOV V2.B16, V20.B16
-	VMOV V2.B16, V21.B16
-	WORD $0x4e63ce74 // fmla v20.2d, v19.2d, v3.2d
-	WORD $0x4e63ce55 // fmla v21.2d, v18.2d, v3.2d
-	WORD $0x4ee2d696 // fsub v22.2d, v20.2d, v2.2d
-	WORD $0x4ee2d6b7 // fsub v23.2d, v21.2d, v2.2d
-	WORD $0x4ee4ced3 // fmls v19.2d, v22.2d, v4.2d
-	WORD $0x4ee4cef2 // fmls v18.2d, v23.2d, v4.2d
-	VSHL $52, V20.D2, V20.D2
-	VSHL $52, V21.D2, V21.D2
-	VADD V5.D2, V20.D2, V20.D2
-	VADD V5.D2, V21.D2, V21.D2
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	WORD $0x6e72de57 // fmul v23.2d, v18.2d, v18.2d
-	VMOV V6.B16, V24.B16
-	VMOV V6.B16, V25.B16
-	VMOV V7.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	WORD $0x4e68ce7a // fmla v26.2d, v19.2d, v8.2d
-	WORD $0x4e68ce5b // fmla v27.2d, v18.2d, v8.2d
-	WORD $0x4e76cf1a // fmla v26.2d, v24.2d, v22.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	VMOV V9.B16, V24.B16
-	VMOV V9.B16, V25.B16
-	WORD $0x4e6ace78 // fmla v24.2d, v19.2d, v10.2d
-	WORD $0x4e6ace59 // fmla v25.2d, v18.2d, v10.2d
-	WORD $0x4e76cf58 // fmla v24.2d, v26.2d, v22.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	VMOV V11.B16, V26.B16
-	VMOV V11.B16, V27.B16
-	WORD $0x4e6cce7a // fmla v26.2d, v19.2d, v12.2d
-	WORD $0x4e6cce5b // fmla v27.2d, v18.2d, v12.2d
-	WORD $0x4e76cf1a // fmla v26.2d, v24.2d, v22.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	VMOV V5.B16, V24.B16
-	VMOV V5.B16, V25.B16
-	WORD $0x4e6dce78 // fmla v24.2d, v19.2d, v13.2d
-	WORD $0x4e6dce59 // fmla v25.2d, v18.2d, v13.2d
-	WORD $0x4e76cf58 // fmla v24.2d, v26.2d, v22.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x6e73df13 // fmul v19.2d, v24.2d, v19.2d
-	WORD $0x6e72df32 // fmul v18.2d, v25.2d, v18.2d
-	WORD $0x4e73ce94 // fmla v20.2d, v20.2d, v19.2d
-	WORD $0x4e72ceb5 // fmla v21.2d, v21.2d, v18.2d
-	WORD $0x6e6ede92 // fmul v18.2d, v20.2d, v14.2d
-	WORD $0x6e6edeb3 // fmul v19.2d, v21.2d, v14.2d
-	WORD $0x0e616a52 // fcvtn v18.2s, v18.2d
-	WORD $0x4e616a72 // fcvtn2 v18.4s, v19.2d
-	WORD $0x6e6fde93 // fmul v19.2d, v20.2d, v15.2d
-	WORD $0x6e6fdeb4 // fmul v20.2d, v21.2d, v15.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	WORD $0x4e33e653 // fcmeq v19.4s, v18.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	VAND V16.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e28f40a // fmax v10.4s, v0.4s, v8.4s
+	WORD $0x4e29f40b // fmax v11.4s, v0.4s, v9.4s
+	WORD $0x4eaaf42a // fmin v10.4s, v1.4s, v10.4s
+	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e62cd8e // fmla v14.2d, v12.2d, v2.2d
+	WORD $0x4e62cdaf // fmla v15.2d, v13.2d, v2.2d
+	WORD $0x4e62cd50 // fmla v16.2d, v10.2d, v2.2d
+	WORD $0x4e62cd71 // fmla v17.2d, v11.2d, v2.2d
+	WORD $0x4ee3d5d2 // fsub v18.2d, v14.2d, v3.2d
+	WORD $0x4ee3d5f3 // fsub v19.2d, v15.2d, v3.2d
+	WORD $0x4ee3d614 // fsub v20.2d, v16.2d, v3.2d
+	WORD $0x4ee3d635 // fsub v21.2d, v17.2d, v3.2d
+	WORD $0x4ee4ce4c // fmls v12.2d, v18.2d, v4.2d
+	WORD $0x4ee4ce6d // fmls v13.2d, v19.2d, v4.2d
+	WORD $0x4ee4ce8a // fmls v10.2d, v20.2d, v4.2d
+	WORD $0x4ee4ceab // fmls v11.2d, v21.2d, v4.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	VADD V5.D2, V14.D2, V14.D2
+	VADD V5.D2, V15.D2, V15.D2
+	VADD V5.D2, V16.D2, V16.D2
+	VADD V5.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	WORD $0x4e66cd9a // fmla v26.2d, v12.2d, v6.2d
+	WORD $0x4e66cdbb // fmla v27.2d, v13.2d, v6.2d
+	WORD $0x4e66cd5c // fmla v28.2d, v10.2d, v6.2d
+	WORD $0x4e66cd7d // fmla v29.2d, v11.2d, v6.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	WORD $0x4e67cd96 // fmla v22.2d, v12.2d, v7.2d
+	WORD $0x4e67cdb7 // fmla v23.2d, v13.2d, v7.2d
+	WORD $0x4e67cd58 // fmla v24.2d, v10.2d, v7.2d
+	WORD $0x4e67cd79 // fmla v25.2d, v11.2d, v7.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e6ace10 // fmla v16.2d, v16.2d, v10.2d
+	WORD $0x4e6bce31 // fmla v17.2d, v17.2d, v11.2d
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6addcc // fmul v12.2d, v14.2d, v10.2d
+	WORD $0x6e6bdded // fmul v13.2d, v15.2d, v11.2d
+	WORD $0x6e6ade0a // fmul v10.2d, v16.2d, v10.2d
+	WORD $0x6e6bde2b // fmul v11.2d, v17.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6addce // fmul v14.2d, v14.2d, v10.2d
+	WORD $0x6e6bddef // fmul v15.2d, v15.2d, v11.2d
+	WORD $0x6e6ade0a // fmul v10.2d, v16.2d, v10.2d
+	WORD $0x6e6bde2b // fmul v11.2d, v17.2d, v11.2d
+	WORD $0x0e6169ce // fcvtn v14.2s, v14.2d
+	WORD $0x0e6169ef // fcvtn v15.2s, v15.2d
+	WORD $0x4e61694e // fcvtn2 v14.4s, v10.2d
+	WORD $0x4e61696f // fcvtn2 v15.4s, v11.2d
+	WORD $0x4e2ee58a // fcmeq v10.4s, v12.4s, v14.4s
+	WORD $0x4e2fe5ab // fcmeq v11.4s, v13.4s, v15.4s
+	WORD $0x6e20594a // not v10.16b, v10.16b
+	WORD $0x6e20596b // not v11.16b, v11.16b
+	VORR V11.B16, V10.B16, V14.B16
+	VADDV V14.S4, V14
+	VMOV V14.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F18, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V17.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V17.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V17.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F8
+	FMOVQ 0(R5), F9
 	B body
 
-last:
-	FMOVS F18, (R0)
-	ADD R6, R0, R8
-	VST1 V18.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V18.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V8.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V8.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V8.S[2]
+	VMOV V8.B16, V9.B16
+	B body
 
 doubt:
-	VBSL V18.B16, V17.B16, V19.B16
+	VBIT V10.B16, V8.B16, V12.B16
+	VBIT V11.B16, V9.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V10.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V11.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func expSub_neon(dst, src *float32, n int, s float32) (at int, doubtful uint32)
@@ -161,146 +242,229 @@ TEXT ·expSub_neon(SB), NOSPLIT, $0-44
 	MOVD $constants<>(SB), R26
 	FMOVQ 0(R26), F1
 	FMOVQ 16(R26), F2
-	FMOVQ 32(R26), F3
-	FMOVQ 48(R26), F4
+	FMOVQ 48(R26), F3
+	FMOVQ 32(R26), F4
 	FMOVQ 64(R26), F5
 	FMOVQ 80(R26), F6
-	FMOVQ 96(R26), F7
-	FMOVQ 112(R26), F8
-	FMOVQ 128(R26), F9
-	FMOVQ 144(R26), F10
-	FMOVQ 160(R26), F11
-	FMOVQ 176(R26), F12
-	FMOVQ 192(R26), F13
-	FMOVQ 208(R26), F14
-	FMOVQ 224(R26), F15
-	FMOVQ 240(R26), F16
-	FMOVQ 256(R26), F17
+	FMOVQ 128(R26), F7
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F8
+	FMOVQ 16(R1), F9
 
 body:
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4e32f433 // fmax v19.4s, v1.4s, v18.4s
-	WORD $0x4eb3f453 // fmin v19.4s, v2.4s, v19.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	VMOV V3.B16, V21.B16
-	VMOV V3.B16, V22.B16
-	WORD $0x4e64ce95 // fmla v21.2d, v20.2d, v4.2d
-	WORD $0x4e64ce76 // fmla v22.2d, v19.2d, v4.2d
-	WORD $0x4ee3d6b7 // fsub v23.2d, v21.2d, v3.2d
-	WORD $0x4ee3d6d8 // fsub v24.2d, v22.2d, v3.2d
-	WORD $0x4ee5cef4 // fmls v20.2d, v23.2d, v5.2d
-	WORD $0x4ee5cf13 // fmls v19.2d, v24.2d, v5.2d
-	VSHL $52, V21.D2, V21.D2
-	VSHL $52, V22.D2, V22.D2
-	VADD V6.D2, V21.D2, V21.D2
-	VADD V6.D2, V22.D2, V22.D2
-	WORD $0x6e74de97 // fmul v23.2d, v20.2d, v20.2d
-	WORD $0x6e73de78 // fmul v24.2d, v19.2d, v19.2d
-	VMOV V7.B16, V25.B16
-	VMOV V7.B16, V26.B16
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	WORD $0x4e69ce9b // fmla v27.2d, v20.2d, v9.2d
-	WORD $0x4e69ce7c // fmla v28.2d, v19.2d, v9.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	VMOV V10.B16, V25.B16
-	VMOV V10.B16, V26.B16
-	WORD $0x4e6bce99 // fmla v25.2d, v20.2d, v11.2d
-	WORD $0x4e6bce7a // fmla v26.2d, v19.2d, v11.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	VMOV V12.B16, V27.B16
-	VMOV V12.B16, V28.B16
-	WORD $0x4e6dce9b // fmla v27.2d, v20.2d, v13.2d
-	WORD $0x4e6dce7c // fmla v28.2d, v19.2d, v13.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	VMOV V6.B16, V25.B16
-	VMOV V6.B16, V26.B16
-	WORD $0x4e6ece99 // fmla v25.2d, v20.2d, v14.2d
-	WORD $0x4e6ece7a // fmla v26.2d, v19.2d, v14.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x6e74df34 // fmul v20.2d, v25.2d, v20.2d
-	WORD $0x6e73df53 // fmul v19.2d, v26.2d, v19.2d
-	WORD $0x4e74ceb5 // fmla v21.2d, v21.2d, v20.2d
-	WORD $0x4e73ced6 // fmla v22.2d, v22.2d, v19.2d
-	WORD $0x6e6fdeb3 // fmul v19.2d, v21.2d, v15.2d
-	WORD $0x6e6fded4 // fmul v20.2d, v22.2d, v15.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	WORD $0x6e70deb4 // fmul v20.2d, v21.2d, v16.2d
-	WORD $0x6e70ded5 // fmul v21.2d, v22.2d, v16.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ab4 // fcvtn2 v20.4s, v21.2d
-	WORD $0x4e34e674 // fcmeq v20.4s, v19.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VAND V17.B16, V20.B16, V21.B16
-	VADDV V21.S4, V21
-	VMOV V21.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4e28f42a // fmax v10.4s, v1.4s, v8.4s
+	WORD $0x4e29f42b // fmax v11.4s, v1.4s, v9.4s
+	WORD $0x4eaaf44a // fmin v10.4s, v2.4s, v10.4s
+	WORD $0x4eabf44b // fmin v11.4s, v2.4s, v11.4s
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e63cd8e // fmla v14.2d, v12.2d, v3.2d
+	WORD $0x4e63cdaf // fmla v15.2d, v13.2d, v3.2d
+	WORD $0x4e63cd50 // fmla v16.2d, v10.2d, v3.2d
+	WORD $0x4e63cd71 // fmla v17.2d, v11.2d, v3.2d
+	WORD $0x4ee4d5d2 // fsub v18.2d, v14.2d, v4.2d
+	WORD $0x4ee4d5f3 // fsub v19.2d, v15.2d, v4.2d
+	WORD $0x4ee4d614 // fsub v20.2d, v16.2d, v4.2d
+	WORD $0x4ee4d635 // fsub v21.2d, v17.2d, v4.2d
+	WORD $0x4ee5ce4c // fmls v12.2d, v18.2d, v5.2d
+	WORD $0x4ee5ce6d // fmls v13.2d, v19.2d, v5.2d
+	WORD $0x4ee5ce8a // fmls v10.2d, v20.2d, v5.2d
+	WORD $0x4ee5ceab // fmls v11.2d, v21.2d, v5.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	VADD V6.D2, V14.D2, V14.D2
+	VADD V6.D2, V15.D2, V15.D2
+	VADD V6.D2, V16.D2, V16.D2
+	VADD V6.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	WORD $0x4e67cd9a // fmla v26.2d, v12.2d, v7.2d
+	WORD $0x4e67cdbb // fmla v27.2d, v13.2d, v7.2d
+	WORD $0x4e67cd5c // fmla v28.2d, v10.2d, v7.2d
+	WORD $0x4e67cd7d // fmla v29.2d, v11.2d, v7.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e6ace10 // fmla v16.2d, v16.2d, v10.2d
+	WORD $0x4e6bce31 // fmla v17.2d, v17.2d, v11.2d
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6addcc // fmul v12.2d, v14.2d, v10.2d
+	WORD $0x6e6bdded // fmul v13.2d, v15.2d, v11.2d
+	WORD $0x6e6ade0a // fmul v10.2d, v16.2d, v10.2d
+	WORD $0x6e6bde2b // fmul v11.2d, v17.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6addce // fmul v14.2d, v14.2d, v10.2d
+	WORD $0x6e6bddef // fmul v15.2d, v15.2d, v11.2d
+	WORD $0x6e6ade0a // fmul v10.2d, v16.2d, v10.2d
+	WORD $0x6e6bde2b // fmul v11.2d, v17.2d, v11.2d
+	WORD $0x0e6169ce // fcvtn v14.2s, v14.2d
+	WORD $0x0e6169ef // fcvtn v15.2s, v15.2d
+	WORD $0x4e61694e // fcvtn2 v14.4s, v10.2d
+	WORD $0x4e61696f // fcvtn2 v15.4s, v11.2d
+	WORD $0x4e2ee58a // fcmeq v10.4s, v12.4s, v14.4s
+	WORD $0x4e2fe5ab // fcmeq v11.4s, v13.4s, v15.4s
+	WORD $0x6e20594a // not v10.16b, v10.16b
+	WORD $0x6e20596b // not v11.16b, v11.16b
+	VORR V11.B16, V10.B16, V14.B16
+	VADDV V14.S4, V14
+	VMOV V14.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F19, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F8
+	FMOVQ 0(R5), F9
 	B body
 
-last:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
-
-done:
-	MOVD R2, at+32(FP)
-	MOVW ZR, doubtful+40(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V8.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V8.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V8.S[2]
+	VMOV V8.B16, V9.B16
+	B body
 
 doubt:
-	VBSL V19.B16, V18.B16, V20.B16
+	VBIT V10.B16, V8.B16, V12.B16
+	VBIT V11.B16, V9.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V10.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V11.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+32(FP)
-	MOVW R5, doubtful+40(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F20, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+32(FP)
+	MOVW R6, doubtful+40(FP)
 	RET
 
 // func expm1_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -311,152 +475,242 @@ TEXT ·expm1_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 272(R26), F0
 	FMOVQ 16(R26), F1
-	FMOVQ 32(R26), F2
-	FMOVQ 48(R26), F3
+	FMOVQ 48(R26), F2
+	FMOVQ 32(R26), F3
 	FMOVQ 64(R26), F4
 	FMOVQ 80(R26), F5
-	FMOVQ 96(R26), F6
-	FMOVQ 112(R26), F7
-	FMOVQ 128(R26), F8
-	FMOVQ 144(R26), F9
-	FMOVQ 160(R26), F10
-	FMOVQ 176(R26), F11
-	FMOVQ 192(R26), F12
-	FMOVQ 208(R26), F13
-	FMOVQ 224(R26), F14
-	FMOVQ 240(R26), F15
-	FMOVQ 288(R26), F16
-	FMOVQ 256(R26), F17
+	FMOVQ 128(R26), F6
+	FMOVQ 160(R26), F7
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F8
+	FMOVQ 16(R1), F9
 
 body:
-	WORD $0x4e32f413 // fmax v19.4s, v0.4s, v18.4s
-	WORD $0x4eb3f433 // fmin v19.4s, v1.4s, v19.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	VMOV V2.B16, V21.B16
-	VMOV V2.B16, V22.B16
-	WORD $0x4e63ce95 // fmla v21.2d, v20.2d, v3.2d
-	WORD $0x4e63ce76 // fmla v22.2d, v19.2d, v3.2d
-	WORD $0x4ee2d6b7 // fsub v23.2d, v21.2d, v2.2d
-	WORD $0x4ee2d6d8 // fsub v24.2d, v22.2d, v2.2d
-	WORD $0x4ee4cef4 // fmls v20.2d, v23.2d, v4.2d
-	WORD $0x4ee4cf13 // fmls v19.2d, v24.2d, v4.2d
-	VSHL $52, V21.D2, V21.D2
-	VSHL $52, V22.D2, V22.D2
-	VADD V5.D2, V21.D2, V21.D2
-	VADD V5.D2, V22.D2, V22.D2
-	WORD $0x6e74de97 // fmul v23.2d, v20.2d, v20.2d
-	WORD $0x6e73de78 // fmul v24.2d, v19.2d, v19.2d
-	VMOV V6.B16, V25.B16
-	VMOV V6.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	WORD $0x4e68ce9b // fmla v27.2d, v20.2d, v8.2d
-	WORD $0x4e68ce7c // fmla v28.2d, v19.2d, v8.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	VMOV V9.B16, V25.B16
-	VMOV V9.B16, V26.B16
-	WORD $0x4e6ace99 // fmla v25.2d, v20.2d, v10.2d
-	WORD $0x4e6ace7a // fmla v26.2d, v19.2d, v10.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	WORD $0x4e6cce9b // fmla v27.2d, v20.2d, v12.2d
-	WORD $0x4e6cce7c // fmla v28.2d, v19.2d, v12.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	VMOV V5.B16, V25.B16
-	VMOV V5.B16, V26.B16
-	WORD $0x4e6dce99 // fmla v25.2d, v20.2d, v13.2d
-	WORD $0x4e6dce7a // fmla v26.2d, v19.2d, v13.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x6e74df34 // fmul v20.2d, v25.2d, v20.2d
-	WORD $0x6e73df53 // fmul v19.2d, v26.2d, v19.2d
-	WORD $0x4ee5d6b7 // fsub v23.2d, v21.2d, v5.2d
-	WORD $0x4ee5d6d8 // fsub v24.2d, v22.2d, v5.2d
-	WORD $0x4e74ceb7 // fmla v23.2d, v21.2d, v20.2d
-	WORD $0x4e73ced8 // fmla v24.2d, v22.2d, v19.2d
-	WORD $0x6e6edef3 // fmul v19.2d, v23.2d, v14.2d
-	WORD $0x6e6edf14 // fmul v20.2d, v24.2d, v14.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	WORD $0x6e6fdef4 // fmul v20.2d, v23.2d, v15.2d
-	WORD $0x6e6fdf15 // fmul v21.2d, v24.2d, v15.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ab4 // fcvtn2 v20.4s, v21.2d
-	VAND V16.B16, V18.B16, V21.B16
-	VORR V21.B16, V19.B16, V19.B16
-	VAND V16.B16, V18.B16, V21.B16
-	VORR V21.B16, V20.B16, V20.B16
-	WORD $0x4e34e674 // fcmeq v20.4s, v19.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VAND V17.B16, V20.B16, V21.B16
-	VADDV V21.S4, V21
-	VMOV V21.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e28f40a // fmax v10.4s, v0.4s, v8.4s
+	WORD $0x4e29f40b // fmax v11.4s, v0.4s, v9.4s
+	WORD $0x4eaaf42a // fmin v10.4s, v1.4s, v10.4s
+	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e62cd8e // fmla v14.2d, v12.2d, v2.2d
+	WORD $0x4e62cdaf // fmla v15.2d, v13.2d, v2.2d
+	WORD $0x4e62cd50 // fmla v16.2d, v10.2d, v2.2d
+	WORD $0x4e62cd71 // fmla v17.2d, v11.2d, v2.2d
+	WORD $0x4ee3d5d2 // fsub v18.2d, v14.2d, v3.2d
+	WORD $0x4ee3d5f3 // fsub v19.2d, v15.2d, v3.2d
+	WORD $0x4ee3d614 // fsub v20.2d, v16.2d, v3.2d
+	WORD $0x4ee3d635 // fsub v21.2d, v17.2d, v3.2d
+	WORD $0x4ee4ce4c // fmls v12.2d, v18.2d, v4.2d
+	WORD $0x4ee4ce6d // fmls v13.2d, v19.2d, v4.2d
+	WORD $0x4ee4ce8a // fmls v10.2d, v20.2d, v4.2d
+	WORD $0x4ee4ceab // fmls v11.2d, v21.2d, v4.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	VADD V5.D2, V14.D2, V14.D2
+	VADD V5.D2, V15.D2, V15.D2
+	VADD V5.D2, V16.D2, V16.D2
+	VADD V5.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	WORD $0x4e66cd9a // fmla v26.2d, v12.2d, v6.2d
+	WORD $0x4e66cdbb // fmla v27.2d, v13.2d, v6.2d
+	WORD $0x4e66cd5c // fmla v28.2d, v10.2d, v6.2d
+	WORD $0x4e66cd7d // fmla v29.2d, v11.2d, v6.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	WORD $0x4e67cd96 // fmla v22.2d, v12.2d, v7.2d
+	WORD $0x4e67cdb7 // fmla v23.2d, v13.2d, v7.2d
+	WORD $0x4e67cd58 // fmla v24.2d, v10.2d, v7.2d
+	WORD $0x4e67cd79 // fmla v25.2d, v11.2d, v7.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4ee5d5d2 // fsub v18.2d, v14.2d, v5.2d
+	WORD $0x4ee5d5f3 // fsub v19.2d, v15.2d, v5.2d
+	WORD $0x4ee5d614 // fsub v20.2d, v16.2d, v5.2d
+	WORD $0x4ee5d635 // fsub v21.2d, v17.2d, v5.2d
+	WORD $0x4e6ccdd2 // fmla v18.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdf3 // fmla v19.2d, v15.2d, v13.2d
+	WORD $0x4e6ace14 // fmla v20.2d, v16.2d, v10.2d
+	WORD $0x4e6bce35 // fmla v21.2d, v17.2d, v11.2d
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6ade4c // fmul v12.2d, v18.2d, v10.2d
+	WORD $0x6e6bde6d // fmul v13.2d, v19.2d, v11.2d
+	WORD $0x6e6ade8a // fmul v10.2d, v20.2d, v10.2d
+	WORD $0x6e6bdeab // fmul v11.2d, v21.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6ade4e // fmul v14.2d, v18.2d, v10.2d
+	WORD $0x6e6bde6f // fmul v15.2d, v19.2d, v11.2d
+	WORD $0x6e6ade8a // fmul v10.2d, v20.2d, v10.2d
+	WORD $0x6e6bdeab // fmul v11.2d, v21.2d, v11.2d
+	WORD $0x0e6169ce // fcvtn v14.2s, v14.2d
+	WORD $0x0e6169ef // fcvtn v15.2s, v15.2d
+	WORD $0x4e61694e // fcvtn2 v14.4s, v10.2d
+	WORD $0x4e61696f // fcvtn2 v15.4s, v11.2d
+	FMOVQ 288(R26), F10
+	FMOVQ 288(R26), F11
+	VAND V10.B16, V8.B16, V10.B16
+	VAND V11.B16, V9.B16, V11.B16
+	VORR V10.B16, V12.B16, V10.B16
+	VORR V11.B16, V13.B16, V11.B16
+	FMOVQ 288(R26), F12
+	FMOVQ 288(R26), F13
+	VAND V12.B16, V8.B16, V12.B16
+	VAND V13.B16, V9.B16, V13.B16
+	VORR V12.B16, V14.B16, V12.B16
+	VORR V13.B16, V15.B16, V13.B16
+	WORD $0x4e2ce54c // fcmeq v12.4s, v10.4s, v12.4s
+	WORD $0x4e2de56d // fcmeq v13.4s, v11.4s, v13.4s
+	WORD $0x6e20598c // not v12.16b, v12.16b
+	WORD $0x6e2059ad // not v13.16b, v13.16b
+	VORR V13.B16, V12.B16, V14.B16
+	VADDV V14.S4, V14
+	VMOV V14.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F19, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F8
+	FMOVQ 0(R5), F9
 	B body
 
-last:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V8.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V8.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V8.S[2]
+	VMOV V8.B16, V9.B16
+	B body
 
 doubt:
-	VBSL V19.B16, V18.B16, V20.B16
+	VBIT V12.B16, V8.B16, V10.B16
+	VBIT V13.B16, V9.B16, V11.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V12.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V13.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F20, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F10, (R0)
+	ADD R9, R0, R11
+	VST1 V10.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V10.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func log_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -469,148 +723,240 @@ TEXT ·log_neon(SB), NOSPLIT, $0-36
 	FMOVQ 320(R26), F1
 	FMOVQ 336(R26), F2
 	FMOVQ 80(R26), F3
-	FMOVQ 352(R26), F4
-	FMOVQ 368(R26), F5
-	FMOVQ 384(R26), F6
-	FMOVQ 400(R26), F7
-	FMOVQ 416(R26), F8
-	FMOVQ 432(R26), F9
-	FMOVQ 448(R26), F10
-	FMOVQ 64(R26), F11
-	FMOVQ 224(R26), F12
-	FMOVQ 240(R26), F13
-	FMOVQ 464(R26), F14
-	FMOVQ 480(R26), F15
-	FMOVQ 256(R26), F16
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F17
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x0e617a32 // fcvtl v18.2d, v17.2s
-	WORD $0x4e617a33 // fcvtl2 v19.2d, v17.4s
-	VADD V0.D2, V18.D2, V20.D2
-	VADD V0.D2, V19.D2, V21.D2
-	VUSHR $52, V20.D2, V22.D2
-	VUSHR $52, V21.D2, V23.D2
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VSUB V20.D2, V18.D2, V18.D2
-	VSUB V21.D2, V19.D2, V19.D2
-	VADD V2.D2, V18.D2, V18.D2
-	VADD V2.D2, V19.D2, V19.D2
-	WORD $0x4ee3d652 // fsub v18.2d, v18.2d, v3.2d
-	WORD $0x4ee3d673 // fsub v19.2d, v19.2d, v3.2d
-	VORR V4.B16, V22.B16, V20.B16
-	VORR V4.B16, V23.B16, V21.B16
-	WORD $0x4ee5d694 // fsub v20.2d, v20.2d, v5.2d
-	WORD $0x4ee5d6b5 // fsub v21.2d, v21.2d, v5.2d
-	WORD $0x4e62d656 // fadd v22.2d, v18.2d, v2.2d
-	WORD $0x4e62d677 // fadd v23.2d, v19.2d, v2.2d
-	WORD $0x6e76fe52 // fdiv v18.2d, v18.2d, v22.2d
-	WORD $0x6e77fe73 // fdiv v19.2d, v19.2d, v23.2d
-	WORD $0x6e72de56 // fmul v22.2d, v18.2d, v18.2d
-	WORD $0x6e73de77 // fmul v23.2d, v19.2d, v19.2d
-	WORD $0x6e76ded8 // fmul v24.2d, v22.2d, v22.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	VMOV V6.B16, V26.B16
-	VMOV V6.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	VMOV V7.B16, V29.B16
-	WORD $0x4e68cedc // fmla v28.2d, v22.2d, v8.2d
-	WORD $0x4e68cefd // fmla v29.2d, v23.2d, v8.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	VMOV V9.B16, V26.B16
-	VMOV V9.B16, V27.B16
-	WORD $0x4e6aceda // fmla v26.2d, v22.2d, v10.2d
-	WORD $0x4e6acefb // fmla v27.2d, v23.2d, v10.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	VMOV V2.B16, V24.B16
-	VMOV V2.B16, V25.B16
-	WORD $0x4e76cf58 // fmla v24.2d, v26.2d, v22.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x6e72df12 // fmul v18.2d, v24.2d, v18.2d
-	WORD $0x6e73df33 // fmul v19.2d, v25.2d, v19.2d
-	WORD $0x4e6bce92 // fmla v18.2d, v20.2d, v11.2d
-	WORD $0x4e6bceb3 // fmla v19.2d, v21.2d, v11.2d
-	WORD $0x6e6cde54 // fmul v20.2d, v18.2d, v12.2d
-	WORD $0x6e6cde75 // fmul v21.2d, v19.2d, v12.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ab4 // fcvtn2 v20.4s, v21.2d
-	WORD $0x6e6dde52 // fmul v18.2d, v18.2d, v13.2d
-	WORD $0x6e6dde73 // fmul v19.2d, v19.2d, v13.2d
-	WORD $0x0e616a52 // fcvtn v18.2s, v18.2d
-	WORD $0x4e616a72 // fcvtn2 v18.4s, v19.2d
-	WORD $0x6eaee633 // fcmgt v19.4s, v17.4s, v14.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	WORD $0x4e2fe635 // fcmeq v21.4s, v17.4s, v15.4s
-	WORD $0x4e32e692 // fcmeq v18.4s, v20.4s, v18.4s
-	WORD $0x6e205a52 // not v18.16b, v18.16b
-	VORR V19.B16, V18.B16, V18.B16
-	VORR V21.B16, V18.B16, V18.B16
-	VAND V16.B16, V18.B16, V19.B16
-	VADDV V19.S4, V19
-	VMOV V19.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	VADD V0.D2, V6.D2, V10.D2
+	VADD V0.D2, V7.D2, V11.D2
+	VADD V0.D2, V8.D2, V12.D2
+	VADD V0.D2, V9.D2, V13.D2
+	VUSHR $52, V10.D2, V14.D2
+	VUSHR $52, V11.D2, V15.D2
+	VUSHR $52, V12.D2, V16.D2
+	VUSHR $52, V13.D2, V17.D2
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VSUB V10.D2, V6.D2, V6.D2
+	VSUB V11.D2, V7.D2, V7.D2
+	VSUB V12.D2, V8.D2, V8.D2
+	VSUB V13.D2, V9.D2, V9.D2
+	VADD V2.D2, V6.D2, V6.D2
+	VADD V2.D2, V7.D2, V7.D2
+	VADD V2.D2, V8.D2, V8.D2
+	VADD V2.D2, V9.D2, V9.D2
+	WORD $0x4ee3d4c6 // fsub v6.2d, v6.2d, v3.2d
+	WORD $0x4ee3d4e7 // fsub v7.2d, v7.2d, v3.2d
+	WORD $0x4ee3d508 // fsub v8.2d, v8.2d, v3.2d
+	WORD $0x4ee3d529 // fsub v9.2d, v9.2d, v3.2d
+	FMOVQ 352(R26), F10
+	FMOVQ 352(R26), F11
+	VORR V10.B16, V14.B16, V12.B16
+	VORR V11.B16, V15.B16, V13.B16
+	VORR V10.B16, V16.B16, V10.B16
+	VORR V11.B16, V17.B16, V11.B16
+	FMOVQ 368(R26), F14
+	FMOVQ 368(R26), F15
+	WORD $0x4eeed58c // fsub v12.2d, v12.2d, v14.2d
+	WORD $0x4eefd5ad // fsub v13.2d, v13.2d, v15.2d
+	WORD $0x4eeed54a // fsub v10.2d, v10.2d, v14.2d
+	WORD $0x4eefd56b // fsub v11.2d, v11.2d, v15.2d
+	WORD $0x4e62d4ce // fadd v14.2d, v6.2d, v2.2d
+	WORD $0x4e62d4ef // fadd v15.2d, v7.2d, v2.2d
+	WORD $0x4e62d510 // fadd v16.2d, v8.2d, v2.2d
+	WORD $0x4e62d531 // fadd v17.2d, v9.2d, v2.2d
+	WORD $0x6e6efcc6 // fdiv v6.2d, v6.2d, v14.2d
+	WORD $0x6e6ffce7 // fdiv v7.2d, v7.2d, v15.2d
+	WORD $0x6e70fd08 // fdiv v8.2d, v8.2d, v16.2d
+	WORD $0x6e71fd29 // fdiv v9.2d, v9.2d, v17.2d
+	WORD $0x6e66dcce // fmul v14.2d, v6.2d, v6.2d
+	WORD $0x6e67dcef // fmul v15.2d, v7.2d, v7.2d
+	WORD $0x6e68dd10 // fmul v16.2d, v8.2d, v8.2d
+	WORD $0x6e69dd31 // fmul v17.2d, v9.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 384(R26), F22
+	FMOVQ 384(R26), F23
+	FMOVQ 384(R26), F24
+	FMOVQ 384(R26), F25
+	FMOVQ 400(R26), F26
+	FMOVQ 400(R26), F27
+	FMOVQ 400(R26), F28
+	FMOVQ 400(R26), F29
+	FMOVQ 416(R26), F30
+	FMOVQ 416(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 432(R26), F22
+	FMOVQ 432(R26), F23
+	FMOVQ 432(R26), F24
+	FMOVQ 432(R26), F25
+	FMOVQ 448(R26), F30
+	FMOVQ 448(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 336(R26), F18
+	FMOVQ 336(R26), F19
+	FMOVQ 336(R26), F20
+	FMOVQ 336(R26), F21
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	WORD $0x6e66de46 // fmul v6.2d, v18.2d, v6.2d
+	WORD $0x6e67de67 // fmul v7.2d, v19.2d, v7.2d
+	WORD $0x6e68de88 // fmul v8.2d, v20.2d, v8.2d
+	WORD $0x6e69dea9 // fmul v9.2d, v21.2d, v9.2d
+	FMOVQ 64(R26), F14
+	FMOVQ 64(R26), F15
+	WORD $0x4e6ecd86 // fmla v6.2d, v12.2d, v14.2d
+	WORD $0x4e6fcda7 // fmla v7.2d, v13.2d, v15.2d
+	WORD $0x4e6ecd48 // fmla v8.2d, v10.2d, v14.2d
+	WORD $0x4e6fcd69 // fmla v9.2d, v11.2d, v15.2d
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6adccc // fmul v12.2d, v6.2d, v10.2d
+	WORD $0x6e6bdced // fmul v13.2d, v7.2d, v11.2d
+	WORD $0x6e6add0a // fmul v10.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2b // fmul v11.2d, v9.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x0e6168c6 // fcvtn v6.2s, v6.2d
+	WORD $0x0e6168e7 // fcvtn v7.2s, v7.2d
+	WORD $0x4e616906 // fcvtn2 v6.4s, v8.2d
+	WORD $0x4e616927 // fcvtn2 v7.4s, v9.2d
+	FMOVQ 464(R26), F8
+	FMOVQ 464(R26), F9
+	WORD $0x6ea8e488 // fcmgt v8.4s, v4.4s, v8.4s
+	WORD $0x6ea9e4a9 // fcmgt v9.4s, v5.4s, v9.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	FMOVQ 480(R26), F10
+	FMOVQ 480(R26), F11
+	WORD $0x4e2ae48a // fcmeq v10.4s, v4.4s, v10.4s
+	WORD $0x4e2be4ab // fcmeq v11.4s, v5.4s, v11.4s
+	WORD $0x4e26e586 // fcmeq v6.4s, v12.4s, v6.4s
+	WORD $0x4e27e5a7 // fcmeq v7.4s, v13.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	VORR V8.B16, V6.B16, V6.B16
+	VORR V9.B16, V7.B16, V7.B16
+	VORR V10.B16, V6.B16, V6.B16
+	VORR V11.B16, V7.B16, V7.B16
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F20, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V17.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V17.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V17.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V20.B16, V17.B16, V18.B16
+	VBIT V6.B16, V4.B16, V12.B16
+	VBIT V7.B16, V5.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F18, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F18, (R0)
-	ADD R6, R0, R8
-	VST1 V18.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V18.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func log1p_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -623,160 +969,266 @@ TEXT ·log1p_neon(SB), NOSPLIT, $0-36
 	FMOVQ 304(R26), F1
 	FMOVQ 320(R26), F2
 	FMOVQ 336(R26), F3
-	FMOVQ 352(R26), F4
-	FMOVQ 368(R26), F5
-	FMOVQ 496(R26), F6
-	FMOVQ 384(R26), F7
-	FMOVQ 400(R26), F8
-	FMOVQ 416(R26), F9
-	FMOVQ 432(R26), F10
-	FMOVQ 448(R26), F11
-	FMOVQ 64(R26), F12
-	FMOVQ 224(R26), F13
-	FMOVQ 240(R26), F14
-	FMOVQ 288(R26), F15
-	FMOVQ 512(R26), F16
-	FMOVQ 480(R26), F17
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a54 // fcvtl2 v20.2d, v18.4s
-	WORD $0x4e60d675 // fadd v21.2d, v19.2d, v0.2d
-	WORD $0x4e60d696 // fadd v22.2d, v20.2d, v0.2d
-	VADD V1.D2, V21.D2, V23.D2
-	VADD V1.D2, V22.D2, V24.D2
-	VUSHR $52, V23.D2, V25.D2
-	VUSHR $52, V24.D2, V26.D2
-	VAND V2.B16, V23.B16, V23.B16
-	VAND V2.B16, V24.B16, V24.B16
-	VSUB V23.D2, V21.D2, V21.D2
-	VSUB V24.D2, V22.D2, V22.D2
-	VADD V3.D2, V21.D2, V21.D2
-	VADD V3.D2, V22.D2, V22.D2
-	WORD $0x4ee0d6b5 // fsub v21.2d, v21.2d, v0.2d
-	WORD $0x4ee0d6d6 // fsub v22.2d, v22.2d, v0.2d
-	VORR V4.B16, V25.B16, V23.B16
-	VORR V4.B16, V26.B16, V24.B16
-	WORD $0x4ee5d6f7 // fsub v23.2d, v23.2d, v5.2d
-	WORD $0x4ee5d718 // fsub v24.2d, v24.2d, v5.2d
-	VCMEQ V6.D2, V25.D2, V25.D2
-	VCMEQ V6.D2, V26.D2, V26.D2
-	VBSL V21.B16, V19.B16, V25.B16
-	VBSL V22.B16, V20.B16, V26.B16
-	WORD $0x4e63d733 // fadd v19.2d, v25.2d, v3.2d
-	WORD $0x4e63d754 // fadd v20.2d, v26.2d, v3.2d
-	WORD $0x6e73ff33 // fdiv v19.2d, v25.2d, v19.2d
-	WORD $0x6e74ff54 // fdiv v20.2d, v26.2d, v20.2d
-	WORD $0x6e73de75 // fmul v21.2d, v19.2d, v19.2d
-	WORD $0x6e74de96 // fmul v22.2d, v20.2d, v20.2d
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	VMOV V8.B16, V29.B16
-	VMOV V8.B16, V30.B16
-	WORD $0x4e69cebd // fmla v29.2d, v21.2d, v9.2d
-	WORD $0x4e69cede // fmla v30.2d, v22.2d, v9.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	WORD $0x4e6bcebb // fmla v27.2d, v21.2d, v11.2d
-	WORD $0x4e6bcedc // fmla v28.2d, v22.2d, v11.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V3.B16, V25.B16
-	VMOV V3.B16, V26.B16
-	WORD $0x4e75cf79 // fmla v25.2d, v27.2d, v21.2d
-	WORD $0x4e76cf9a // fmla v26.2d, v28.2d, v22.2d
-	WORD $0x6e73df33 // fmul v19.2d, v25.2d, v19.2d
-	WORD $0x6e74df54 // fmul v20.2d, v26.2d, v20.2d
-	WORD $0x4e6ccef3 // fmla v19.2d, v23.2d, v12.2d
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	WORD $0x4e60d4ca // fadd v10.2d, v6.2d, v0.2d
+	WORD $0x4e60d4eb // fadd v11.2d, v7.2d, v0.2d
+	WORD $0x4e60d50c // fadd v12.2d, v8.2d, v0.2d
+	WORD $0x4e60d52d // fadd v13.2d, v9.2d, v0.2d
+	VADD V1.D2, V10.D2, V14.D2
+	VADD V1.D2, V11.D2, V15.D2
+	VADD V1.D2, V12.D2, V16.D2
+	VADD V1.D2, V13.D2, V17.D2
+	VUSHR $52, V14.D2, V18.D2
+	VUSHR $52, V15.D2, V19.D2
+	VUSHR $52, V16.D2, V20.D2
+	VUSHR $52, V17.D2, V21.D2
+	VAND V2.B16, V14.B16, V14.B16
+	VAND V2.B16, V15.B16, V15.B16
+	VAND V2.B16, V16.B16, V16.B16
+	VAND V2.B16, V17.B16, V17.B16
+	VSUB V14.D2, V10.D2, V10.D2
+	VSUB V15.D2, V11.D2, V11.D2
+	VSUB V16.D2, V12.D2, V12.D2
+	VSUB V17.D2, V13.D2, V13.D2
+	VADD V3.D2, V10.D2, V10.D2
+	VADD V3.D2, V11.D2, V11.D2
+	VADD V3.D2, V12.D2, V12.D2
+	VADD V3.D2, V13.D2, V13.D2
+	WORD $0x4ee0d54a // fsub v10.2d, v10.2d, v0.2d
+	WORD $0x4ee0d56b // fsub v11.2d, v11.2d, v0.2d
+	WORD $0x4ee0d58c // fsub v12.2d, v12.2d, v0.2d
+	WORD $0x4ee0d5ad // fsub v13.2d, v13.2d, v0.2d
+	FMOVQ 352(R26), F14
+	FMOVQ 352(R26), F15
+	VORR V14.B16, V18.B16, V16.B16
+	VORR V15.B16, V19.B16, V17.B16
+	VORR V14.B16, V20.B16, V14.B16
+	VORR V15.B16, V21.B16, V15.B16
+	FMOVQ 368(R26), F22
+	FMOVQ 368(R26), F23
+	WORD $0x4ef6d610 // fsub v16.2d, v16.2d, v22.2d
+	WORD $0x4ef7d631 // fsub v17.2d, v17.2d, v23.2d
+	WORD $0x4ef6d5ce // fsub v14.2d, v14.2d, v22.2d
+	WORD $0x4ef7d5ef // fsub v15.2d, v15.2d, v23.2d
+	FMOVQ 496(R26), F22
+	FMOVQ 496(R26), F23
+	VCMEQ V22.D2, V18.D2, V18.D2
+	VCMEQ V23.D2, V19.D2, V19.D2
+	VCMEQ V22.D2, V20.D2, V20.D2
+	VCMEQ V23.D2, V21.D2, V21.D2
+	VBSL V10.B16, V6.B16, V18.B16
+	VBSL V11.B16, V7.B16, V19.B16
+	VBSL V12.B16, V8.B16, V20.B16
+	VBSL V13.B16, V9.B16, V21.B16
+	WORD $0x4e63d646 // fadd v6.2d, v18.2d, v3.2d
+	WORD $0x4e63d667 // fadd v7.2d, v19.2d, v3.2d
+	WORD $0x4e63d688 // fadd v8.2d, v20.2d, v3.2d
+	WORD $0x4e63d6a9 // fadd v9.2d, v21.2d, v3.2d
+	WORD $0x6e66fe46 // fdiv v6.2d, v18.2d, v6.2d
+	WORD $0x6e67fe67 // fdiv v7.2d, v19.2d, v7.2d
+	WORD $0x6e68fe88 // fdiv v8.2d, v20.2d, v8.2d
+	WORD $0x6e69fea9 // fdiv v9.2d, v21.2d, v9.2d
+	WORD $0x6e66dcca // fmul v10.2d, v6.2d, v6.2d
+	WORD $0x6e67dceb // fmul v11.2d, v7.2d, v7.2d
+	WORD $0x6e68dd0c // fmul v12.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2d // fmul v13.2d, v9.2d, v9.2d
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 384(R26), F22
+	FMOVQ 384(R26), F23
+	FMOVQ 384(R26), F24
+	FMOVQ 384(R26), F25
+	FMOVQ 400(R26), F26
+	FMOVQ 400(R26), F27
+	FMOVQ 400(R26), F28
+	FMOVQ 400(R26), F29
+	FMOVQ 416(R26), F30
+	FMOVQ 416(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 432(R26), F22
+	FMOVQ 432(R26), F23
+	FMOVQ 432(R26), F24
+	FMOVQ 432(R26), F25
+	FMOVQ 448(R26), F30
+	FMOVQ 448(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 336(R26), F18
+	FMOVQ 336(R26), F19
+	FMOVQ 336(R26), F20
+	FMOVQ 336(R26), F21
+	WORD $0x4e6aced2 // fmla v18.2d, v22.2d, v10.2d
+	WORD $0x4e6bcef3 // fmla v19.2d, v23.2d, v11.2d
 	WORD $0x4e6ccf14 // fmla v20.2d, v24.2d, v12.2d
-	WORD $0x6e6dde75 // fmul v21.2d, v19.2d, v13.2d
-	WORD $0x6e6dde96 // fmul v22.2d, v20.2d, v13.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	WORD $0x6e6ede73 // fmul v19.2d, v19.2d, v14.2d
-	WORD $0x6e6ede94 // fmul v20.2d, v20.2d, v14.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	VAND V15.B16, V18.B16, V20.B16
-	VORR V20.B16, V21.B16, V20.B16
-	VAND V15.B16, V18.B16, V21.B16
-	VORR V21.B16, V19.B16, V19.B16
-	WORD $0x6eb0e655 // fcmgt v21.4s, v18.4s, v16.4s
-	WORD $0x6e205ab5 // not v21.16b, v21.16b
-	WORD $0x4e31e656 // fcmeq v22.4s, v18.4s, v17.4s
-	WORD $0x4e33e693 // fcmeq v19.4s, v20.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	VORR V21.B16, V19.B16, V19.B16
-	VORR V22.B16, V19.B16, V19.B16
-	FMOVQ 256(R26), F21
-	VAND V21.B16, V19.B16, V21.B16
-	VADDV V21.S4, V21
-	VMOV V21.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e6dcf35 // fmla v21.2d, v25.2d, v13.2d
+	WORD $0x6e66de46 // fmul v6.2d, v18.2d, v6.2d
+	WORD $0x6e67de67 // fmul v7.2d, v19.2d, v7.2d
+	WORD $0x6e68de88 // fmul v8.2d, v20.2d, v8.2d
+	WORD $0x6e69dea9 // fmul v9.2d, v21.2d, v9.2d
+	FMOVQ 64(R26), F10
+	FMOVQ 64(R26), F11
+	WORD $0x4e6ace06 // fmla v6.2d, v16.2d, v10.2d
+	WORD $0x4e6bce27 // fmla v7.2d, v17.2d, v11.2d
+	WORD $0x4e6acdc8 // fmla v8.2d, v14.2d, v10.2d
+	WORD $0x4e6bcde9 // fmla v9.2d, v15.2d, v11.2d
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6adccc // fmul v12.2d, v6.2d, v10.2d
+	WORD $0x6e6bdced // fmul v13.2d, v7.2d, v11.2d
+	WORD $0x6e6add0a // fmul v10.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2b // fmul v11.2d, v9.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x0e6168c6 // fcvtn v6.2s, v6.2d
+	WORD $0x0e6168e7 // fcvtn v7.2s, v7.2d
+	WORD $0x4e616906 // fcvtn2 v6.4s, v8.2d
+	WORD $0x4e616927 // fcvtn2 v7.4s, v9.2d
+	FMOVQ 288(R26), F8
+	FMOVQ 288(R26), F9
+	VAND V8.B16, V4.B16, V8.B16
+	VAND V9.B16, V5.B16, V9.B16
+	VORR V8.B16, V12.B16, V8.B16
+	VORR V9.B16, V13.B16, V9.B16
+	FMOVQ 288(R26), F10
+	FMOVQ 288(R26), F11
+	VAND V10.B16, V4.B16, V10.B16
+	VAND V11.B16, V5.B16, V11.B16
+	VORR V10.B16, V6.B16, V6.B16
+	VORR V11.B16, V7.B16, V7.B16
+	FMOVQ 512(R26), F10
+	FMOVQ 512(R26), F11
+	WORD $0x6eaae48a // fcmgt v10.4s, v4.4s, v10.4s
+	WORD $0x6eabe4ab // fcmgt v11.4s, v5.4s, v11.4s
+	WORD $0x6e20594a // not v10.16b, v10.16b
+	WORD $0x6e20596b // not v11.16b, v11.16b
+	FMOVQ 480(R26), F12
+	FMOVQ 480(R26), F13
+	WORD $0x4e2ce48c // fcmeq v12.4s, v4.4s, v12.4s
+	WORD $0x4e2de4ad // fcmeq v13.4s, v5.4s, v13.4s
+	WORD $0x4e26e506 // fcmeq v6.4s, v8.4s, v6.4s
+	WORD $0x4e27e527 // fcmeq v7.4s, v9.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	VORR V10.B16, V6.B16, V6.B16
+	VORR V11.B16, V7.B16, V7.B16
+	VORR V12.B16, V6.B16, V6.B16
+	VORR V13.B16, V7.B16, V7.B16
+	VORR V7.B16, V6.B16, V10.B16
+	VADDV V10.S4, V10
+	VMOV V10.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F20, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V20.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V8.B16
+	VBIT V7.B16, V5.B16, V9.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F8, (R0)
+	ADD R9, R0, R11
+	VST1 V8.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V8.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func tanh_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -787,159 +1239,256 @@ TEXT ·tanh_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 528(R26), F0
 	FMOVQ 544(R26), F1
-	FMOVQ 32(R26), F2
-	FMOVQ 48(R26), F3
+	FMOVQ 48(R26), F2
+	FMOVQ 32(R26), F3
 	FMOVQ 64(R26), F4
 	FMOVQ 80(R26), F5
-	FMOVQ 96(R26), F6
-	FMOVQ 112(R26), F7
-	FMOVQ 128(R26), F8
-	FMOVQ 144(R26), F9
-	FMOVQ 160(R26), F10
-	FMOVQ 176(R26), F11
-	FMOVQ 192(R26), F12
-	FMOVQ 208(R26), F13
-	FMOVQ 336(R26), F14
-	FMOVQ 560(R26), F15
-	FMOVQ 576(R26), F16
-	FMOVQ 288(R26), F17
-	FMOVQ 256(R26), F18
+	FMOVQ 128(R26), F6
+	FMOVQ 160(R26), F7
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F19
+	FMOVQ 0(R1), F8
+	FMOVQ 16(R1), F9
 
 body:
-	WORD $0x4e33f414 // fmax v20.4s, v0.4s, v19.4s
-	WORD $0x4eb4f434 // fmin v20.4s, v1.4s, v20.4s
-	WORD $0x0e617a95 // fcvtl v21.2d, v20.2s
-	WORD $0x4e617a94 // fcvtl2 v20.2d, v20.4s
-	WORD $0x4e75d6b5 // fadd v21.2d, v21.2d, v21.2d
-	WORD $0x4e74d694 // fadd v20.2d, v20.2d, v20.2d
-	VMOV V2.B16, V22.B16
-	VMOV V2.B16, V23.B16
-	WORD $0x4e63ceb6 // fmla v22.2d, v21.2d, v3.2d
-	WORD $0x4e63ce97 // fmla v23.2d, v20.2d, v3.2d
-	WORD $0x4ee2d6d8 // fsub v24.2d, v22.2d, v2.2d
-	WORD $0x4ee2d6f9 // fsub v25.2d, v23.2d, v2.2d
-	WORD $0x4ee4cf15 // fmls v21.2d, v24.2d, v4.2d
-	WORD $0x4ee4cf34 // fmls v20.2d, v25.2d, v4.2d
-	VSHL $52, V22.D2, V22.D2
-	VSHL $52, V23.D2, V23.D2
-	VADD V5.D2, V22.D2, V22.D2
-	VADD V5.D2, V23.D2, V23.D2
-	WORD $0x6e75deb8 // fmul v24.2d, v21.2d, v21.2d
-	WORD $0x6e74de99 // fmul v25.2d, v20.2d, v20.2d
-	VMOV V6.B16, V26.B16
-	VMOV V6.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	VMOV V7.B16, V29.B16
-	WORD $0x4e68cebc // fmla v28.2d, v21.2d, v8.2d
-	WORD $0x4e68ce9d // fmla v29.2d, v20.2d, v8.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	VMOV V9.B16, V26.B16
-	VMOV V9.B16, V27.B16
-	WORD $0x4e6aceba // fmla v26.2d, v21.2d, v10.2d
-	WORD $0x4e6ace9b // fmla v27.2d, v20.2d, v10.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	VMOV V11.B16, V28.B16
-	VMOV V11.B16, V29.B16
-	WORD $0x4e6ccebc // fmla v28.2d, v21.2d, v12.2d
-	WORD $0x4e6cce9d // fmla v29.2d, v20.2d, v12.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	VMOV V5.B16, V26.B16
-	VMOV V5.B16, V27.B16
-	WORD $0x4e6dceba // fmla v26.2d, v21.2d, v13.2d
-	WORD $0x4e6dce9b // fmla v27.2d, v20.2d, v13.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x6e75df55 // fmul v21.2d, v26.2d, v21.2d
-	WORD $0x6e74df74 // fmul v20.2d, v27.2d, v20.2d
-	WORD $0x4ee5d6d8 // fsub v24.2d, v22.2d, v5.2d
-	WORD $0x4ee5d6f9 // fsub v25.2d, v23.2d, v5.2d
-	WORD $0x4e75ced8 // fmla v24.2d, v22.2d, v21.2d
-	WORD $0x4e74cef9 // fmla v25.2d, v23.2d, v20.2d
-	WORD $0x4e6ed714 // fadd v20.2d, v24.2d, v14.2d
-	WORD $0x4e6ed735 // fadd v21.2d, v25.2d, v14.2d
-	WORD $0x6e74ff14 // fdiv v20.2d, v24.2d, v20.2d
-	WORD $0x6e75ff35 // fdiv v21.2d, v25.2d, v21.2d
-	WORD $0x6e6fde96 // fmul v22.2d, v20.2d, v15.2d
-	WORD $0x6e6fdeb7 // fmul v23.2d, v21.2d, v15.2d
-	WORD $0x0e616ad6 // fcvtn v22.2s, v22.2d
-	WORD $0x4e616af6 // fcvtn2 v22.4s, v23.2d
-	WORD $0x6e70de94 // fmul v20.2d, v20.2d, v16.2d
-	WORD $0x6e70deb5 // fmul v21.2d, v21.2d, v16.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ab4 // fcvtn2 v20.4s, v21.2d
-	VAND V17.B16, V19.B16, V21.B16
-	VORR V21.B16, V22.B16, V21.B16
-	VAND V17.B16, V19.B16, V22.B16
-	VORR V22.B16, V20.B16, V20.B16
-	WORD $0x4e34e6b4 // fcmeq v20.4s, v21.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VAND V18.B16, V20.B16, V22.B16
-	VADDV V22.S4, V22
-	VMOV V22.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e28f40a // fmax v10.4s, v0.4s, v8.4s
+	WORD $0x4e29f40b // fmax v11.4s, v0.4s, v9.4s
+	WORD $0x4eaaf42a // fmin v10.4s, v1.4s, v10.4s
+	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	WORD $0x4e6cd58c // fadd v12.2d, v12.2d, v12.2d
+	WORD $0x4e6dd5ad // fadd v13.2d, v13.2d, v13.2d
+	WORD $0x4e6ad54a // fadd v10.2d, v10.2d, v10.2d
+	WORD $0x4e6bd56b // fadd v11.2d, v11.2d, v11.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e62cd8e // fmla v14.2d, v12.2d, v2.2d
+	WORD $0x4e62cdaf // fmla v15.2d, v13.2d, v2.2d
+	WORD $0x4e62cd50 // fmla v16.2d, v10.2d, v2.2d
+	WORD $0x4e62cd71 // fmla v17.2d, v11.2d, v2.2d
+	WORD $0x4ee3d5d2 // fsub v18.2d, v14.2d, v3.2d
+	WORD $0x4ee3d5f3 // fsub v19.2d, v15.2d, v3.2d
+	WORD $0x4ee3d614 // fsub v20.2d, v16.2d, v3.2d
+	WORD $0x4ee3d635 // fsub v21.2d, v17.2d, v3.2d
+	WORD $0x4ee4ce4c // fmls v12.2d, v18.2d, v4.2d
+	WORD $0x4ee4ce6d // fmls v13.2d, v19.2d, v4.2d
+	WORD $0x4ee4ce8a // fmls v10.2d, v20.2d, v4.2d
+	WORD $0x4ee4ceab // fmls v11.2d, v21.2d, v4.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	VADD V5.D2, V14.D2, V14.D2
+	VADD V5.D2, V15.D2, V15.D2
+	VADD V5.D2, V16.D2, V16.D2
+	VADD V5.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	WORD $0x4e66cd9a // fmla v26.2d, v12.2d, v6.2d
+	WORD $0x4e66cdbb // fmla v27.2d, v13.2d, v6.2d
+	WORD $0x4e66cd5c // fmla v28.2d, v10.2d, v6.2d
+	WORD $0x4e66cd7d // fmla v29.2d, v11.2d, v6.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	WORD $0x4e67cd96 // fmla v22.2d, v12.2d, v7.2d
+	WORD $0x4e67cdb7 // fmla v23.2d, v13.2d, v7.2d
+	WORD $0x4e67cd58 // fmla v24.2d, v10.2d, v7.2d
+	WORD $0x4e67cd79 // fmla v25.2d, v11.2d, v7.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4ee5d5d2 // fsub v18.2d, v14.2d, v5.2d
+	WORD $0x4ee5d5f3 // fsub v19.2d, v15.2d, v5.2d
+	WORD $0x4ee5d614 // fsub v20.2d, v16.2d, v5.2d
+	WORD $0x4ee5d635 // fsub v21.2d, v17.2d, v5.2d
+	WORD $0x4e6ccdd2 // fmla v18.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdf3 // fmla v19.2d, v15.2d, v13.2d
+	WORD $0x4e6ace14 // fmla v20.2d, v16.2d, v10.2d
+	WORD $0x4e6bce35 // fmla v21.2d, v17.2d, v11.2d
+	FMOVQ 336(R26), F10
+	FMOVQ 336(R26), F11
+	WORD $0x4e6ad64c // fadd v12.2d, v18.2d, v10.2d
+	WORD $0x4e6bd66d // fadd v13.2d, v19.2d, v11.2d
+	WORD $0x4e6ad68a // fadd v10.2d, v20.2d, v10.2d
+	WORD $0x4e6bd6ab // fadd v11.2d, v21.2d, v11.2d
+	WORD $0x6e6cfe4c // fdiv v12.2d, v18.2d, v12.2d
+	WORD $0x6e6dfe6d // fdiv v13.2d, v19.2d, v13.2d
+	WORD $0x6e6afe8a // fdiv v10.2d, v20.2d, v10.2d
+	WORD $0x6e6bfeab // fdiv v11.2d, v21.2d, v11.2d
+	FMOVQ 560(R26), F14
+	FMOVQ 560(R26), F15
+	WORD $0x6e6edd90 // fmul v16.2d, v12.2d, v14.2d
+	WORD $0x6e6fddb1 // fmul v17.2d, v13.2d, v15.2d
+	WORD $0x6e6edd4e // fmul v14.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6f // fmul v15.2d, v11.2d, v15.2d
+	WORD $0x0e616a10 // fcvtn v16.2s, v16.2d
+	WORD $0x0e616a31 // fcvtn v17.2s, v17.2d
+	WORD $0x4e6169d0 // fcvtn2 v16.4s, v14.2d
+	WORD $0x4e6169f1 // fcvtn2 v17.4s, v15.2d
+	FMOVQ 576(R26), F14
+	FMOVQ 576(R26), F15
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	WORD $0x6e6edd4a // fmul v10.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 288(R26), F10
+	FMOVQ 288(R26), F11
+	VAND V10.B16, V8.B16, V10.B16
+	VAND V11.B16, V9.B16, V11.B16
+	VORR V10.B16, V16.B16, V10.B16
+	VORR V11.B16, V17.B16, V11.B16
+	FMOVQ 288(R26), F14
+	FMOVQ 288(R26), F15
+	VAND V14.B16, V8.B16, V14.B16
+	VAND V15.B16, V9.B16, V15.B16
+	VORR V14.B16, V12.B16, V12.B16
+	VORR V15.B16, V13.B16, V13.B16
+	WORD $0x4e2ce54c // fcmeq v12.4s, v10.4s, v12.4s
+	WORD $0x4e2de56d // fcmeq v13.4s, v11.4s, v13.4s
+	WORD $0x6e20598c // not v12.16b, v12.16b
+	WORD $0x6e2059ad // not v13.16b, v13.16b
+	VORR V13.B16, V12.B16, V14.B16
+	VADDV V14.S4, V14
+	VMOV V14.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V19.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V19.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V19.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F8
+	FMOVQ 0(R5), F9
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V8.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V8.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V8.S[2]
+	VMOV V8.B16, V9.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V19.B16, V20.B16
+	VBIT V12.B16, V8.B16, V10.B16
+	VBIT V13.B16, V9.B16, V11.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V12.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V13.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F20, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F10, (R0)
+	ADD R9, R0, R11
+	VST1 V10.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V10.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func logistic_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -951,152 +1500,241 @@ TEXT ·logistic_neon(SB), NOSPLIT, $0-36
 	FMOVQ 592(R26), F0
 	FMOVQ 608(R26), F1
 	FMOVQ 288(R26), F2
-	FMOVQ 32(R26), F3
-	FMOVQ 48(R26), F4
+	FMOVQ 48(R26), F3
+	FMOVQ 32(R26), F4
 	FMOVQ 64(R26), F5
 	FMOVQ 80(R26), F6
-	FMOVQ 96(R26), F7
-	FMOVQ 112(R26), F8
-	FMOVQ 128(R26), F9
-	FMOVQ 144(R26), F10
-	FMOVQ 160(R26), F11
-	FMOVQ 176(R26), F12
-	FMOVQ 192(R26), F13
-	FMOVQ 208(R26), F14
-	FMOVQ 560(R26), F15
-	FMOVQ 576(R26), F16
-	FMOVQ 256(R26), F17
+	FMOVQ 128(R26), F7
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F8
+	FMOVQ 16(R1), F9
 
 body:
-	WORD $0x4e32f413 // fmax v19.4s, v0.4s, v18.4s
-	WORD $0x4eb3f433 // fmin v19.4s, v1.4s, v19.4s
-	VEOR V2.B16, V19.B16, V19.B16
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	VMOV V3.B16, V21.B16
-	VMOV V3.B16, V22.B16
-	WORD $0x4e64ce95 // fmla v21.2d, v20.2d, v4.2d
-	WORD $0x4e64ce76 // fmla v22.2d, v19.2d, v4.2d
-	WORD $0x4ee3d6b7 // fsub v23.2d, v21.2d, v3.2d
-	WORD $0x4ee3d6d8 // fsub v24.2d, v22.2d, v3.2d
-	WORD $0x4ee5cef4 // fmls v20.2d, v23.2d, v5.2d
-	WORD $0x4ee5cf13 // fmls v19.2d, v24.2d, v5.2d
-	VSHL $52, V21.D2, V21.D2
-	VSHL $52, V22.D2, V22.D2
-	VADD V6.D2, V21.D2, V21.D2
-	VADD V6.D2, V22.D2, V22.D2
-	WORD $0x6e74de97 // fmul v23.2d, v20.2d, v20.2d
-	WORD $0x6e73de78 // fmul v24.2d, v19.2d, v19.2d
-	VMOV V7.B16, V25.B16
-	VMOV V7.B16, V26.B16
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	WORD $0x4e69ce9b // fmla v27.2d, v20.2d, v9.2d
-	WORD $0x4e69ce7c // fmla v28.2d, v19.2d, v9.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	VMOV V10.B16, V25.B16
-	VMOV V10.B16, V26.B16
-	WORD $0x4e6bce99 // fmla v25.2d, v20.2d, v11.2d
-	WORD $0x4e6bce7a // fmla v26.2d, v19.2d, v11.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	VMOV V12.B16, V27.B16
-	VMOV V12.B16, V28.B16
-	WORD $0x4e6dce9b // fmla v27.2d, v20.2d, v13.2d
-	WORD $0x4e6dce7c // fmla v28.2d, v19.2d, v13.2d
-	WORD $0x4e77cf3b // fmla v27.2d, v25.2d, v23.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	VMOV V6.B16, V25.B16
-	VMOV V6.B16, V26.B16
-	WORD $0x4e6ece99 // fmla v25.2d, v20.2d, v14.2d
-	WORD $0x4e6ece7a // fmla v26.2d, v19.2d, v14.2d
-	WORD $0x4e77cf79 // fmla v25.2d, v27.2d, v23.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x6e74df34 // fmul v20.2d, v25.2d, v20.2d
-	WORD $0x6e73df53 // fmul v19.2d, v26.2d, v19.2d
-	WORD $0x4e74ceb5 // fmla v21.2d, v21.2d, v20.2d
-	WORD $0x4e73ced6 // fmla v22.2d, v22.2d, v19.2d
-	WORD $0x4e66d6b3 // fadd v19.2d, v21.2d, v6.2d
-	WORD $0x4e66d6d4 // fadd v20.2d, v22.2d, v6.2d
-	VMOV V6.B16, V21.B16
-	VMOV V6.B16, V22.B16
-	WORD $0x6e73feb3 // fdiv v19.2d, v21.2d, v19.2d
-	WORD $0x6e74fed4 // fdiv v20.2d, v22.2d, v20.2d
-	WORD $0x6e6fde75 // fmul v21.2d, v19.2d, v15.2d
-	WORD $0x6e6fde96 // fmul v22.2d, v20.2d, v15.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	WORD $0x6e70de73 // fmul v19.2d, v19.2d, v16.2d
-	WORD $0x6e70de94 // fmul v20.2d, v20.2d, v16.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	WORD $0x4e33e6b3 // fcmeq v19.4s, v21.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	VAND V17.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e28f40a // fmax v10.4s, v0.4s, v8.4s
+	WORD $0x4e29f40b // fmax v11.4s, v0.4s, v9.4s
+	WORD $0x4eaaf42a // fmin v10.4s, v1.4s, v10.4s
+	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
+	VEOR V2.B16, V10.B16, V10.B16
+	VEOR V2.B16, V11.B16, V11.B16
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e63cd8e // fmla v14.2d, v12.2d, v3.2d
+	WORD $0x4e63cdaf // fmla v15.2d, v13.2d, v3.2d
+	WORD $0x4e63cd50 // fmla v16.2d, v10.2d, v3.2d
+	WORD $0x4e63cd71 // fmla v17.2d, v11.2d, v3.2d
+	WORD $0x4ee4d5d2 // fsub v18.2d, v14.2d, v4.2d
+	WORD $0x4ee4d5f3 // fsub v19.2d, v15.2d, v4.2d
+	WORD $0x4ee4d614 // fsub v20.2d, v16.2d, v4.2d
+	WORD $0x4ee4d635 // fsub v21.2d, v17.2d, v4.2d
+	WORD $0x4ee5ce4c // fmls v12.2d, v18.2d, v5.2d
+	WORD $0x4ee5ce6d // fmls v13.2d, v19.2d, v5.2d
+	WORD $0x4ee5ce8a // fmls v10.2d, v20.2d, v5.2d
+	WORD $0x4ee5ceab // fmls v11.2d, v21.2d, v5.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	VADD V6.D2, V14.D2, V14.D2
+	VADD V6.D2, V15.D2, V15.D2
+	VADD V6.D2, V16.D2, V16.D2
+	VADD V6.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	WORD $0x4e67cd9a // fmla v26.2d, v12.2d, v7.2d
+	WORD $0x4e67cdbb // fmla v27.2d, v13.2d, v7.2d
+	WORD $0x4e67cd5c // fmla v28.2d, v10.2d, v7.2d
+	WORD $0x4e67cd7d // fmla v29.2d, v11.2d, v7.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e6ace10 // fmla v16.2d, v16.2d, v10.2d
+	WORD $0x4e6bce31 // fmla v17.2d, v17.2d, v11.2d
+	WORD $0x4e66d5ca // fadd v10.2d, v14.2d, v6.2d
+	WORD $0x4e66d5eb // fadd v11.2d, v15.2d, v6.2d
+	WORD $0x4e66d60c // fadd v12.2d, v16.2d, v6.2d
+	WORD $0x4e66d62d // fadd v13.2d, v17.2d, v6.2d
+	FMOVQ 80(R26), F14
+	FMOVQ 80(R26), F15
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	WORD $0x6e6afdca // fdiv v10.2d, v14.2d, v10.2d
+	WORD $0x6e6bfdeb // fdiv v11.2d, v15.2d, v11.2d
+	WORD $0x6e6cfe0c // fdiv v12.2d, v16.2d, v12.2d
+	WORD $0x6e6dfe2d // fdiv v13.2d, v17.2d, v13.2d
+	FMOVQ 560(R26), F14
+	FMOVQ 560(R26), F15
+	WORD $0x6e6edd50 // fmul v16.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd71 // fmul v17.2d, v11.2d, v15.2d
+	WORD $0x6e6edd8e // fmul v14.2d, v12.2d, v14.2d
+	WORD $0x6e6fddaf // fmul v15.2d, v13.2d, v15.2d
+	WORD $0x0e616a10 // fcvtn v16.2s, v16.2d
+	WORD $0x0e616a31 // fcvtn v17.2s, v17.2d
+	WORD $0x4e6169d0 // fcvtn2 v16.4s, v14.2d
+	WORD $0x4e6169f1 // fcvtn2 v17.4s, v15.2d
+	FMOVQ 576(R26), F14
+	FMOVQ 576(R26), F15
+	WORD $0x6e6edd4a // fmul v10.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	WORD $0x0e61694a // fcvtn v10.2s, v10.2d
+	WORD $0x0e61696b // fcvtn v11.2s, v11.2d
+	WORD $0x4e61698a // fcvtn2 v10.4s, v12.2d
+	WORD $0x4e6169ab // fcvtn2 v11.4s, v13.2d
+	WORD $0x4e2ae60a // fcmeq v10.4s, v16.4s, v10.4s
+	WORD $0x4e2be62b // fcmeq v11.4s, v17.4s, v11.4s
+	WORD $0x6e20594a // not v10.16b, v10.16b
+	WORD $0x6e20596b // not v11.16b, v11.16b
+	VORR V11.B16, V10.B16, V12.B16
+	VADDV V12.S4, V12
+	VMOV V12.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F16, 0(R0)
+	FMOVQ F17, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F8
+	FMOVQ 0(R5), F9
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V8.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V8.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V8.S[2]
+	VMOV V8.B16, V9.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V18.B16, V19.B16
+	VBIT V10.B16, V8.B16, V16.B16
+	VBIT V11.B16, V9.B16, V17.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V10.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V11.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F16, 0(R0)
+	FMOVQ F17, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F16, 0(R0)
+	FMOVQ F17, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F16, (R0)
+	ADD R9, R0, R11
+	VST1 V16.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V16.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func erf_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -1107,276 +1745,496 @@ TEXT ·erf_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 624(R26), F0
 	FMOVQ 640(R26), F1
-	FMOVQ 656(R26), F2
-	FMOVQ 672(R26), F3
-	FMOVQ 32(R26), F4
-	FMOVQ 48(R26), F5
-	FMOVQ 64(R26), F6
-	FMOVQ 80(R26), F7
-	FMOVQ 96(R26), F8
-	FMOVQ 112(R26), F9
-	FMOVQ 128(R26), F10
-	FMOVQ 144(R26), F11
-	FMOVQ 160(R26), F12
-	FMOVQ 176(R26), F13
-	FMOVQ 192(R26), F14
-	FMOVQ 208(R26), F15
-	FMOVQ 688(R26), F16
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F17
+	FMOVQ 0(R1), F2
+	FMOVQ 16(R1), F3
 
 body:
-	VAND V0.B16, V17.B16, V18.B16
-	WORD $0x4eb2f432 // fmin v18.4s, v1.4s, v18.4s
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a54 // fcvtl2 v20.2d, v18.4s
-	WORD $0x6e62de73 // fmul v19.2d, v19.2d, v2.2d
-	WORD $0x6e62de94 // fmul v20.2d, v20.2d, v2.2d
-	WORD $0x6e73de75 // fmul v21.2d, v19.2d, v19.2d
-	WORD $0x6e74de96 // fmul v22.2d, v20.2d, v20.2d
-	WORD $0x6e63deb5 // fmul v21.2d, v21.2d, v3.2d
-	WORD $0x6e63ded6 // fmul v22.2d, v22.2d, v3.2d
-	VMOV V4.B16, V23.B16
-	VMOV V4.B16, V24.B16
-	WORD $0x4e65ceb7 // fmla v23.2d, v21.2d, v5.2d
-	WORD $0x4e65ced8 // fmla v24.2d, v22.2d, v5.2d
-	WORD $0x4ee4d6f9 // fsub v25.2d, v23.2d, v4.2d
-	WORD $0x4ee4d71a // fsub v26.2d, v24.2d, v4.2d
-	WORD $0x4ee6cf35 // fmls v21.2d, v25.2d, v6.2d
-	WORD $0x4ee6cf56 // fmls v22.2d, v26.2d, v6.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V7.D2, V23.D2, V23.D2
-	VADD V7.D2, V24.D2, V24.D2
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e6acebd // fmla v29.2d, v21.2d, v10.2d
-	WORD $0x4e6acede // fmla v30.2d, v22.2d, v10.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	WORD $0x4e6ccebb // fmla v27.2d, v21.2d, v12.2d
-	WORD $0x4e6ccedc // fmla v28.2d, v22.2d, v12.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V13.B16, V29.B16
-	VMOV V13.B16, V30.B16
-	WORD $0x4e6ecebd // fmla v29.2d, v21.2d, v14.2d
-	WORD $0x4e6ecede // fmla v30.2d, v22.2d, v14.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	WORD $0x4e6fcebb // fmla v27.2d, v21.2d, v15.2d
-	WORD $0x4e6fcedc // fmla v28.2d, v22.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e75df75 // fmul v21.2d, v27.2d, v21.2d
-	WORD $0x6e76df96 // fmul v22.2d, v28.2d, v22.2d
-	WORD $0x4e75cef7 // fmla v23.2d, v23.2d, v21.2d
-	WORD $0x4e76cf18 // fmla v24.2d, v24.2d, v22.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	WORD $0x4e70d673 // fadd v19.2d, v19.2d, v16.2d
-	WORD $0x4e70d694 // fadd v20.2d, v20.2d, v16.2d
-	WORD $0x6e73feb3 // fdiv v19.2d, v21.2d, v19.2d
-	WORD $0x6e74fed4 // fdiv v20.2d, v22.2d, v20.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	FMOVQ 704(R26), F25
-	WORD $0x4e79ce75 // fmla v21.2d, v19.2d, v25.2d
-	WORD $0x4e79ce96 // fmla v22.2d, v20.2d, v25.2d
-	WORD $0x6e77de73 // fmul v19.2d, v19.2d, v23.2d
-	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
-	WORD $0x6e75deb7 // fmul v23.2d, v21.2d, v21.2d
-	WORD $0x6e76ded8 // fmul v24.2d, v22.2d, v22.2d
-	FMOVQ 720(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 736(R26), F27
-	WORD $0x4e7bceba // fmla v26.2d, v21.2d, v27.2d
-	WORD $0x4e7bced9 // fmla v25.2d, v22.2d, v27.2d
-	FMOVQ 752(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 768(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
-	WORD $0x4e77cf5c // fmla v28.2d, v26.2d, v23.2d
-	WORD $0x4e78cf3b // fmla v27.2d, v25.2d, v24.2d
-	FMOVQ 784(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 800(R26), F29
-	WORD $0x4e7dceba // fmla v26.2d, v21.2d, v29.2d
-	WORD $0x4e7dced9 // fmla v25.2d, v22.2d, v29.2d
-	WORD $0x4e77cf9a // fmla v26.2d, v28.2d, v23.2d
-	WORD $0x4e78cf79 // fmla v25.2d, v27.2d, v24.2d
-	FMOVQ 816(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 832(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
-	WORD $0x4e77cf5c // fmla v28.2d, v26.2d, v23.2d
-	WORD $0x4e78cf3b // fmla v27.2d, v25.2d, v24.2d
-	FMOVQ 848(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 864(R26), F29
-	WORD $0x4e7dceba // fmla v26.2d, v21.2d, v29.2d
-	WORD $0x4e7dced9 // fmla v25.2d, v22.2d, v29.2d
-	WORD $0x4e77cf9a // fmla v26.2d, v28.2d, v23.2d
-	WORD $0x4e78cf79 // fmla v25.2d, v27.2d, v24.2d
-	FMOVQ 880(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 896(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
-	WORD $0x4e77cf5c // fmla v28.2d, v26.2d, v23.2d
-	WORD $0x4e78cf3b // fmla v27.2d, v25.2d, v24.2d
-	FMOVQ 912(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 928(R26), F29
-	WORD $0x4e7dceba // fmla v26.2d, v21.2d, v29.2d
-	WORD $0x4e7dced9 // fmla v25.2d, v22.2d, v29.2d
-	WORD $0x4e77cf9a // fmla v26.2d, v28.2d, v23.2d
-	WORD $0x4e78cf79 // fmla v25.2d, v27.2d, v24.2d
-	WORD $0x6e73df53 // fmul v19.2d, v26.2d, v19.2d
-	WORD $0x6e74df34 // fmul v20.2d, v25.2d, v20.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	FMOVQ 944(R26), F23
-	WORD $0x4e77ce75 // fmla v21.2d, v19.2d, v23.2d
-	WORD $0x4e77ce96 // fmla v22.2d, v20.2d, v23.2d
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	WORD $0x6e73de74 // fmul v20.2d, v19.2d, v19.2d
-	WORD $0x6e72de57 // fmul v23.2d, v18.2d, v18.2d
-	WORD $0x6e74de98 // fmul v24.2d, v20.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	FMOVQ 960(R26), F26
-	VMOV V26.B16, V27.B16
-	FMOVQ 976(R26), F28
-	WORD $0x4e7cce9b // fmla v27.2d, v20.2d, v28.2d
-	WORD $0x4e7ccefa // fmla v26.2d, v23.2d, v28.2d
-	FMOVQ 992(R26), F28
-	VMOV V28.B16, V29.B16
-	FMOVQ 1008(R26), F30
-	WORD $0x4e7ece9d // fmla v29.2d, v20.2d, v30.2d
-	WORD $0x4e7ecefc // fmla v28.2d, v23.2d, v30.2d
-	WORD $0x4e78cf7d // fmla v29.2d, v27.2d, v24.2d
-	WORD $0x4e79cf5c // fmla v28.2d, v26.2d, v25.2d
-	FMOVQ 1024(R26), F26
-	VMOV V26.B16, V27.B16
-	FMOVQ 1040(R26), F30
-	WORD $0x4e7ece9b // fmla v27.2d, v20.2d, v30.2d
-	WORD $0x4e7ecefa // fmla v26.2d, v23.2d, v30.2d
-	WORD $0x4e78cfbb // fmla v27.2d, v29.2d, v24.2d
-	WORD $0x4e79cf9a // fmla v26.2d, v28.2d, v25.2d
-	FMOVQ 1056(R26), F28
-	VMOV V28.B16, V29.B16
-	FMOVQ 1072(R26), F30
-	WORD $0x4e7ece9d // fmla v29.2d, v20.2d, v30.2d
-	WORD $0x4e7ecefc // fmla v28.2d, v23.2d, v30.2d
-	WORD $0x4e78cf7d // fmla v29.2d, v27.2d, v24.2d
-	WORD $0x4e79cf5c // fmla v28.2d, v26.2d, v25.2d
-	FMOVQ 1088(R26), F26
-	VMOV V26.B16, V27.B16
-	FMOVQ 1104(R26), F30
-	WORD $0x4e7ece9b // fmla v27.2d, v20.2d, v30.2d
-	WORD $0x4e7ecefa // fmla v26.2d, v23.2d, v30.2d
-	WORD $0x4e78cfbb // fmla v27.2d, v29.2d, v24.2d
-	WORD $0x4e79cf9a // fmla v26.2d, v28.2d, v25.2d
-	WORD $0x6e73df74 // fmul v20.2d, v27.2d, v19.2d
-	WORD $0x6e72df57 // fmul v23.2d, v26.2d, v18.2d
-	WORD $0x4ee7d673 // fsub v19.2d, v19.2d, v7.2d
-	WORD $0x4ee7d652 // fsub v18.2d, v18.2d, v7.2d
-	WORD $0x4ee0aa73 // cmlt v19.2d, v19.2d, #0
-	VBSL V21.B16, V20.B16, V19.B16
-	WORD $0x4ee0aa52 // cmlt v18.2d, v18.2d, #0
-	VBSL V22.B16, V23.B16, V18.B16
-	FMOVQ 560(R26), F20
-	WORD $0x6e74de75 // fmul v21.2d, v19.2d, v20.2d
-	WORD $0x6e74de54 // fmul v20.2d, v18.2d, v20.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616a95 // fcvtn2 v21.4s, v20.2d
-	FMOVQ 576(R26), F20
-	WORD $0x6e74de73 // fmul v19.2d, v19.2d, v20.2d
-	WORD $0x6e74de52 // fmul v18.2d, v18.2d, v20.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a53 // fcvtn2 v19.4s, v18.2d
-	FMOVQ 288(R26), F18
-	VAND V18.B16, V17.B16, V18.B16
-	VORR V18.B16, V21.B16, V18.B16
-	FMOVQ 288(R26), F20
-	VAND V20.B16, V17.B16, V20.B16
-	VORR V20.B16, V19.B16, V19.B16
-	WORD $0x4e33e653 // fcmeq v19.4s, v18.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	FMOVQ 256(R26), F20
-	VAND V20.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	VAND V0.B16, V2.B16, V4.B16
+	VAND V0.B16, V3.B16, V5.B16
+	WORD $0x4ea4f424 // fmin v4.4s, v1.4s, v4.4s
+	WORD $0x4ea5f425 // fmin v5.4s, v1.4s, v5.4s
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	FMOVQ 656(R26), F10
+	FMOVQ 656(R26), F11
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x6e66dcca // fmul v10.2d, v6.2d, v6.2d
+	WORD $0x6e67dceb // fmul v11.2d, v7.2d, v7.2d
+	WORD $0x6e68dd0c // fmul v12.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2d // fmul v13.2d, v9.2d, v9.2d
+	FMOVQ 672(R26), F14
+	FMOVQ 672(R26), F15
+	WORD $0x6e6edd4a // fmul v10.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd4e // fmla v14.2d, v10.2d, v18.2d
+	WORD $0x4e73cd6f // fmla v15.2d, v11.2d, v19.2d
+	WORD $0x4e72cd90 // fmla v16.2d, v12.2d, v18.2d
+	WORD $0x4e73cdb1 // fmla v17.2d, v13.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce8a // fmls v10.2d, v20.2d, v22.2d
+	WORD $0x4ef7ceab // fmls v11.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce4c // fmls v12.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce6d // fmls v13.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6adeca // fmul v10.2d, v22.2d, v10.2d
+	WORD $0x6e6bdeeb // fmul v11.2d, v23.2d, v11.2d
+	WORD $0x6e6cdf0c // fmul v12.2d, v24.2d, v12.2d
+	WORD $0x6e6ddf2d // fmul v13.2d, v25.2d, v13.2d
+	WORD $0x4e6acdce // fmla v14.2d, v14.2d, v10.2d
+	WORD $0x4e6bcdef // fmla v15.2d, v15.2d, v11.2d
+	WORD $0x4e6cce10 // fmla v16.2d, v16.2d, v12.2d
+	WORD $0x4e6dce31 // fmla v17.2d, v17.2d, v13.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 688(R26), F18
+	FMOVQ 688(R26), F19
+	WORD $0x4e72d4c6 // fadd v6.2d, v6.2d, v18.2d
+	WORD $0x4e73d4e7 // fadd v7.2d, v7.2d, v19.2d
+	WORD $0x4e72d508 // fadd v8.2d, v8.2d, v18.2d
+	WORD $0x4e73d529 // fadd v9.2d, v9.2d, v19.2d
+	WORD $0x6e66fd46 // fdiv v6.2d, v10.2d, v6.2d
+	WORD $0x6e67fd67 // fdiv v7.2d, v11.2d, v7.2d
+	WORD $0x6e68fd88 // fdiv v8.2d, v12.2d, v8.2d
+	WORD $0x6e69fda9 // fdiv v9.2d, v13.2d, v9.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 704(R26), F18
+	FMOVQ 704(R26), F19
+	WORD $0x4e72ccca // fmla v10.2d, v6.2d, v18.2d
+	WORD $0x4e73cceb // fmla v11.2d, v7.2d, v19.2d
+	WORD $0x4e72cd0c // fmla v12.2d, v8.2d, v18.2d
+	WORD $0x4e73cd2d // fmla v13.2d, v9.2d, v19.2d
+	WORD $0x6e6edcc6 // fmul v6.2d, v6.2d, v14.2d
+	WORD $0x6e6fdce7 // fmul v7.2d, v7.2d, v15.2d
+	WORD $0x6e70dd08 // fmul v8.2d, v8.2d, v16.2d
+	WORD $0x6e71dd29 // fmul v9.2d, v9.2d, v17.2d
+	WORD $0x6e6add4e // fmul v14.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd6f // fmul v15.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd90 // fmul v16.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb1 // fmul v17.2d, v13.2d, v13.2d
+	FMOVQ 720(R26), F18
+	FMOVQ 720(R26), F19
+	FMOVQ 720(R26), F20
+	FMOVQ 720(R26), F21
+	FMOVQ 736(R26), F22
+	FMOVQ 736(R26), F23
+	WORD $0x4e76cd52 // fmla v18.2d, v10.2d, v22.2d
+	WORD $0x4e77cd73 // fmla v19.2d, v11.2d, v23.2d
+	WORD $0x4e76cd94 // fmla v20.2d, v12.2d, v22.2d
+	WORD $0x4e77cdb5 // fmla v21.2d, v13.2d, v23.2d
+	FMOVQ 752(R26), F22
+	FMOVQ 752(R26), F23
+	FMOVQ 752(R26), F24
+	FMOVQ 752(R26), F25
+	FMOVQ 768(R26), F26
+	FMOVQ 768(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	WORD $0x4e6ece56 // fmla v22.2d, v18.2d, v14.2d
+	WORD $0x4e6fce77 // fmla v23.2d, v19.2d, v15.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	FMOVQ 784(R26), F18
+	FMOVQ 784(R26), F19
+	FMOVQ 784(R26), F20
+	FMOVQ 784(R26), F21
+	FMOVQ 800(R26), F26
+	FMOVQ 800(R26), F27
+	WORD $0x4e7acd52 // fmla v18.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd73 // fmla v19.2d, v11.2d, v27.2d
+	WORD $0x4e7acd94 // fmla v20.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb5 // fmla v21.2d, v13.2d, v27.2d
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	FMOVQ 816(R26), F22
+	FMOVQ 816(R26), F23
+	FMOVQ 816(R26), F24
+	FMOVQ 816(R26), F25
+	FMOVQ 832(R26), F26
+	FMOVQ 832(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	WORD $0x4e6ece56 // fmla v22.2d, v18.2d, v14.2d
+	WORD $0x4e6fce77 // fmla v23.2d, v19.2d, v15.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	FMOVQ 848(R26), F18
+	FMOVQ 848(R26), F19
+	FMOVQ 848(R26), F20
+	FMOVQ 848(R26), F21
+	FMOVQ 864(R26), F26
+	FMOVQ 864(R26), F27
+	WORD $0x4e7acd52 // fmla v18.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd73 // fmla v19.2d, v11.2d, v27.2d
+	WORD $0x4e7acd94 // fmla v20.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb5 // fmla v21.2d, v13.2d, v27.2d
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	FMOVQ 880(R26), F22
+	FMOVQ 880(R26), F23
+	FMOVQ 880(R26), F24
+	FMOVQ 880(R26), F25
+	FMOVQ 896(R26), F26
+	FMOVQ 896(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	WORD $0x4e6ece56 // fmla v22.2d, v18.2d, v14.2d
+	WORD $0x4e6fce77 // fmla v23.2d, v19.2d, v15.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	FMOVQ 912(R26), F18
+	FMOVQ 912(R26), F19
+	FMOVQ 912(R26), F20
+	FMOVQ 912(R26), F21
+	FMOVQ 928(R26), F26
+	FMOVQ 928(R26), F27
+	WORD $0x4e7acd52 // fmla v18.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd73 // fmla v19.2d, v11.2d, v27.2d
+	WORD $0x4e7acd94 // fmla v20.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb5 // fmla v21.2d, v13.2d, v27.2d
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	WORD $0x6e66de46 // fmul v6.2d, v18.2d, v6.2d
+	WORD $0x6e67de67 // fmul v7.2d, v19.2d, v7.2d
+	WORD $0x6e68de88 // fmul v8.2d, v20.2d, v8.2d
+	WORD $0x6e69dea9 // fmul v9.2d, v21.2d, v9.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 944(R26), F14
+	FMOVQ 944(R26), F15
+	WORD $0x4e6eccca // fmla v10.2d, v6.2d, v14.2d
+	WORD $0x4e6fcceb // fmla v11.2d, v7.2d, v15.2d
+	WORD $0x4e6ecd0c // fmla v12.2d, v8.2d, v14.2d
+	WORD $0x4e6fcd2d // fmla v13.2d, v9.2d, v15.2d
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617884 // fcvtl2 v4.2d, v4.4s
+	WORD $0x4e6178a5 // fcvtl2 v5.2d, v5.4s
+	WORD $0x6e66dcc8 // fmul v8.2d, v6.2d, v6.2d
+	WORD $0x6e67dce9 // fmul v9.2d, v7.2d, v7.2d
+	WORD $0x6e64dc8e // fmul v14.2d, v4.2d, v4.2d
+	WORD $0x6e65dcaf // fmul v15.2d, v5.2d, v5.2d
+	WORD $0x6e68dd10 // fmul v16.2d, v8.2d, v8.2d
+	WORD $0x6e69dd31 // fmul v17.2d, v9.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	FMOVQ 960(R26), F20
+	FMOVQ 960(R26), F21
+	FMOVQ 960(R26), F22
+	FMOVQ 960(R26), F23
+	FMOVQ 976(R26), F24
+	FMOVQ 976(R26), F25
+	WORD $0x4e78cd14 // fmla v20.2d, v8.2d, v24.2d
+	WORD $0x4e79cd35 // fmla v21.2d, v9.2d, v25.2d
+	WORD $0x4e78cdd6 // fmla v22.2d, v14.2d, v24.2d
+	WORD $0x4e79cdf7 // fmla v23.2d, v15.2d, v25.2d
+	FMOVQ 992(R26), F24
+	FMOVQ 992(R26), F25
+	FMOVQ 992(R26), F26
+	FMOVQ 992(R26), F27
+	FMOVQ 1008(R26), F28
+	FMOVQ 1008(R26), F29
+	WORD $0x4e7ccd18 // fmla v24.2d, v8.2d, v28.2d
+	WORD $0x4e7dcd39 // fmla v25.2d, v9.2d, v29.2d
+	WORD $0x4e7ccdda // fmla v26.2d, v14.2d, v28.2d
+	WORD $0x4e7dcdfb // fmla v27.2d, v15.2d, v29.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	FMOVQ 1024(R26), F20
+	FMOVQ 1024(R26), F21
+	FMOVQ 1024(R26), F22
+	FMOVQ 1024(R26), F23
+	FMOVQ 1040(R26), F28
+	FMOVQ 1040(R26), F29
+	WORD $0x4e7ccd14 // fmla v20.2d, v8.2d, v28.2d
+	WORD $0x4e7dcd35 // fmla v21.2d, v9.2d, v29.2d
+	WORD $0x4e7ccdd6 // fmla v22.2d, v14.2d, v28.2d
+	WORD $0x4e7dcdf7 // fmla v23.2d, v15.2d, v29.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	FMOVQ 1056(R26), F24
+	FMOVQ 1056(R26), F25
+	FMOVQ 1056(R26), F26
+	FMOVQ 1056(R26), F27
+	FMOVQ 1072(R26), F28
+	FMOVQ 1072(R26), F29
+	WORD $0x4e7ccd18 // fmla v24.2d, v8.2d, v28.2d
+	WORD $0x4e7dcd39 // fmla v25.2d, v9.2d, v29.2d
+	WORD $0x4e7ccdda // fmla v26.2d, v14.2d, v28.2d
+	WORD $0x4e7dcdfb // fmla v27.2d, v15.2d, v29.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	FMOVQ 1088(R26), F20
+	FMOVQ 1088(R26), F21
+	FMOVQ 1088(R26), F22
+	FMOVQ 1088(R26), F23
+	FMOVQ 1104(R26), F28
+	FMOVQ 1104(R26), F29
+	WORD $0x4e7ccd14 // fmla v20.2d, v8.2d, v28.2d
+	WORD $0x4e7dcd35 // fmla v21.2d, v9.2d, v29.2d
+	WORD $0x4e7ccdd6 // fmla v22.2d, v14.2d, v28.2d
+	WORD $0x4e7dcdf7 // fmla v23.2d, v15.2d, v29.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x6e66de88 // fmul v8.2d, v20.2d, v6.2d
+	WORD $0x6e67dea9 // fmul v9.2d, v21.2d, v7.2d
+	WORD $0x6e64dece // fmul v14.2d, v22.2d, v4.2d
+	WORD $0x6e65deef // fmul v15.2d, v23.2d, v5.2d
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	WORD $0x4ef0d4c6 // fsub v6.2d, v6.2d, v16.2d
+	WORD $0x4ef1d4e7 // fsub v7.2d, v7.2d, v17.2d
+	WORD $0x4ef0d484 // fsub v4.2d, v4.2d, v16.2d
+	WORD $0x4ef1d4a5 // fsub v5.2d, v5.2d, v17.2d
+	WORD $0x4ee0a8c6 // cmlt v6.2d, v6.2d, #0
+	WORD $0x4ee0a8e7 // cmlt v7.2d, v7.2d, #0
+	VBSL V10.B16, V8.B16, V6.B16
+	VBSL V11.B16, V9.B16, V7.B16
+	WORD $0x4ee0a884 // cmlt v4.2d, v4.2d, #0
+	WORD $0x4ee0a8a5 // cmlt v5.2d, v5.2d, #0
+	VBSL V12.B16, V14.B16, V4.B16
+	VBSL V13.B16, V15.B16, V5.B16
+	FMOVQ 560(R26), F8
+	FMOVQ 560(R26), F9
+	WORD $0x6e68dcca // fmul v10.2d, v6.2d, v8.2d
+	WORD $0x6e69dceb // fmul v11.2d, v7.2d, v9.2d
+	WORD $0x6e68dc88 // fmul v8.2d, v4.2d, v8.2d
+	WORD $0x6e69dca9 // fmul v9.2d, v5.2d, v9.2d
+	WORD $0x0e61694a // fcvtn v10.2s, v10.2d
+	WORD $0x0e61696b // fcvtn v11.2s, v11.2d
+	WORD $0x4e61690a // fcvtn2 v10.4s, v8.2d
+	WORD $0x4e61692b // fcvtn2 v11.4s, v9.2d
+	FMOVQ 576(R26), F8
+	FMOVQ 576(R26), F9
+	WORD $0x6e68dcc6 // fmul v6.2d, v6.2d, v8.2d
+	WORD $0x6e69dce7 // fmul v7.2d, v7.2d, v9.2d
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	WORD $0x0e6168c6 // fcvtn v6.2s, v6.2d
+	WORD $0x0e6168e7 // fcvtn v7.2s, v7.2d
+	WORD $0x4e616886 // fcvtn2 v6.4s, v4.2d
+	WORD $0x4e6168a7 // fcvtn2 v7.4s, v5.2d
+	FMOVQ 288(R26), F4
+	FMOVQ 288(R26), F5
+	VAND V4.B16, V2.B16, V4.B16
+	VAND V5.B16, V3.B16, V5.B16
+	VORR V4.B16, V10.B16, V4.B16
+	VORR V5.B16, V11.B16, V5.B16
+	FMOVQ 288(R26), F8
+	FMOVQ 288(R26), F9
+	VAND V8.B16, V2.B16, V8.B16
+	VAND V9.B16, V3.B16, V9.B16
+	VORR V8.B16, V6.B16, V6.B16
+	VORR V9.B16, V7.B16, V7.B16
+	WORD $0x4e26e486 // fcmeq v6.4s, v4.4s, v6.4s
+	WORD $0x4e27e4a7 // fcmeq v7.4s, v5.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F18, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F4, 0(R0)
+	FMOVQ F5, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V17.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V17.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V17.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R5), F3
 	B body
 
-last:
-	FMOVS F18, (R0)
-	ADD R6, R0, R8
-	VST1 V18.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V18.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V2.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V2.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V2.S[2]
+	VMOV V2.B16, V3.B16
+	B body
 
 doubt:
-	VBSL V18.B16, V17.B16, V19.B16
+	VBIT V6.B16, V2.B16, V4.B16
+	VBIT V7.B16, V3.B16, V5.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F4, 0(R0)
+	FMOVQ F5, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F4, 0(R0)
+	FMOVQ F5, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F4, (R0)
+	ADD R9, R0, R11
+	VST1 V4.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V4.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func sin_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -1385,176 +2243,286 @@ TEXT ·sin_neon(SB), NOSPLIT, $0-36
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 	MOVD $constants<>(SB), R26
-	FMOVQ 32(R26), F0
-	FMOVQ 1120(R26), F1
+	FMOVQ 1120(R26), F0
+	FMOVQ 32(R26), F1
 	FMOVQ 1136(R26), F2
 	FMOVQ 1152(R26), F3
-	FMOVQ 1168(R26), F4
-	FMOVQ 1184(R26), F5
-	FMOVQ 1200(R26), F6
-	FMOVQ 1216(R26), F7
-	FMOVQ 80(R26), F8
-	FMOVQ 1232(R26), F9
-	FMOVQ 1248(R26), F10
-	FMOVQ 1264(R26), F11
-	FMOVQ 1280(R26), F12
-	FMOVQ 1296(R26), F13
-	FMOVQ 1312(R26), F14
-	FMOVQ 1328(R26), F15
-	FMOVQ 1344(R26), F16
-	FMOVQ 224(R26), F17
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a54 // fcvtl2 v20.2d, v18.4s
-	VMOV V0.B16, V21.B16
-	VMOV V0.B16, V22.B16
-	WORD $0x4e61ce75 // fmla v21.2d, v19.2d, v1.2d
-	WORD $0x4e61ce96 // fmla v22.2d, v20.2d, v1.2d
-	WORD $0x4ee0d6b7 // fsub v23.2d, v21.2d, v0.2d
-	WORD $0x4ee0d6d8 // fsub v24.2d, v22.2d, v0.2d
-	WORD $0x4ee2cef3 // fmls v19.2d, v23.2d, v2.2d
-	WORD $0x4ee2cf14 // fmls v20.2d, v24.2d, v2.2d
-	WORD $0x4ee3cef3 // fmls v19.2d, v23.2d, v3.2d
-	WORD $0x4ee3cf14 // fmls v20.2d, v24.2d, v3.2d
-	WORD $0x6e73de77 // fmul v23.2d, v19.2d, v19.2d
-	WORD $0x6e74de98 // fmul v24.2d, v20.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V4.B16, V27.B16
-	VMOV V4.B16, V28.B16
-	WORD $0x4e65cefb // fmla v27.2d, v23.2d, v5.2d
-	WORD $0x4e65cf1c // fmla v28.2d, v24.2d, v5.2d
-	VMOV V6.B16, V29.B16
-	VMOV V6.B16, V30.B16
-	WORD $0x4e67cefd // fmla v29.2d, v23.2d, v7.2d
-	WORD $0x4e67cf1e // fmla v30.2d, v24.2d, v7.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	WORD $0x4e69cefb // fmla v27.2d, v23.2d, v9.2d
-	WORD $0x4e69cf1c // fmla v28.2d, v24.2d, v9.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e73df73 // fmul v19.2d, v27.2d, v19.2d
-	WORD $0x6e74df94 // fmul v20.2d, v28.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	VMOV V11.B16, V29.B16
-	VMOV V11.B16, V30.B16
-	WORD $0x4e6ccefd // fmla v29.2d, v23.2d, v12.2d
-	WORD $0x4e6ccf1e // fmla v30.2d, v24.2d, v12.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V13.B16, V27.B16
-	VMOV V13.B16, V28.B16
-	WORD $0x4e6ecefb // fmla v27.2d, v23.2d, v14.2d
-	WORD $0x4e6ecf1c // fmla v28.2d, v24.2d, v14.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V8.B16, V29.B16
-	VMOV V8.B16, V30.B16
-	WORD $0x4e6fcefd // fmla v29.2d, v23.2d, v15.2d
-	WORD $0x4e6fcf1e // fmla v30.2d, v24.2d, v15.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VSHL $63, V21.D2, V23.D2
-	VSHL $63, V22.D2, V24.D2
-	WORD $0x4ee0aaf7 // cmlt v23.2d, v23.2d, #0
-	VBSL V19.B16, V29.B16, V23.B16
-	WORD $0x4ee0ab13 // cmlt v19.2d, v24.2d, #0
-	VBSL V20.B16, V30.B16, V19.B16
-	VSHL $62, V21.D2, V20.D2
-	VSHL $62, V22.D2, V21.D2
-	VAND V16.B16, V20.B16, V20.B16
-	VAND V16.B16, V21.B16, V21.B16
-	VEOR V20.B16, V23.B16, V20.B16
-	VEOR V21.B16, V19.B16, V19.B16
-	WORD $0x6e71de95 // fmul v21.2d, v20.2d, v17.2d
-	WORD $0x6e71de76 // fmul v22.2d, v19.2d, v17.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	FMOVQ 240(R26), F22
-	WORD $0x6e76de94 // fmul v20.2d, v20.2d, v22.2d
-	WORD $0x6e76de73 // fmul v19.2d, v19.2d, v22.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616a74 // fcvtn2 v20.4s, v19.2d
-	FMOVQ 624(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	FMOVQ 1360(R26), F22
-	WORD $0x6e33e6d3 // fcmge v19.4s, v22.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	WORD $0x4e34e6b4 // fcmeq v20.4s, v21.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VORR V19.B16, V20.B16, V19.B16
-	FMOVQ 256(R26), F20
-	VAND V20.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	FMOVQ 32(R26), F10
+	FMOVQ 32(R26), F11
+	FMOVQ 32(R26), F12
+	FMOVQ 32(R26), F13
+	WORD $0x4e60ccca // fmla v10.2d, v6.2d, v0.2d
+	WORD $0x4e60cceb // fmla v11.2d, v7.2d, v0.2d
+	WORD $0x4e60cd0c // fmla v12.2d, v8.2d, v0.2d
+	WORD $0x4e60cd2d // fmla v13.2d, v9.2d, v0.2d
+	WORD $0x4ee1d54e // fsub v14.2d, v10.2d, v1.2d
+	WORD $0x4ee1d56f // fsub v15.2d, v11.2d, v1.2d
+	WORD $0x4ee1d590 // fsub v16.2d, v12.2d, v1.2d
+	WORD $0x4ee1d5b1 // fsub v17.2d, v13.2d, v1.2d
+	WORD $0x4ee2cdc6 // fmls v6.2d, v14.2d, v2.2d
+	WORD $0x4ee2cde7 // fmls v7.2d, v15.2d, v2.2d
+	WORD $0x4ee2ce08 // fmls v8.2d, v16.2d, v2.2d
+	WORD $0x4ee2ce29 // fmls v9.2d, v17.2d, v2.2d
+	WORD $0x4ee3cdc6 // fmls v6.2d, v14.2d, v3.2d
+	WORD $0x4ee3cde7 // fmls v7.2d, v15.2d, v3.2d
+	WORD $0x4ee3ce08 // fmls v8.2d, v16.2d, v3.2d
+	WORD $0x4ee3ce29 // fmls v9.2d, v17.2d, v3.2d
+	WORD $0x6e66dcce // fmul v14.2d, v6.2d, v6.2d
+	WORD $0x6e67dcef // fmul v15.2d, v7.2d, v7.2d
+	WORD $0x6e68dd10 // fmul v16.2d, v8.2d, v8.2d
+	WORD $0x6e69dd31 // fmul v17.2d, v9.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1168(R26), F22
+	FMOVQ 1168(R26), F23
+	FMOVQ 1168(R26), F24
+	FMOVQ 1168(R26), F25
+	FMOVQ 1184(R26), F26
+	FMOVQ 1184(R26), F27
+	WORD $0x4e7acdd6 // fmla v22.2d, v14.2d, v26.2d
+	WORD $0x4e7bcdf7 // fmla v23.2d, v15.2d, v27.2d
+	WORD $0x4e7ace18 // fmla v24.2d, v16.2d, v26.2d
+	WORD $0x4e7bce39 // fmla v25.2d, v17.2d, v27.2d
+	FMOVQ 1200(R26), F26
+	FMOVQ 1200(R26), F27
+	FMOVQ 1200(R26), F28
+	FMOVQ 1200(R26), F29
+	FMOVQ 1216(R26), F30
+	FMOVQ 1216(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 1232(R26), F30
+	FMOVQ 1232(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e66dec6 // fmul v6.2d, v22.2d, v6.2d
+	WORD $0x6e67dee7 // fmul v7.2d, v23.2d, v7.2d
+	WORD $0x6e68df08 // fmul v8.2d, v24.2d, v8.2d
+	WORD $0x6e69df29 // fmul v9.2d, v25.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1248(R26), F22
+	FMOVQ 1248(R26), F23
+	FMOVQ 1248(R26), F24
+	FMOVQ 1248(R26), F25
+	FMOVQ 1264(R26), F26
+	FMOVQ 1264(R26), F27
+	FMOVQ 1264(R26), F28
+	FMOVQ 1264(R26), F29
+	FMOVQ 1280(R26), F30
+	FMOVQ 1280(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 1296(R26), F22
+	FMOVQ 1296(R26), F23
+	FMOVQ 1296(R26), F24
+	FMOVQ 1296(R26), F25
+	FMOVQ 1312(R26), F30
+	FMOVQ 1312(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 80(R26), F26
+	FMOVQ 80(R26), F27
+	FMOVQ 80(R26), F28
+	FMOVQ 80(R26), F29
+	FMOVQ 1328(R26), F30
+	FMOVQ 1328(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	VSHL $63, V10.D2, V14.D2
+	VSHL $63, V11.D2, V15.D2
+	VSHL $63, V12.D2, V16.D2
+	VSHL $63, V13.D2, V17.D2
+	WORD $0x4ee0a9ce // cmlt v14.2d, v14.2d, #0
+	WORD $0x4ee0a9ef // cmlt v15.2d, v15.2d, #0
+	VBSL V6.B16, V26.B16, V14.B16
+	VBSL V7.B16, V27.B16, V15.B16
+	WORD $0x4ee0aa06 // cmlt v6.2d, v16.2d, #0
+	WORD $0x4ee0aa27 // cmlt v7.2d, v17.2d, #0
+	VBSL V8.B16, V28.B16, V6.B16
+	VBSL V9.B16, V29.B16, V7.B16
+	VSHL $62, V10.D2, V8.D2
+	VSHL $62, V11.D2, V9.D2
+	VSHL $62, V12.D2, V10.D2
+	VSHL $62, V13.D2, V11.D2
+	FMOVQ 1344(R26), F12
+	FMOVQ 1344(R26), F13
+	VAND V12.B16, V8.B16, V8.B16
+	VAND V13.B16, V9.B16, V9.B16
+	VAND V12.B16, V10.B16, V10.B16
+	VAND V13.B16, V11.B16, V11.B16
+	VEOR V8.B16, V14.B16, V8.B16
+	VEOR V9.B16, V15.B16, V9.B16
+	VEOR V10.B16, V6.B16, V6.B16
+	VEOR V11.B16, V7.B16, V7.B16
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6add0c // fmul v12.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2d // fmul v13.2d, v9.2d, v11.2d
+	WORD $0x6e6adcca // fmul v10.2d, v6.2d, v10.2d
+	WORD $0x6e6bdceb // fmul v11.2d, v7.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e6168c8 // fcvtn2 v8.4s, v6.2d
+	WORD $0x4e6168e9 // fcvtn2 v9.4s, v7.2d
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	FMOVQ 1360(R26), F10
+	FMOVQ 1360(R26), F11
+	WORD $0x6e26e546 // fcmge v6.4s, v10.4s, v6.4s
+	WORD $0x6e27e567 // fcmge v7.4s, v11.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	WORD $0x4e28e588 // fcmeq v8.4s, v12.4s, v8.4s
+	WORD $0x4e29e5a9 // fcmeq v9.4s, v13.4s, v9.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	VORR V6.B16, V8.B16, V6.B16
+	VORR V7.B16, V9.B16, V7.B16
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V12.B16
+	VBIT V7.B16, V5.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func cos_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -1563,179 +2531,292 @@ TEXT ·cos_neon(SB), NOSPLIT, $0-36
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 	MOVD $constants<>(SB), R26
-	FMOVQ 32(R26), F0
-	FMOVQ 1120(R26), F1
+	FMOVQ 1120(R26), F0
+	FMOVQ 32(R26), F1
 	FMOVQ 1136(R26), F2
 	FMOVQ 1152(R26), F3
-	FMOVQ 1376(R26), F4
-	FMOVQ 1168(R26), F5
-	FMOVQ 1184(R26), F6
-	FMOVQ 1200(R26), F7
-	FMOVQ 1216(R26), F8
-	FMOVQ 80(R26), F9
-	FMOVQ 1232(R26), F10
-	FMOVQ 1248(R26), F11
-	FMOVQ 1264(R26), F12
-	FMOVQ 1280(R26), F13
-	FMOVQ 1296(R26), F14
-	FMOVQ 1312(R26), F15
-	FMOVQ 1328(R26), F16
-	FMOVQ 1344(R26), F17
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a54 // fcvtl2 v20.2d, v18.4s
-	VMOV V0.B16, V21.B16
-	VMOV V0.B16, V22.B16
-	WORD $0x4e61ce75 // fmla v21.2d, v19.2d, v1.2d
-	WORD $0x4e61ce96 // fmla v22.2d, v20.2d, v1.2d
-	WORD $0x4ee0d6b7 // fsub v23.2d, v21.2d, v0.2d
-	WORD $0x4ee0d6d8 // fsub v24.2d, v22.2d, v0.2d
-	WORD $0x4ee2cef3 // fmls v19.2d, v23.2d, v2.2d
-	WORD $0x4ee2cf14 // fmls v20.2d, v24.2d, v2.2d
-	WORD $0x4ee3cef3 // fmls v19.2d, v23.2d, v3.2d
-	WORD $0x4ee3cf14 // fmls v20.2d, v24.2d, v3.2d
-	VADD V4.D2, V21.D2, V21.D2
-	VADD V4.D2, V22.D2, V22.D2
-	WORD $0x6e73de77 // fmul v23.2d, v19.2d, v19.2d
-	WORD $0x6e74de98 // fmul v24.2d, v20.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V5.B16, V27.B16
-	VMOV V5.B16, V28.B16
-	WORD $0x4e66cefb // fmla v27.2d, v23.2d, v6.2d
-	WORD $0x4e66cf1c // fmla v28.2d, v24.2d, v6.2d
-	VMOV V7.B16, V29.B16
-	VMOV V7.B16, V30.B16
-	WORD $0x4e68cefd // fmla v29.2d, v23.2d, v8.2d
-	WORD $0x4e68cf1e // fmla v30.2d, v24.2d, v8.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V9.B16, V27.B16
-	VMOV V9.B16, V28.B16
-	WORD $0x4e6acefb // fmla v27.2d, v23.2d, v10.2d
-	WORD $0x4e6acf1c // fmla v28.2d, v24.2d, v10.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e73df73 // fmul v19.2d, v27.2d, v19.2d
-	WORD $0x6e74df94 // fmul v20.2d, v28.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	VMOV V12.B16, V29.B16
-	VMOV V12.B16, V30.B16
-	WORD $0x4e6dcefd // fmla v29.2d, v23.2d, v13.2d
-	WORD $0x4e6dcf1e // fmla v30.2d, v24.2d, v13.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V14.B16, V27.B16
-	VMOV V14.B16, V28.B16
-	WORD $0x4e6fcefb // fmla v27.2d, v23.2d, v15.2d
-	WORD $0x4e6fcf1c // fmla v28.2d, v24.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e70cefd // fmla v29.2d, v23.2d, v16.2d
-	WORD $0x4e70cf1e // fmla v30.2d, v24.2d, v16.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VSHL $63, V21.D2, V23.D2
-	VSHL $63, V22.D2, V24.D2
-	WORD $0x4ee0aaf7 // cmlt v23.2d, v23.2d, #0
-	VBSL V19.B16, V29.B16, V23.B16
-	WORD $0x4ee0ab13 // cmlt v19.2d, v24.2d, #0
-	VBSL V20.B16, V30.B16, V19.B16
-	VSHL $62, V21.D2, V20.D2
-	VSHL $62, V22.D2, V21.D2
-	VAND V17.B16, V20.B16, V20.B16
-	VAND V17.B16, V21.B16, V21.B16
-	VEOR V20.B16, V23.B16, V20.B16
-	VEOR V21.B16, V19.B16, V19.B16
-	FMOVQ 224(R26), F21
-	WORD $0x6e75de96 // fmul v22.2d, v20.2d, v21.2d
-	WORD $0x6e75de75 // fmul v21.2d, v19.2d, v21.2d
-	WORD $0x0e616ad6 // fcvtn v22.2s, v22.2d
-	WORD $0x4e616ab6 // fcvtn2 v22.4s, v21.2d
-	FMOVQ 240(R26), F21
-	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
-	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616a74 // fcvtn2 v20.4s, v19.2d
-	FMOVQ 624(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	FMOVQ 1360(R26), F21
-	WORD $0x6e33e6b3 // fcmge v19.4s, v21.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	WORD $0x4e34e6d4 // fcmeq v20.4s, v22.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VORR V19.B16, V20.B16, V19.B16
-	FMOVQ 256(R26), F20
-	VAND V20.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	FMOVQ 32(R26), F10
+	FMOVQ 32(R26), F11
+	FMOVQ 32(R26), F12
+	FMOVQ 32(R26), F13
+	WORD $0x4e60ccca // fmla v10.2d, v6.2d, v0.2d
+	WORD $0x4e60cceb // fmla v11.2d, v7.2d, v0.2d
+	WORD $0x4e60cd0c // fmla v12.2d, v8.2d, v0.2d
+	WORD $0x4e60cd2d // fmla v13.2d, v9.2d, v0.2d
+	WORD $0x4ee1d54e // fsub v14.2d, v10.2d, v1.2d
+	WORD $0x4ee1d56f // fsub v15.2d, v11.2d, v1.2d
+	WORD $0x4ee1d590 // fsub v16.2d, v12.2d, v1.2d
+	WORD $0x4ee1d5b1 // fsub v17.2d, v13.2d, v1.2d
+	WORD $0x4ee2cdc6 // fmls v6.2d, v14.2d, v2.2d
+	WORD $0x4ee2cde7 // fmls v7.2d, v15.2d, v2.2d
+	WORD $0x4ee2ce08 // fmls v8.2d, v16.2d, v2.2d
+	WORD $0x4ee2ce29 // fmls v9.2d, v17.2d, v2.2d
+	WORD $0x4ee3cdc6 // fmls v6.2d, v14.2d, v3.2d
+	WORD $0x4ee3cde7 // fmls v7.2d, v15.2d, v3.2d
+	WORD $0x4ee3ce08 // fmls v8.2d, v16.2d, v3.2d
+	WORD $0x4ee3ce29 // fmls v9.2d, v17.2d, v3.2d
+	FMOVQ 1376(R26), F14
+	FMOVQ 1376(R26), F15
+	VADD V14.D2, V10.D2, V10.D2
+	VADD V15.D2, V11.D2, V11.D2
+	VADD V14.D2, V12.D2, V12.D2
+	VADD V15.D2, V13.D2, V13.D2
+	WORD $0x6e66dcce // fmul v14.2d, v6.2d, v6.2d
+	WORD $0x6e67dcef // fmul v15.2d, v7.2d, v7.2d
+	WORD $0x6e68dd10 // fmul v16.2d, v8.2d, v8.2d
+	WORD $0x6e69dd31 // fmul v17.2d, v9.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1168(R26), F22
+	FMOVQ 1168(R26), F23
+	FMOVQ 1168(R26), F24
+	FMOVQ 1168(R26), F25
+	FMOVQ 1184(R26), F26
+	FMOVQ 1184(R26), F27
+	WORD $0x4e7acdd6 // fmla v22.2d, v14.2d, v26.2d
+	WORD $0x4e7bcdf7 // fmla v23.2d, v15.2d, v27.2d
+	WORD $0x4e7ace18 // fmla v24.2d, v16.2d, v26.2d
+	WORD $0x4e7bce39 // fmla v25.2d, v17.2d, v27.2d
+	FMOVQ 1200(R26), F26
+	FMOVQ 1200(R26), F27
+	FMOVQ 1200(R26), F28
+	FMOVQ 1200(R26), F29
+	FMOVQ 1216(R26), F30
+	FMOVQ 1216(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 1232(R26), F30
+	FMOVQ 1232(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e66dec6 // fmul v6.2d, v22.2d, v6.2d
+	WORD $0x6e67dee7 // fmul v7.2d, v23.2d, v7.2d
+	WORD $0x6e68df08 // fmul v8.2d, v24.2d, v8.2d
+	WORD $0x6e69df29 // fmul v9.2d, v25.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1248(R26), F22
+	FMOVQ 1248(R26), F23
+	FMOVQ 1248(R26), F24
+	FMOVQ 1248(R26), F25
+	FMOVQ 1264(R26), F26
+	FMOVQ 1264(R26), F27
+	FMOVQ 1264(R26), F28
+	FMOVQ 1264(R26), F29
+	FMOVQ 1280(R26), F30
+	FMOVQ 1280(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 1296(R26), F22
+	FMOVQ 1296(R26), F23
+	FMOVQ 1296(R26), F24
+	FMOVQ 1296(R26), F25
+	FMOVQ 1312(R26), F30
+	FMOVQ 1312(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 80(R26), F26
+	FMOVQ 80(R26), F27
+	FMOVQ 80(R26), F28
+	FMOVQ 80(R26), F29
+	FMOVQ 1328(R26), F30
+	FMOVQ 1328(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	VSHL $63, V10.D2, V14.D2
+	VSHL $63, V11.D2, V15.D2
+	VSHL $63, V12.D2, V16.D2
+	VSHL $63, V13.D2, V17.D2
+	WORD $0x4ee0a9ce // cmlt v14.2d, v14.2d, #0
+	WORD $0x4ee0a9ef // cmlt v15.2d, v15.2d, #0
+	VBSL V6.B16, V26.B16, V14.B16
+	VBSL V7.B16, V27.B16, V15.B16
+	WORD $0x4ee0aa06 // cmlt v6.2d, v16.2d, #0
+	WORD $0x4ee0aa27 // cmlt v7.2d, v17.2d, #0
+	VBSL V8.B16, V28.B16, V6.B16
+	VBSL V9.B16, V29.B16, V7.B16
+	VSHL $62, V10.D2, V8.D2
+	VSHL $62, V11.D2, V9.D2
+	VSHL $62, V12.D2, V10.D2
+	VSHL $62, V13.D2, V11.D2
+	FMOVQ 1344(R26), F12
+	FMOVQ 1344(R26), F13
+	VAND V12.B16, V8.B16, V8.B16
+	VAND V13.B16, V9.B16, V9.B16
+	VAND V12.B16, V10.B16, V10.B16
+	VAND V13.B16, V11.B16, V11.B16
+	VEOR V8.B16, V14.B16, V8.B16
+	VEOR V9.B16, V15.B16, V9.B16
+	VEOR V10.B16, V6.B16, V6.B16
+	VEOR V11.B16, V7.B16, V7.B16
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6add0c // fmul v12.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2d // fmul v13.2d, v9.2d, v11.2d
+	WORD $0x6e6adcca // fmul v10.2d, v6.2d, v10.2d
+	WORD $0x6e6bdceb // fmul v11.2d, v7.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e6168c8 // fcvtn2 v8.4s, v6.2d
+	WORD $0x4e6168e9 // fcvtn2 v9.4s, v7.2d
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	FMOVQ 1360(R26), F10
+	FMOVQ 1360(R26), F11
+	WORD $0x6e26e546 // fcmge v6.4s, v10.4s, v6.4s
+	WORD $0x6e27e567 // fcmge v7.4s, v11.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	WORD $0x4e28e588 // fcmeq v8.4s, v12.4s, v8.4s
+	WORD $0x4e29e5a9 // fcmeq v9.4s, v13.4s, v9.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	VORR V6.B16, V8.B16, V6.B16
+	VORR V7.B16, V9.B16, V7.B16
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F22, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F22, (R0)
-	ADD R6, R0, R8
-	VST1 V22.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V22.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V22.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V12.B16
+	VBIT V7.B16, V5.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func sinpi_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -1744,179 +2825,292 @@ TEXT ·sinpi_neon(SB), NOSPLIT, $0-36
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 	MOVD $constants<>(SB), R26
-	FMOVQ 32(R26), F0
-	FMOVQ 336(R26), F1
+	FMOVQ 336(R26), F0
+	FMOVQ 32(R26), F1
 	FMOVQ 1392(R26), F2
 	FMOVQ 1408(R26), F3
-	FMOVQ 1168(R26), F4
-	FMOVQ 1184(R26), F5
-	FMOVQ 1200(R26), F6
-	FMOVQ 1216(R26), F7
-	FMOVQ 80(R26), F8
-	FMOVQ 1232(R26), F9
-	FMOVQ 1248(R26), F10
-	FMOVQ 1264(R26), F11
-	FMOVQ 1280(R26), F12
-	FMOVQ 1296(R26), F13
-	FMOVQ 1312(R26), F14
-	FMOVQ 1328(R26), F15
-	FMOVQ 1344(R26), F16
-	FMOVQ 224(R26), F17
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a54 // fcvtl2 v20.2d, v18.4s
-	VMOV V0.B16, V21.B16
-	VMOV V0.B16, V22.B16
-	WORD $0x4e61ce75 // fmla v21.2d, v19.2d, v1.2d
-	WORD $0x4e61ce96 // fmla v22.2d, v20.2d, v1.2d
-	WORD $0x4ee0d6b7 // fsub v23.2d, v21.2d, v0.2d
-	WORD $0x4ee0d6d8 // fsub v24.2d, v22.2d, v0.2d
-	WORD $0x4ee2cef3 // fmls v19.2d, v23.2d, v2.2d
-	WORD $0x4ee2cf14 // fmls v20.2d, v24.2d, v2.2d
-	WORD $0x6e63de73 // fmul v19.2d, v19.2d, v3.2d
-	WORD $0x6e63de94 // fmul v20.2d, v20.2d, v3.2d
-	WORD $0x6e73de77 // fmul v23.2d, v19.2d, v19.2d
-	WORD $0x6e74de98 // fmul v24.2d, v20.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V4.B16, V27.B16
-	VMOV V4.B16, V28.B16
-	WORD $0x4e65cefb // fmla v27.2d, v23.2d, v5.2d
-	WORD $0x4e65cf1c // fmla v28.2d, v24.2d, v5.2d
-	VMOV V6.B16, V29.B16
-	VMOV V6.B16, V30.B16
-	WORD $0x4e67cefd // fmla v29.2d, v23.2d, v7.2d
-	WORD $0x4e67cf1e // fmla v30.2d, v24.2d, v7.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	WORD $0x4e69cefb // fmla v27.2d, v23.2d, v9.2d
-	WORD $0x4e69cf1c // fmla v28.2d, v24.2d, v9.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e73df73 // fmul v19.2d, v27.2d, v19.2d
-	WORD $0x6e74df94 // fmul v20.2d, v28.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	VMOV V11.B16, V29.B16
-	VMOV V11.B16, V30.B16
-	WORD $0x4e6ccefd // fmla v29.2d, v23.2d, v12.2d
-	WORD $0x4e6ccf1e // fmla v30.2d, v24.2d, v12.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V13.B16, V27.B16
-	VMOV V13.B16, V28.B16
-	WORD $0x4e6ecefb // fmla v27.2d, v23.2d, v14.2d
-	WORD $0x4e6ecf1c // fmla v28.2d, v24.2d, v14.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V8.B16, V29.B16
-	VMOV V8.B16, V30.B16
-	WORD $0x4e6fcefd // fmla v29.2d, v23.2d, v15.2d
-	WORD $0x4e6fcf1e // fmla v30.2d, v24.2d, v15.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VSHL $63, V21.D2, V23.D2
-	VSHL $63, V22.D2, V24.D2
-	WORD $0x4ee0aaf7 // cmlt v23.2d, v23.2d, #0
-	VBSL V19.B16, V29.B16, V23.B16
-	WORD $0x4ee0ab13 // cmlt v19.2d, v24.2d, #0
-	VBSL V20.B16, V30.B16, V19.B16
-	VSHL $62, V21.D2, V20.D2
-	VSHL $62, V22.D2, V21.D2
-	VAND V16.B16, V20.B16, V20.B16
-	VAND V16.B16, V21.B16, V21.B16
-	VEOR V20.B16, V23.B16, V20.B16
-	VEOR V21.B16, V19.B16, V19.B16
-	WORD $0x6e71de95 // fmul v21.2d, v20.2d, v17.2d
-	WORD $0x6e71de76 // fmul v22.2d, v19.2d, v17.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	FMOVQ 240(R26), F22
-	WORD $0x6e76de94 // fmul v20.2d, v20.2d, v22.2d
-	WORD $0x6e76de73 // fmul v19.2d, v19.2d, v22.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616a74 // fcvtn2 v20.4s, v19.2d
-	FMOVQ 624(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	FMOVQ 1360(R26), F22
-	WORD $0x6e33e6d3 // fcmge v19.4s, v22.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	FMOVQ 464(R26), F22
-	WORD $0x4e36e6b6 // fcmeq v22.4s, v21.4s, v22.4s
-	VORR V22.B16, V19.B16, V19.B16
-	WORD $0x4e34e6b4 // fcmeq v20.4s, v21.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VORR V19.B16, V20.B16, V19.B16
-	FMOVQ 256(R26), F20
-	VAND V20.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	FMOVQ 32(R26), F10
+	FMOVQ 32(R26), F11
+	FMOVQ 32(R26), F12
+	FMOVQ 32(R26), F13
+	WORD $0x4e60ccca // fmla v10.2d, v6.2d, v0.2d
+	WORD $0x4e60cceb // fmla v11.2d, v7.2d, v0.2d
+	WORD $0x4e60cd0c // fmla v12.2d, v8.2d, v0.2d
+	WORD $0x4e60cd2d // fmla v13.2d, v9.2d, v0.2d
+	WORD $0x4ee1d54e // fsub v14.2d, v10.2d, v1.2d
+	WORD $0x4ee1d56f // fsub v15.2d, v11.2d, v1.2d
+	WORD $0x4ee1d590 // fsub v16.2d, v12.2d, v1.2d
+	WORD $0x4ee1d5b1 // fsub v17.2d, v13.2d, v1.2d
+	WORD $0x4ee2cdc6 // fmls v6.2d, v14.2d, v2.2d
+	WORD $0x4ee2cde7 // fmls v7.2d, v15.2d, v2.2d
+	WORD $0x4ee2ce08 // fmls v8.2d, v16.2d, v2.2d
+	WORD $0x4ee2ce29 // fmls v9.2d, v17.2d, v2.2d
+	WORD $0x6e63dcc6 // fmul v6.2d, v6.2d, v3.2d
+	WORD $0x6e63dce7 // fmul v7.2d, v7.2d, v3.2d
+	WORD $0x6e63dd08 // fmul v8.2d, v8.2d, v3.2d
+	WORD $0x6e63dd29 // fmul v9.2d, v9.2d, v3.2d
+	WORD $0x6e66dcce // fmul v14.2d, v6.2d, v6.2d
+	WORD $0x6e67dcef // fmul v15.2d, v7.2d, v7.2d
+	WORD $0x6e68dd10 // fmul v16.2d, v8.2d, v8.2d
+	WORD $0x6e69dd31 // fmul v17.2d, v9.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1168(R26), F22
+	FMOVQ 1168(R26), F23
+	FMOVQ 1168(R26), F24
+	FMOVQ 1168(R26), F25
+	FMOVQ 1184(R26), F26
+	FMOVQ 1184(R26), F27
+	WORD $0x4e7acdd6 // fmla v22.2d, v14.2d, v26.2d
+	WORD $0x4e7bcdf7 // fmla v23.2d, v15.2d, v27.2d
+	WORD $0x4e7ace18 // fmla v24.2d, v16.2d, v26.2d
+	WORD $0x4e7bce39 // fmla v25.2d, v17.2d, v27.2d
+	FMOVQ 1200(R26), F26
+	FMOVQ 1200(R26), F27
+	FMOVQ 1200(R26), F28
+	FMOVQ 1200(R26), F29
+	FMOVQ 1216(R26), F30
+	FMOVQ 1216(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 1232(R26), F30
+	FMOVQ 1232(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e66dec6 // fmul v6.2d, v22.2d, v6.2d
+	WORD $0x6e67dee7 // fmul v7.2d, v23.2d, v7.2d
+	WORD $0x6e68df08 // fmul v8.2d, v24.2d, v8.2d
+	WORD $0x6e69df29 // fmul v9.2d, v25.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1248(R26), F22
+	FMOVQ 1248(R26), F23
+	FMOVQ 1248(R26), F24
+	FMOVQ 1248(R26), F25
+	FMOVQ 1264(R26), F26
+	FMOVQ 1264(R26), F27
+	FMOVQ 1264(R26), F28
+	FMOVQ 1264(R26), F29
+	FMOVQ 1280(R26), F30
+	FMOVQ 1280(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 1296(R26), F22
+	FMOVQ 1296(R26), F23
+	FMOVQ 1296(R26), F24
+	FMOVQ 1296(R26), F25
+	FMOVQ 1312(R26), F30
+	FMOVQ 1312(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 80(R26), F26
+	FMOVQ 80(R26), F27
+	FMOVQ 80(R26), F28
+	FMOVQ 80(R26), F29
+	FMOVQ 1328(R26), F30
+	FMOVQ 1328(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	VSHL $63, V10.D2, V14.D2
+	VSHL $63, V11.D2, V15.D2
+	VSHL $63, V12.D2, V16.D2
+	VSHL $63, V13.D2, V17.D2
+	WORD $0x4ee0a9ce // cmlt v14.2d, v14.2d, #0
+	WORD $0x4ee0a9ef // cmlt v15.2d, v15.2d, #0
+	VBSL V6.B16, V26.B16, V14.B16
+	VBSL V7.B16, V27.B16, V15.B16
+	WORD $0x4ee0aa06 // cmlt v6.2d, v16.2d, #0
+	WORD $0x4ee0aa27 // cmlt v7.2d, v17.2d, #0
+	VBSL V8.B16, V28.B16, V6.B16
+	VBSL V9.B16, V29.B16, V7.B16
+	VSHL $62, V10.D2, V8.D2
+	VSHL $62, V11.D2, V9.D2
+	VSHL $62, V12.D2, V10.D2
+	VSHL $62, V13.D2, V11.D2
+	FMOVQ 1344(R26), F12
+	FMOVQ 1344(R26), F13
+	VAND V12.B16, V8.B16, V8.B16
+	VAND V13.B16, V9.B16, V9.B16
+	VAND V12.B16, V10.B16, V10.B16
+	VAND V13.B16, V11.B16, V11.B16
+	VEOR V8.B16, V14.B16, V8.B16
+	VEOR V9.B16, V15.B16, V9.B16
+	VEOR V10.B16, V6.B16, V6.B16
+	VEOR V11.B16, V7.B16, V7.B16
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6add0c // fmul v12.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2d // fmul v13.2d, v9.2d, v11.2d
+	WORD $0x6e6adcca // fmul v10.2d, v6.2d, v10.2d
+	WORD $0x6e6bdceb // fmul v11.2d, v7.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e6168c8 // fcvtn2 v8.4s, v6.2d
+	WORD $0x4e6168e9 // fcvtn2 v9.4s, v7.2d
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	FMOVQ 1360(R26), F10
+	FMOVQ 1360(R26), F11
+	WORD $0x6e26e546 // fcmge v6.4s, v10.4s, v6.4s
+	WORD $0x6e27e567 // fcmge v7.4s, v11.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	FMOVQ 464(R26), F10
+	FMOVQ 464(R26), F11
+	WORD $0x4e2ae58a // fcmeq v10.4s, v12.4s, v10.4s
+	WORD $0x4e2be5ab // fcmeq v11.4s, v13.4s, v11.4s
+	VORR V10.B16, V6.B16, V6.B16
+	VORR V11.B16, V7.B16, V7.B16
+	WORD $0x4e28e588 // fcmeq v8.4s, v12.4s, v8.4s
+	WORD $0x4e29e5a9 // fcmeq v9.4s, v13.4s, v9.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	VORR V6.B16, V8.B16, V6.B16
+	VORR V7.B16, V9.B16, V7.B16
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V12.B16
+	VBIT V7.B16, V5.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func cospi_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -1925,182 +3119,298 @@ TEXT ·cospi_neon(SB), NOSPLIT, $0-36
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 	MOVD $constants<>(SB), R26
-	FMOVQ 32(R26), F0
-	FMOVQ 336(R26), F1
+	FMOVQ 336(R26), F0
+	FMOVQ 32(R26), F1
 	FMOVQ 1392(R26), F2
 	FMOVQ 1408(R26), F3
-	FMOVQ 1376(R26), F4
-	FMOVQ 1168(R26), F5
-	FMOVQ 1184(R26), F6
-	FMOVQ 1200(R26), F7
-	FMOVQ 1216(R26), F8
-	FMOVQ 80(R26), F9
-	FMOVQ 1232(R26), F10
-	FMOVQ 1248(R26), F11
-	FMOVQ 1264(R26), F12
-	FMOVQ 1280(R26), F13
-	FMOVQ 1296(R26), F14
-	FMOVQ 1312(R26), F15
-	FMOVQ 1328(R26), F16
-	FMOVQ 1344(R26), F17
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x0e617a53 // fcvtl v19.2d, v18.2s
-	WORD $0x4e617a54 // fcvtl2 v20.2d, v18.4s
-	VMOV V0.B16, V21.B16
-	VMOV V0.B16, V22.B16
-	WORD $0x4e61ce75 // fmla v21.2d, v19.2d, v1.2d
-	WORD $0x4e61ce96 // fmla v22.2d, v20.2d, v1.2d
-	WORD $0x4ee0d6b7 // fsub v23.2d, v21.2d, v0.2d
-	WORD $0x4ee0d6d8 // fsub v24.2d, v22.2d, v0.2d
-	WORD $0x4ee2cef3 // fmls v19.2d, v23.2d, v2.2d
-	WORD $0x4ee2cf14 // fmls v20.2d, v24.2d, v2.2d
-	WORD $0x6e63de73 // fmul v19.2d, v19.2d, v3.2d
-	WORD $0x6e63de94 // fmul v20.2d, v20.2d, v3.2d
-	VADD V4.D2, V21.D2, V21.D2
-	VADD V4.D2, V22.D2, V22.D2
-	WORD $0x6e73de77 // fmul v23.2d, v19.2d, v19.2d
-	WORD $0x6e74de98 // fmul v24.2d, v20.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V5.B16, V27.B16
-	VMOV V5.B16, V28.B16
-	WORD $0x4e66cefb // fmla v27.2d, v23.2d, v6.2d
-	WORD $0x4e66cf1c // fmla v28.2d, v24.2d, v6.2d
-	VMOV V7.B16, V29.B16
-	VMOV V7.B16, V30.B16
-	WORD $0x4e68cefd // fmla v29.2d, v23.2d, v8.2d
-	WORD $0x4e68cf1e // fmla v30.2d, v24.2d, v8.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V9.B16, V27.B16
-	VMOV V9.B16, V28.B16
-	WORD $0x4e6acefb // fmla v27.2d, v23.2d, v10.2d
-	WORD $0x4e6acf1c // fmla v28.2d, v24.2d, v10.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e73df73 // fmul v19.2d, v27.2d, v19.2d
-	WORD $0x6e74df94 // fmul v20.2d, v28.2d, v20.2d
-	WORD $0x6e77def9 // fmul v25.2d, v23.2d, v23.2d
-	WORD $0x6e78df1a // fmul v26.2d, v24.2d, v24.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	VMOV V12.B16, V29.B16
-	VMOV V12.B16, V30.B16
-	WORD $0x4e6dcefd // fmla v29.2d, v23.2d, v13.2d
-	WORD $0x4e6dcf1e // fmla v30.2d, v24.2d, v13.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V14.B16, V27.B16
-	VMOV V14.B16, V28.B16
-	WORD $0x4e6fcefb // fmla v27.2d, v23.2d, v15.2d
-	WORD $0x4e6fcf1c // fmla v28.2d, v24.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e70cefd // fmla v29.2d, v23.2d, v16.2d
-	WORD $0x4e70cf1e // fmla v30.2d, v24.2d, v16.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VSHL $63, V21.D2, V23.D2
-	VSHL $63, V22.D2, V24.D2
-	WORD $0x4ee0aaf7 // cmlt v23.2d, v23.2d, #0
-	VBSL V19.B16, V29.B16, V23.B16
-	WORD $0x4ee0ab13 // cmlt v19.2d, v24.2d, #0
-	VBSL V20.B16, V30.B16, V19.B16
-	VSHL $62, V21.D2, V20.D2
-	VSHL $62, V22.D2, V21.D2
-	VAND V17.B16, V20.B16, V20.B16
-	VAND V17.B16, V21.B16, V21.B16
-	VEOR V20.B16, V23.B16, V20.B16
-	VEOR V21.B16, V19.B16, V19.B16
-	FMOVQ 224(R26), F21
-	WORD $0x6e75de96 // fmul v22.2d, v20.2d, v21.2d
-	WORD $0x6e75de75 // fmul v21.2d, v19.2d, v21.2d
-	WORD $0x0e616ad6 // fcvtn v22.2s, v22.2d
-	WORD $0x4e616ab6 // fcvtn2 v22.4s, v21.2d
-	FMOVQ 240(R26), F21
-	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
-	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616a74 // fcvtn2 v20.4s, v19.2d
-	FMOVQ 624(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	FMOVQ 1360(R26), F21
-	WORD $0x6e33e6b3 // fcmge v19.4s, v21.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	FMOVQ 464(R26), F21
-	WORD $0x4e35e6d5 // fcmeq v21.4s, v22.4s, v21.4s
-	VORR V21.B16, V19.B16, V19.B16
-	WORD $0x4e34e6d4 // fcmeq v20.4s, v22.4s, v20.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VORR V19.B16, V20.B16, V19.B16
-	FMOVQ 256(R26), F20
-	VAND V20.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x0e617886 // fcvtl v6.2d, v4.2s
+	WORD $0x0e6178a7 // fcvtl v7.2d, v5.2s
+	WORD $0x4e617888 // fcvtl2 v8.2d, v4.4s
+	WORD $0x4e6178a9 // fcvtl2 v9.2d, v5.4s
+	FMOVQ 32(R26), F10
+	FMOVQ 32(R26), F11
+	FMOVQ 32(R26), F12
+	FMOVQ 32(R26), F13
+	WORD $0x4e60ccca // fmla v10.2d, v6.2d, v0.2d
+	WORD $0x4e60cceb // fmla v11.2d, v7.2d, v0.2d
+	WORD $0x4e60cd0c // fmla v12.2d, v8.2d, v0.2d
+	WORD $0x4e60cd2d // fmla v13.2d, v9.2d, v0.2d
+	WORD $0x4ee1d54e // fsub v14.2d, v10.2d, v1.2d
+	WORD $0x4ee1d56f // fsub v15.2d, v11.2d, v1.2d
+	WORD $0x4ee1d590 // fsub v16.2d, v12.2d, v1.2d
+	WORD $0x4ee1d5b1 // fsub v17.2d, v13.2d, v1.2d
+	WORD $0x4ee2cdc6 // fmls v6.2d, v14.2d, v2.2d
+	WORD $0x4ee2cde7 // fmls v7.2d, v15.2d, v2.2d
+	WORD $0x4ee2ce08 // fmls v8.2d, v16.2d, v2.2d
+	WORD $0x4ee2ce29 // fmls v9.2d, v17.2d, v2.2d
+	WORD $0x6e63dcc6 // fmul v6.2d, v6.2d, v3.2d
+	WORD $0x6e63dce7 // fmul v7.2d, v7.2d, v3.2d
+	WORD $0x6e63dd08 // fmul v8.2d, v8.2d, v3.2d
+	WORD $0x6e63dd29 // fmul v9.2d, v9.2d, v3.2d
+	FMOVQ 1376(R26), F14
+	FMOVQ 1376(R26), F15
+	VADD V14.D2, V10.D2, V10.D2
+	VADD V15.D2, V11.D2, V11.D2
+	VADD V14.D2, V12.D2, V12.D2
+	VADD V15.D2, V13.D2, V13.D2
+	WORD $0x6e66dcce // fmul v14.2d, v6.2d, v6.2d
+	WORD $0x6e67dcef // fmul v15.2d, v7.2d, v7.2d
+	WORD $0x6e68dd10 // fmul v16.2d, v8.2d, v8.2d
+	WORD $0x6e69dd31 // fmul v17.2d, v9.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1168(R26), F22
+	FMOVQ 1168(R26), F23
+	FMOVQ 1168(R26), F24
+	FMOVQ 1168(R26), F25
+	FMOVQ 1184(R26), F26
+	FMOVQ 1184(R26), F27
+	WORD $0x4e7acdd6 // fmla v22.2d, v14.2d, v26.2d
+	WORD $0x4e7bcdf7 // fmla v23.2d, v15.2d, v27.2d
+	WORD $0x4e7ace18 // fmla v24.2d, v16.2d, v26.2d
+	WORD $0x4e7bce39 // fmla v25.2d, v17.2d, v27.2d
+	FMOVQ 1200(R26), F26
+	FMOVQ 1200(R26), F27
+	FMOVQ 1200(R26), F28
+	FMOVQ 1200(R26), F29
+	FMOVQ 1216(R26), F30
+	FMOVQ 1216(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 1232(R26), F30
+	FMOVQ 1232(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e66dec6 // fmul v6.2d, v22.2d, v6.2d
+	WORD $0x6e67dee7 // fmul v7.2d, v23.2d, v7.2d
+	WORD $0x6e68df08 // fmul v8.2d, v24.2d, v8.2d
+	WORD $0x6e69df29 // fmul v9.2d, v25.2d, v9.2d
+	WORD $0x6e6eddd2 // fmul v18.2d, v14.2d, v14.2d
+	WORD $0x6e6fddf3 // fmul v19.2d, v15.2d, v15.2d
+	WORD $0x6e70de14 // fmul v20.2d, v16.2d, v16.2d
+	WORD $0x6e71de35 // fmul v21.2d, v17.2d, v17.2d
+	FMOVQ 1248(R26), F22
+	FMOVQ 1248(R26), F23
+	FMOVQ 1248(R26), F24
+	FMOVQ 1248(R26), F25
+	FMOVQ 1264(R26), F26
+	FMOVQ 1264(R26), F27
+	FMOVQ 1264(R26), F28
+	FMOVQ 1264(R26), F29
+	FMOVQ 1280(R26), F30
+	FMOVQ 1280(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 1296(R26), F22
+	FMOVQ 1296(R26), F23
+	FMOVQ 1296(R26), F24
+	FMOVQ 1296(R26), F25
+	FMOVQ 1312(R26), F30
+	FMOVQ 1312(R26), F31
+	WORD $0x4e7ecdd6 // fmla v22.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdf7 // fmla v23.2d, v15.2d, v31.2d
+	WORD $0x4e7ece18 // fmla v24.2d, v16.2d, v30.2d
+	WORD $0x4e7fce39 // fmla v25.2d, v17.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 80(R26), F26
+	FMOVQ 80(R26), F27
+	FMOVQ 80(R26), F28
+	FMOVQ 80(R26), F29
+	FMOVQ 1328(R26), F30
+	FMOVQ 1328(R26), F31
+	WORD $0x4e7ecdda // fmla v26.2d, v14.2d, v30.2d
+	WORD $0x4e7fcdfb // fmla v27.2d, v15.2d, v31.2d
+	WORD $0x4e7ece1c // fmla v28.2d, v16.2d, v30.2d
+	WORD $0x4e7fce3d // fmla v29.2d, v17.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	VSHL $63, V10.D2, V14.D2
+	VSHL $63, V11.D2, V15.D2
+	VSHL $63, V12.D2, V16.D2
+	VSHL $63, V13.D2, V17.D2
+	WORD $0x4ee0a9ce // cmlt v14.2d, v14.2d, #0
+	WORD $0x4ee0a9ef // cmlt v15.2d, v15.2d, #0
+	VBSL V6.B16, V26.B16, V14.B16
+	VBSL V7.B16, V27.B16, V15.B16
+	WORD $0x4ee0aa06 // cmlt v6.2d, v16.2d, #0
+	WORD $0x4ee0aa27 // cmlt v7.2d, v17.2d, #0
+	VBSL V8.B16, V28.B16, V6.B16
+	VBSL V9.B16, V29.B16, V7.B16
+	VSHL $62, V10.D2, V8.D2
+	VSHL $62, V11.D2, V9.D2
+	VSHL $62, V12.D2, V10.D2
+	VSHL $62, V13.D2, V11.D2
+	FMOVQ 1344(R26), F12
+	FMOVQ 1344(R26), F13
+	VAND V12.B16, V8.B16, V8.B16
+	VAND V13.B16, V9.B16, V9.B16
+	VAND V12.B16, V10.B16, V10.B16
+	VAND V13.B16, V11.B16, V11.B16
+	VEOR V8.B16, V14.B16, V8.B16
+	VEOR V9.B16, V15.B16, V9.B16
+	VEOR V10.B16, V6.B16, V6.B16
+	VEOR V11.B16, V7.B16, V7.B16
+	FMOVQ 224(R26), F10
+	FMOVQ 224(R26), F11
+	WORD $0x6e6add0c // fmul v12.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2d // fmul v13.2d, v9.2d, v11.2d
+	WORD $0x6e6adcca // fmul v10.2d, v6.2d, v10.2d
+	WORD $0x6e6bdceb // fmul v11.2d, v7.2d, v11.2d
+	WORD $0x0e61698c // fcvtn v12.2s, v12.2d
+	WORD $0x0e6169ad // fcvtn v13.2s, v13.2d
+	WORD $0x4e61694c // fcvtn2 v12.4s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FMOVQ 240(R26), F10
+	FMOVQ 240(R26), F11
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e6168c8 // fcvtn2 v8.4s, v6.2d
+	WORD $0x4e6168e9 // fcvtn2 v9.4s, v7.2d
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	FMOVQ 1360(R26), F10
+	FMOVQ 1360(R26), F11
+	WORD $0x6e26e546 // fcmge v6.4s, v10.4s, v6.4s
+	WORD $0x6e27e567 // fcmge v7.4s, v11.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	FMOVQ 464(R26), F10
+	FMOVQ 464(R26), F11
+	WORD $0x4e2ae58a // fcmeq v10.4s, v12.4s, v10.4s
+	WORD $0x4e2be5ab // fcmeq v11.4s, v13.4s, v11.4s
+	VORR V10.B16, V6.B16, V6.B16
+	VORR V11.B16, V7.B16, V7.B16
+	WORD $0x4e28e588 // fcmeq v8.4s, v12.4s, v8.4s
+	WORD $0x4e29e5a9 // fcmeq v9.4s, v13.4s, v9.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	VORR V6.B16, V8.B16, V6.B16
+	VORR V7.B16, V9.B16, V7.B16
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F22, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F22, (R0)
-	ADD R6, R0, R8
-	VST1 V22.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V22.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V22.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V12.B16
+	VBIT V7.B16, V5.B16, V13.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F12, 0(R0)
+	FMOVQ F13, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F12, (R0)
+	ADD R9, R0, R11
+	VST1 V12.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V12.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func gelu_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -2111,232 +3421,406 @@ TEXT ·gelu_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 1424(R26), F0
 	FMOVQ 1440(R26), F1
-	FMOVQ 624(R26), F2
-	FMOVQ 672(R26), F3
-	FMOVQ 32(R26), F4
-	FMOVQ 48(R26), F5
-	FMOVQ 64(R26), F6
-	FMOVQ 80(R26), F7
-	FMOVQ 96(R26), F8
-	FMOVQ 112(R26), F9
-	FMOVQ 128(R26), F10
-	FMOVQ 144(R26), F11
-	FMOVQ 160(R26), F12
-	FMOVQ 176(R26), F13
-	FMOVQ 192(R26), F14
-	FMOVQ 208(R26), F15
-	FMOVQ 688(R26), F16
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F17
+	FMOVQ 0(R1), F2
+	FMOVQ 16(R1), F3
 
 body:
-	WORD $0x4e31f412 // fmax v18.4s, v0.4s, v17.4s
-	WORD $0x4eb2f432 // fmin v18.4s, v1.4s, v18.4s
-	VAND V2.B16, V18.B16, V19.B16
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e74de95 // fmul v21.2d, v20.2d, v20.2d
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	WORD $0x6e63deb5 // fmul v21.2d, v21.2d, v3.2d
-	WORD $0x6e63ded6 // fmul v22.2d, v22.2d, v3.2d
-	VMOV V4.B16, V23.B16
-	VMOV V4.B16, V24.B16
-	WORD $0x4e65ceb7 // fmla v23.2d, v21.2d, v5.2d
-	WORD $0x4e65ced8 // fmla v24.2d, v22.2d, v5.2d
-	WORD $0x4ee4d6f9 // fsub v25.2d, v23.2d, v4.2d
-	WORD $0x4ee4d71a // fsub v26.2d, v24.2d, v4.2d
-	WORD $0x4ee6cf35 // fmls v21.2d, v25.2d, v6.2d
-	WORD $0x4ee6cf56 // fmls v22.2d, v26.2d, v6.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V7.D2, V23.D2, V23.D2
-	VADD V7.D2, V24.D2, V24.D2
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e6acebd // fmla v29.2d, v21.2d, v10.2d
-	WORD $0x4e6acede // fmla v30.2d, v22.2d, v10.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	WORD $0x4e6ccebb // fmla v27.2d, v21.2d, v12.2d
-	WORD $0x4e6ccedc // fmla v28.2d, v22.2d, v12.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V13.B16, V29.B16
-	VMOV V13.B16, V30.B16
-	WORD $0x4e6ecebd // fmla v29.2d, v21.2d, v14.2d
-	WORD $0x4e6ecede // fmla v30.2d, v22.2d, v14.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	WORD $0x4e6fcebb // fmla v27.2d, v21.2d, v15.2d
-	WORD $0x4e6fcedc // fmla v28.2d, v22.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e75df75 // fmul v21.2d, v27.2d, v21.2d
-	WORD $0x6e76df96 // fmul v22.2d, v28.2d, v22.2d
-	WORD $0x4e75cef7 // fmla v23.2d, v23.2d, v21.2d
-	WORD $0x4e76cf18 // fmla v24.2d, v24.2d, v22.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	WORD $0x4e70d694 // fadd v20.2d, v20.2d, v16.2d
-	WORD $0x4e70d673 // fadd v19.2d, v19.2d, v16.2d
-	WORD $0x6e74feb4 // fdiv v20.2d, v21.2d, v20.2d
-	WORD $0x6e73fed3 // fdiv v19.2d, v22.2d, v19.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	FMOVQ 704(R26), F25
-	WORD $0x4e79ce95 // fmla v21.2d, v20.2d, v25.2d
-	WORD $0x4e79ce76 // fmla v22.2d, v19.2d, v25.2d
-	WORD $0x6e77de94 // fmul v20.2d, v20.2d, v23.2d
-	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
-	WORD $0x6e75deb7 // fmul v23.2d, v21.2d, v21.2d
-	WORD $0x6e76ded8 // fmul v24.2d, v22.2d, v22.2d
-	FMOVQ 720(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 736(R26), F27
-	WORD $0x4e7bceba // fmla v26.2d, v21.2d, v27.2d
-	WORD $0x4e7bced9 // fmla v25.2d, v22.2d, v27.2d
-	FMOVQ 752(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 768(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
-	WORD $0x4e77cf5c // fmla v28.2d, v26.2d, v23.2d
-	WORD $0x4e78cf3b // fmla v27.2d, v25.2d, v24.2d
-	FMOVQ 784(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 800(R26), F29
-	WORD $0x4e7dceba // fmla v26.2d, v21.2d, v29.2d
-	WORD $0x4e7dced9 // fmla v25.2d, v22.2d, v29.2d
-	WORD $0x4e77cf9a // fmla v26.2d, v28.2d, v23.2d
-	WORD $0x4e78cf79 // fmla v25.2d, v27.2d, v24.2d
-	FMOVQ 816(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 832(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
-	WORD $0x4e77cf5c // fmla v28.2d, v26.2d, v23.2d
-	WORD $0x4e78cf3b // fmla v27.2d, v25.2d, v24.2d
-	FMOVQ 848(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 864(R26), F29
-	WORD $0x4e7dceba // fmla v26.2d, v21.2d, v29.2d
-	WORD $0x4e7dced9 // fmla v25.2d, v22.2d, v29.2d
-	WORD $0x4e77cf9a // fmla v26.2d, v28.2d, v23.2d
-	WORD $0x4e78cf79 // fmla v25.2d, v27.2d, v24.2d
-	FMOVQ 880(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 896(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
-	WORD $0x4e77cf5c // fmla v28.2d, v26.2d, v23.2d
-	WORD $0x4e78cf3b // fmla v27.2d, v25.2d, v24.2d
-	FMOVQ 912(R26), F25
-	VMOV V25.B16, V26.B16
-	FMOVQ 928(R26), F29
-	WORD $0x4e7dceba // fmla v26.2d, v21.2d, v29.2d
-	WORD $0x4e7dced9 // fmla v25.2d, v22.2d, v29.2d
-	WORD $0x4e77cf9a // fmla v26.2d, v28.2d, v23.2d
-	WORD $0x4e78cf79 // fmla v25.2d, v27.2d, v24.2d
-	WORD $0x6e74df54 // fmul v20.2d, v26.2d, v20.2d
-	WORD $0x6e73df33 // fmul v19.2d, v25.2d, v19.2d
-	WORD $0x0e617a55 // fcvtl v21.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	VMOV V7.B16, V22.B16
-	VMOV V7.B16, V23.B16
-	WORD $0x4ef4d6d6 // fsub v22.2d, v22.2d, v20.2d
-	WORD $0x4ef3d6f7 // fsub v23.2d, v23.2d, v19.2d
-	WORD $0x4ee0aab5 // cmlt v21.2d, v21.2d, #0
-	VBSL V22.B16, V20.B16, V21.B16
-	WORD $0x4ee0aa52 // cmlt v18.2d, v18.2d, #0
-	VBSL V23.B16, V19.B16, V18.B16
-	WORD $0x4e31f413 // fmax v19.4s, v0.4s, v17.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e75de94 // fmul v20.2d, v20.2d, v21.2d
-	WORD $0x6e72de72 // fmul v18.2d, v19.2d, v18.2d
-	FMOVQ 560(R26), F19
-	WORD $0x6e73de95 // fmul v21.2d, v20.2d, v19.2d
-	WORD $0x6e73de53 // fmul v19.2d, v18.2d, v19.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616a75 // fcvtn2 v21.4s, v19.2d
-	FMOVQ 576(R26), F19
-	WORD $0x6e73de94 // fmul v20.2d, v20.2d, v19.2d
-	WORD $0x6e73de52 // fmul v18.2d, v18.2d, v19.2d
-	WORD $0x0e616a93 // fcvtn v19.2s, v20.2d
-	WORD $0x4e616a53 // fcvtn2 v19.4s, v18.2d
-	WORD $0x4e33e6b2 // fcmeq v18.4s, v21.4s, v19.4s
-	WORD $0x6e205a52 // not v18.16b, v18.16b
-	FMOVQ 256(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	VADDV V19.S4, V19
-	VMOV V19.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e22f404 // fmax v4.4s, v0.4s, v2.4s
+	WORD $0x4e23f405 // fmax v5.4s, v0.4s, v3.4s
+	WORD $0x4ea4f424 // fmin v4.4s, v1.4s, v4.4s
+	WORD $0x4ea5f425 // fmin v5.4s, v1.4s, v5.4s
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	WORD $0x6e68dd0a // fmul v10.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2b // fmul v11.2d, v9.2d, v9.2d
+	WORD $0x6e66dccc // fmul v12.2d, v6.2d, v6.2d
+	WORD $0x6e67dced // fmul v13.2d, v7.2d, v7.2d
+	FMOVQ 672(R26), F14
+	FMOVQ 672(R26), F15
+	WORD $0x6e6edd4a // fmul v10.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd4e // fmla v14.2d, v10.2d, v18.2d
+	WORD $0x4e73cd6f // fmla v15.2d, v11.2d, v19.2d
+	WORD $0x4e72cd90 // fmla v16.2d, v12.2d, v18.2d
+	WORD $0x4e73cdb1 // fmla v17.2d, v13.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce8a // fmls v10.2d, v20.2d, v22.2d
+	WORD $0x4ef7ceab // fmls v11.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce4c // fmls v12.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce6d // fmls v13.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6adeca // fmul v10.2d, v22.2d, v10.2d
+	WORD $0x6e6bdeeb // fmul v11.2d, v23.2d, v11.2d
+	WORD $0x6e6cdf0c // fmul v12.2d, v24.2d, v12.2d
+	WORD $0x6e6ddf2d // fmul v13.2d, v25.2d, v13.2d
+	WORD $0x4e6acdce // fmla v14.2d, v14.2d, v10.2d
+	WORD $0x4e6bcdef // fmla v15.2d, v15.2d, v11.2d
+	WORD $0x4e6cce10 // fmla v16.2d, v16.2d, v12.2d
+	WORD $0x4e6dce31 // fmla v17.2d, v17.2d, v13.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 688(R26), F18
+	FMOVQ 688(R26), F19
+	WORD $0x4e72d508 // fadd v8.2d, v8.2d, v18.2d
+	WORD $0x4e73d529 // fadd v9.2d, v9.2d, v19.2d
+	WORD $0x4e72d4c6 // fadd v6.2d, v6.2d, v18.2d
+	WORD $0x4e73d4e7 // fadd v7.2d, v7.2d, v19.2d
+	WORD $0x6e68fd48 // fdiv v8.2d, v10.2d, v8.2d
+	WORD $0x6e69fd69 // fdiv v9.2d, v11.2d, v9.2d
+	WORD $0x6e66fd86 // fdiv v6.2d, v12.2d, v6.2d
+	WORD $0x6e67fda7 // fdiv v7.2d, v13.2d, v7.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 704(R26), F18
+	FMOVQ 704(R26), F19
+	WORD $0x4e72cd0a // fmla v10.2d, v8.2d, v18.2d
+	WORD $0x4e73cd2b // fmla v11.2d, v9.2d, v19.2d
+	WORD $0x4e72cccc // fmla v12.2d, v6.2d, v18.2d
+	WORD $0x4e73cced // fmla v13.2d, v7.2d, v19.2d
+	WORD $0x6e6edd08 // fmul v8.2d, v8.2d, v14.2d
+	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
+	WORD $0x6e70dcc6 // fmul v6.2d, v6.2d, v16.2d
+	WORD $0x6e71dce7 // fmul v7.2d, v7.2d, v17.2d
+	WORD $0x6e6add4e // fmul v14.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd6f // fmul v15.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd90 // fmul v16.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb1 // fmul v17.2d, v13.2d, v13.2d
+	FMOVQ 720(R26), F18
+	FMOVQ 720(R26), F19
+	FMOVQ 720(R26), F20
+	FMOVQ 720(R26), F21
+	FMOVQ 736(R26), F22
+	FMOVQ 736(R26), F23
+	WORD $0x4e76cd52 // fmla v18.2d, v10.2d, v22.2d
+	WORD $0x4e77cd73 // fmla v19.2d, v11.2d, v23.2d
+	WORD $0x4e76cd94 // fmla v20.2d, v12.2d, v22.2d
+	WORD $0x4e77cdb5 // fmla v21.2d, v13.2d, v23.2d
+	FMOVQ 752(R26), F22
+	FMOVQ 752(R26), F23
+	FMOVQ 752(R26), F24
+	FMOVQ 752(R26), F25
+	FMOVQ 768(R26), F26
+	FMOVQ 768(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	WORD $0x4e6ece56 // fmla v22.2d, v18.2d, v14.2d
+	WORD $0x4e6fce77 // fmla v23.2d, v19.2d, v15.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	FMOVQ 784(R26), F18
+	FMOVQ 784(R26), F19
+	FMOVQ 784(R26), F20
+	FMOVQ 784(R26), F21
+	FMOVQ 800(R26), F26
+	FMOVQ 800(R26), F27
+	WORD $0x4e7acd52 // fmla v18.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd73 // fmla v19.2d, v11.2d, v27.2d
+	WORD $0x4e7acd94 // fmla v20.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb5 // fmla v21.2d, v13.2d, v27.2d
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	FMOVQ 816(R26), F22
+	FMOVQ 816(R26), F23
+	FMOVQ 816(R26), F24
+	FMOVQ 816(R26), F25
+	FMOVQ 832(R26), F26
+	FMOVQ 832(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	WORD $0x4e6ece56 // fmla v22.2d, v18.2d, v14.2d
+	WORD $0x4e6fce77 // fmla v23.2d, v19.2d, v15.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	FMOVQ 848(R26), F18
+	FMOVQ 848(R26), F19
+	FMOVQ 848(R26), F20
+	FMOVQ 848(R26), F21
+	FMOVQ 864(R26), F26
+	FMOVQ 864(R26), F27
+	WORD $0x4e7acd52 // fmla v18.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd73 // fmla v19.2d, v11.2d, v27.2d
+	WORD $0x4e7acd94 // fmla v20.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb5 // fmla v21.2d, v13.2d, v27.2d
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	FMOVQ 880(R26), F22
+	FMOVQ 880(R26), F23
+	FMOVQ 880(R26), F24
+	FMOVQ 880(R26), F25
+	FMOVQ 896(R26), F26
+	FMOVQ 896(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	WORD $0x4e6ece56 // fmla v22.2d, v18.2d, v14.2d
+	WORD $0x4e6fce77 // fmla v23.2d, v19.2d, v15.2d
+	WORD $0x4e70ce98 // fmla v24.2d, v20.2d, v16.2d
+	WORD $0x4e71ceb9 // fmla v25.2d, v21.2d, v17.2d
+	FMOVQ 912(R26), F18
+	FMOVQ 912(R26), F19
+	FMOVQ 912(R26), F20
+	FMOVQ 912(R26), F21
+	FMOVQ 928(R26), F26
+	FMOVQ 928(R26), F27
+	WORD $0x4e7acd52 // fmla v18.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd73 // fmla v19.2d, v11.2d, v27.2d
+	WORD $0x4e7acd94 // fmla v20.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb5 // fmla v21.2d, v13.2d, v27.2d
+	WORD $0x4e6eced2 // fmla v18.2d, v22.2d, v14.2d
+	WORD $0x4e6fcef3 // fmla v19.2d, v23.2d, v15.2d
+	WORD $0x4e70cf14 // fmla v20.2d, v24.2d, v16.2d
+	WORD $0x4e71cf35 // fmla v21.2d, v25.2d, v17.2d
+	WORD $0x6e68de48 // fmul v8.2d, v18.2d, v8.2d
+	WORD $0x6e69de69 // fmul v9.2d, v19.2d, v9.2d
+	WORD $0x6e66de86 // fmul v6.2d, v20.2d, v6.2d
+	WORD $0x6e67dea7 // fmul v7.2d, v21.2d, v7.2d
+	WORD $0x0e61788a // fcvtl v10.2d, v4.2s
+	WORD $0x0e6178ab // fcvtl v11.2d, v5.2s
+	WORD $0x4e617884 // fcvtl2 v4.2d, v4.4s
+	WORD $0x4e6178a5 // fcvtl2 v5.2d, v5.4s
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 80(R26), F14
+	FMOVQ 80(R26), F15
+	WORD $0x4ee8d58c // fsub v12.2d, v12.2d, v8.2d
+	WORD $0x4ee9d5ad // fsub v13.2d, v13.2d, v9.2d
+	WORD $0x4ee6d5ce // fsub v14.2d, v14.2d, v6.2d
+	WORD $0x4ee7d5ef // fsub v15.2d, v15.2d, v7.2d
+	WORD $0x4ee0a94a // cmlt v10.2d, v10.2d, #0
+	WORD $0x4ee0a96b // cmlt v11.2d, v11.2d, #0
+	VBSL V12.B16, V8.B16, V10.B16
+	VBSL V13.B16, V9.B16, V11.B16
+	WORD $0x4ee0a884 // cmlt v4.2d, v4.2d, #0
+	WORD $0x4ee0a8a5 // cmlt v5.2d, v5.2d, #0
+	VBSL V14.B16, V6.B16, V4.B16
+	VBSL V15.B16, V7.B16, V5.B16
+	WORD $0x4e22f406 // fmax v6.4s, v0.4s, v2.4s
+	WORD $0x4e23f407 // fmax v7.4s, v0.4s, v3.4s
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x6e64dcc4 // fmul v4.2d, v6.2d, v4.2d
+	WORD $0x6e65dce5 // fmul v5.2d, v7.2d, v5.2d
+	FMOVQ 560(R26), F6
+	FMOVQ 560(R26), F7
+	WORD $0x6e66dd0a // fmul v10.2d, v8.2d, v6.2d
+	WORD $0x6e67dd2b // fmul v11.2d, v9.2d, v7.2d
+	WORD $0x6e66dc86 // fmul v6.2d, v4.2d, v6.2d
+	WORD $0x6e67dca7 // fmul v7.2d, v5.2d, v7.2d
+	WORD $0x0e61694a // fcvtn v10.2s, v10.2d
+	WORD $0x0e61696b // fcvtn v11.2s, v11.2d
+	WORD $0x4e6168ca // fcvtn2 v10.4s, v6.2d
+	WORD $0x4e6168eb // fcvtn2 v11.4s, v7.2d
+	FMOVQ 576(R26), F6
+	FMOVQ 576(R26), F7
+	WORD $0x6e66dd08 // fmul v8.2d, v8.2d, v6.2d
+	WORD $0x6e67dd29 // fmul v9.2d, v9.2d, v7.2d
+	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
+	WORD $0x6e67dca5 // fmul v5.2d, v5.2d, v7.2d
+	WORD $0x0e616906 // fcvtn v6.2s, v8.2d
+	WORD $0x0e616927 // fcvtn v7.2s, v9.2d
+	WORD $0x4e616886 // fcvtn2 v6.4s, v4.2d
+	WORD $0x4e6168a7 // fcvtn2 v7.4s, v5.2d
+	WORD $0x4e26e544 // fcmeq v4.4s, v10.4s, v6.4s
+	WORD $0x4e27e565 // fcmeq v5.4s, v11.4s, v7.4s
+	WORD $0x6e205884 // not v4.16b, v4.16b
+	WORD $0x6e2058a5 // not v5.16b, v5.16b
+	VORR V5.B16, V4.B16, V6.B16
+	VADDV V6.S4, V6
+	VMOV V6.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V17.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V17.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V17.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R5), F3
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V2.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V2.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V2.S[2]
+	VMOV V2.B16, V3.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V17.B16, V18.B16
+	VBIT V4.B16, V2.B16, V10.B16
+	VBIT V5.B16, V3.B16, V11.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V4.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V5.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F18, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F18, (R0)
-	ADD R6, R0, R8
-	VST1 V18.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V18.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F10, (R0)
+	ADD R9, R0, R11
+	VST1 V10.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V10.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func geluGrad_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -2347,242 +3831,426 @@ TEXT ·geluGrad_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 1424(R26), F0
 	FMOVQ 1440(R26), F1
-	FMOVQ 624(R26), F2
-	FMOVQ 672(R26), F3
-	FMOVQ 32(R26), F4
-	FMOVQ 48(R26), F5
-	FMOVQ 64(R26), F6
-	FMOVQ 80(R26), F7
-	FMOVQ 96(R26), F8
-	FMOVQ 112(R26), F9
-	FMOVQ 128(R26), F10
-	FMOVQ 144(R26), F11
-	FMOVQ 160(R26), F12
-	FMOVQ 176(R26), F13
-	FMOVQ 192(R26), F14
-	FMOVQ 208(R26), F15
-	FMOVQ 688(R26), F16
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F17
+	FMOVQ 0(R1), F2
+	FMOVQ 16(R1), F3
 
 body:
-	WORD $0x4e31f412 // fmax v18.4s, v0.4s, v17.4s
-	WORD $0x4eb2f432 // fmin v18.4s, v1.4s, v18.4s
-	VAND V2.B16, V18.B16, V19.B16
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e74de95 // fmul v21.2d, v20.2d, v20.2d
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	WORD $0x6e63deb5 // fmul v21.2d, v21.2d, v3.2d
-	WORD $0x6e63ded6 // fmul v22.2d, v22.2d, v3.2d
-	VMOV V4.B16, V23.B16
-	VMOV V4.B16, V24.B16
-	WORD $0x4e65ceb7 // fmla v23.2d, v21.2d, v5.2d
-	WORD $0x4e65ced8 // fmla v24.2d, v22.2d, v5.2d
-	WORD $0x4ee4d6f9 // fsub v25.2d, v23.2d, v4.2d
-	WORD $0x4ee4d71a // fsub v26.2d, v24.2d, v4.2d
-	WORD $0x4ee6cf35 // fmls v21.2d, v25.2d, v6.2d
-	WORD $0x4ee6cf56 // fmls v22.2d, v26.2d, v6.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V7.D2, V23.D2, V23.D2
-	VADD V7.D2, V24.D2, V24.D2
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e6acebd // fmla v29.2d, v21.2d, v10.2d
-	WORD $0x4e6acede // fmla v30.2d, v22.2d, v10.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	WORD $0x4e6ccebb // fmla v27.2d, v21.2d, v12.2d
-	WORD $0x4e6ccedc // fmla v28.2d, v22.2d, v12.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V13.B16, V29.B16
-	VMOV V13.B16, V30.B16
-	WORD $0x4e6ecebd // fmla v29.2d, v21.2d, v14.2d
-	WORD $0x4e6ecede // fmla v30.2d, v22.2d, v14.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	WORD $0x4e6fcebb // fmla v27.2d, v21.2d, v15.2d
-	WORD $0x4e6fcedc // fmla v28.2d, v22.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e75df75 // fmul v21.2d, v27.2d, v21.2d
-	WORD $0x6e76df96 // fmul v22.2d, v28.2d, v22.2d
-	WORD $0x4e75cef7 // fmla v23.2d, v23.2d, v21.2d
-	WORD $0x4e76cf18 // fmla v24.2d, v24.2d, v22.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	WORD $0x4e70d694 // fadd v20.2d, v20.2d, v16.2d
-	WORD $0x4e70d673 // fadd v19.2d, v19.2d, v16.2d
-	WORD $0x6e74feb4 // fdiv v20.2d, v21.2d, v20.2d
-	WORD $0x6e73fed3 // fdiv v19.2d, v22.2d, v19.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	FMOVQ 704(R26), F25
-	WORD $0x4e79ce95 // fmla v21.2d, v20.2d, v25.2d
-	WORD $0x4e79ce76 // fmla v22.2d, v19.2d, v25.2d
-	WORD $0x6e77de94 // fmul v20.2d, v20.2d, v23.2d
-	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	FMOVQ 720(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 736(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
+	WORD $0x4e22f404 // fmax v4.4s, v0.4s, v2.4s
+	WORD $0x4e23f405 // fmax v5.4s, v0.4s, v3.4s
+	WORD $0x4ea4f424 // fmin v4.4s, v1.4s, v4.4s
+	WORD $0x4ea5f425 // fmin v5.4s, v1.4s, v5.4s
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	WORD $0x6e68dd0a // fmul v10.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2b // fmul v11.2d, v9.2d, v9.2d
+	WORD $0x6e66dccc // fmul v12.2d, v6.2d, v6.2d
+	WORD $0x6e67dced // fmul v13.2d, v7.2d, v7.2d
+	FMOVQ 672(R26), F14
+	FMOVQ 672(R26), F15
+	WORD $0x6e6edd4a // fmul v10.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd4e // fmla v14.2d, v10.2d, v18.2d
+	WORD $0x4e73cd6f // fmla v15.2d, v11.2d, v19.2d
+	WORD $0x4e72cd90 // fmla v16.2d, v12.2d, v18.2d
+	WORD $0x4e73cdb1 // fmla v17.2d, v13.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce8a // fmls v10.2d, v20.2d, v22.2d
+	WORD $0x4ef7ceab // fmls v11.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce4c // fmls v12.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce6d // fmls v13.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6adeca // fmul v10.2d, v22.2d, v10.2d
+	WORD $0x6e6bdeeb // fmul v11.2d, v23.2d, v11.2d
+	WORD $0x6e6cdf0c // fmul v12.2d, v24.2d, v12.2d
+	WORD $0x6e6ddf2d // fmul v13.2d, v25.2d, v13.2d
+	WORD $0x4e6acdce // fmla v14.2d, v14.2d, v10.2d
+	WORD $0x4e6bcdef // fmla v15.2d, v15.2d, v11.2d
+	WORD $0x4e6cce10 // fmla v16.2d, v16.2d, v12.2d
+	WORD $0x4e6dce31 // fmla v17.2d, v17.2d, v13.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 688(R26), F18
+	FMOVQ 688(R26), F19
+	WORD $0x4e72d508 // fadd v8.2d, v8.2d, v18.2d
+	WORD $0x4e73d529 // fadd v9.2d, v9.2d, v19.2d
+	WORD $0x4e72d4c6 // fadd v6.2d, v6.2d, v18.2d
+	WORD $0x4e73d4e7 // fadd v7.2d, v7.2d, v19.2d
+	WORD $0x6e68fd48 // fdiv v8.2d, v10.2d, v8.2d
+	WORD $0x6e69fd69 // fdiv v9.2d, v11.2d, v9.2d
+	WORD $0x6e66fd86 // fdiv v6.2d, v12.2d, v6.2d
+	WORD $0x6e67fda7 // fdiv v7.2d, v13.2d, v7.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 704(R26), F18
+	FMOVQ 704(R26), F19
+	WORD $0x4e72cd0a // fmla v10.2d, v8.2d, v18.2d
+	WORD $0x4e73cd2b // fmla v11.2d, v9.2d, v19.2d
+	WORD $0x4e72cccc // fmla v12.2d, v6.2d, v18.2d
+	WORD $0x4e73cced // fmla v13.2d, v7.2d, v19.2d
+	WORD $0x6e6edd08 // fmul v8.2d, v8.2d, v14.2d
+	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
+	WORD $0x6e70dcc6 // fmul v6.2d, v6.2d, v16.2d
+	WORD $0x6e71dce7 // fmul v7.2d, v7.2d, v17.2d
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 720(R26), F22
+	FMOVQ 720(R26), F23
+	FMOVQ 720(R26), F24
+	FMOVQ 720(R26), F25
+	FMOVQ 736(R26), F26
+	FMOVQ 736(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	FMOVQ 752(R26), F26
+	FMOVQ 752(R26), F27
+	FMOVQ 752(R26), F28
 	FMOVQ 752(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 768(R26), F30
 	FMOVQ 768(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 784(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 784(R26), F22
+	FMOVQ 784(R26), F23
+	FMOVQ 784(R26), F24
+	FMOVQ 784(R26), F25
+	FMOVQ 800(R26), F30
 	FMOVQ 800(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 816(R26), F26
+	FMOVQ 816(R26), F27
+	FMOVQ 816(R26), F28
 	FMOVQ 816(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 832(R26), F30
 	FMOVQ 832(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 848(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 848(R26), F22
+	FMOVQ 848(R26), F23
+	FMOVQ 848(R26), F24
+	FMOVQ 848(R26), F25
+	FMOVQ 864(R26), F30
 	FMOVQ 864(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 880(R26), F26
+	FMOVQ 880(R26), F27
+	FMOVQ 880(R26), F28
 	FMOVQ 880(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 896(R26), F30
 	FMOVQ 896(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 912(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 912(R26), F22
+	FMOVQ 912(R26), F23
+	FMOVQ 912(R26), F24
+	FMOVQ 912(R26), F25
+	FMOVQ 928(R26), F30
 	FMOVQ 928(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
-	WORD $0x6e74df94 // fmul v20.2d, v28.2d, v20.2d
-	WORD $0x6e73df73 // fmul v19.2d, v27.2d, v19.2d
-	WORD $0x0e617a55 // fcvtl v21.2d, v18.2s
-	WORD $0x4e617a56 // fcvtl2 v22.2d, v18.4s
-	VMOV V7.B16, V25.B16
-	VMOV V7.B16, V26.B16
-	WORD $0x4ef4d739 // fsub v25.2d, v25.2d, v20.2d
-	WORD $0x4ef3d75a // fsub v26.2d, v26.2d, v19.2d
-	WORD $0x4ee0aab5 // cmlt v21.2d, v21.2d, #0
-	VBSL V25.B16, V20.B16, V21.B16
-	WORD $0x4ee0aad4 // cmlt v20.2d, v22.2d, #0
-	VBSL V26.B16, V19.B16, V20.B16
-	FMOVQ 1456(R26), F19
-	WORD $0x6e73def6 // fmul v22.2d, v23.2d, v19.2d
-	WORD $0x6e73df13 // fmul v19.2d, v24.2d, v19.2d
-	WORD $0x0e617a57 // fcvtl v23.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	WORD $0x6e77ded6 // fmul v22.2d, v22.2d, v23.2d
-	WORD $0x6e72de72 // fmul v18.2d, v19.2d, v18.2d
-	FMOVQ 1472(R26), F19
-	VAND V19.B16, V22.B16, V23.B16
-	VAND V19.B16, V18.B16, V19.B16
-	WORD $0x4e75d6f7 // fadd v23.2d, v23.2d, v21.2d
-	WORD $0x4e74d673 // fadd v19.2d, v19.2d, v20.2d
-	FMOVQ 1488(R26), F24
-	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
-	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
-	WORD $0x4e75d6d5 // fadd v21.2d, v22.2d, v21.2d
-	WORD $0x4e74d652 // fadd v18.2d, v18.2d, v20.2d
-	WORD $0x4ef7d6b4 // fsub v20.2d, v21.2d, v23.2d
-	WORD $0x4ef3d656 // fsub v22.2d, v18.2d, v19.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ad4 // fcvtn2 v20.4s, v22.2d
-	WORD $0x4e77d6b5 // fadd v21.2d, v21.2d, v23.2d
-	WORD $0x4e73d652 // fadd v18.2d, v18.2d, v19.2d
-	WORD $0x0e616ab3 // fcvtn v19.2s, v21.2d
-	WORD $0x4e616a53 // fcvtn2 v19.4s, v18.2d
-	WORD $0x4e33e692 // fcmeq v18.4s, v20.4s, v19.4s
-	WORD $0x6e205a52 // not v18.16b, v18.16b
-	FMOVQ 256(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	VADDV V19.S4, V19
-	VMOV V19.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e68dec8 // fmul v8.2d, v22.2d, v8.2d
+	WORD $0x6e69dee9 // fmul v9.2d, v23.2d, v9.2d
+	WORD $0x6e66df06 // fmul v6.2d, v24.2d, v6.2d
+	WORD $0x6e67df27 // fmul v7.2d, v25.2d, v7.2d
+	WORD $0x0e61788a // fcvtl v10.2d, v4.2s
+	WORD $0x0e6178ab // fcvtl v11.2d, v5.2s
+	WORD $0x4e61788c // fcvtl2 v12.2d, v4.4s
+	WORD $0x4e6178ad // fcvtl2 v13.2d, v5.4s
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	FMOVQ 80(R26), F20
+	FMOVQ 80(R26), F21
+	WORD $0x4ee8d652 // fsub v18.2d, v18.2d, v8.2d
+	WORD $0x4ee9d673 // fsub v19.2d, v19.2d, v9.2d
+	WORD $0x4ee6d694 // fsub v20.2d, v20.2d, v6.2d
+	WORD $0x4ee7d6b5 // fsub v21.2d, v21.2d, v7.2d
+	WORD $0x4ee0a94a // cmlt v10.2d, v10.2d, #0
+	WORD $0x4ee0a96b // cmlt v11.2d, v11.2d, #0
+	VBSL V18.B16, V8.B16, V10.B16
+	VBSL V19.B16, V9.B16, V11.B16
+	WORD $0x4ee0a988 // cmlt v8.2d, v12.2d, #0
+	WORD $0x4ee0a9a9 // cmlt v9.2d, v13.2d, #0
+	VBSL V20.B16, V6.B16, V8.B16
+	VBSL V21.B16, V7.B16, V9.B16
+	FMOVQ 1456(R26), F6
+	FMOVQ 1456(R26), F7
+	WORD $0x6e66ddcc // fmul v12.2d, v14.2d, v6.2d
+	WORD $0x6e67dded // fmul v13.2d, v15.2d, v7.2d
+	WORD $0x6e66de06 // fmul v6.2d, v16.2d, v6.2d
+	WORD $0x6e67de27 // fmul v7.2d, v17.2d, v7.2d
+	WORD $0x0e61788e // fcvtl v14.2d, v4.2s
+	WORD $0x0e6178af // fcvtl v15.2d, v5.2s
+	WORD $0x4e617884 // fcvtl2 v4.2d, v4.4s
+	WORD $0x4e6178a5 // fcvtl2 v5.2d, v5.4s
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	WORD $0x6e64dcc4 // fmul v4.2d, v6.2d, v4.2d
+	WORD $0x6e65dce5 // fmul v5.2d, v7.2d, v5.2d
+	FMOVQ 1472(R26), F6
+	FMOVQ 1472(R26), F7
+	VAND V6.B16, V12.B16, V14.B16
+	VAND V7.B16, V13.B16, V15.B16
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	WORD $0x4e6ad5ce // fadd v14.2d, v14.2d, v10.2d
+	WORD $0x4e6bd5ef // fadd v15.2d, v15.2d, v11.2d
+	WORD $0x4e68d4c6 // fadd v6.2d, v6.2d, v8.2d
+	WORD $0x4e69d4e7 // fadd v7.2d, v7.2d, v9.2d
+	FMOVQ 1488(R26), F16
+	FMOVQ 1488(R26), F17
+	WORD $0x6e70ddce // fmul v14.2d, v14.2d, v16.2d
+	WORD $0x6e71ddef // fmul v15.2d, v15.2d, v17.2d
+	WORD $0x6e70dcc6 // fmul v6.2d, v6.2d, v16.2d
+	WORD $0x6e71dce7 // fmul v7.2d, v7.2d, v17.2d
+	WORD $0x4e6ad58a // fadd v10.2d, v12.2d, v10.2d
+	WORD $0x4e6bd5ab // fadd v11.2d, v13.2d, v11.2d
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4eeed548 // fsub v8.2d, v10.2d, v14.2d
+	WORD $0x4eefd569 // fsub v9.2d, v11.2d, v15.2d
+	WORD $0x4ee6d48c // fsub v12.2d, v4.2d, v6.2d
+	WORD $0x4ee7d4ad // fsub v13.2d, v5.2d, v7.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e616988 // fcvtn2 v8.4s, v12.2d
+	WORD $0x4e6169a9 // fcvtn2 v9.4s, v13.2d
+	WORD $0x4e6ed54a // fadd v10.2d, v10.2d, v14.2d
+	WORD $0x4e6fd56b // fadd v11.2d, v11.2d, v15.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x0e616946 // fcvtn v6.2s, v10.2d
+	WORD $0x0e616967 // fcvtn v7.2s, v11.2d
+	WORD $0x4e616886 // fcvtn2 v6.4s, v4.2d
+	WORD $0x4e6168a7 // fcvtn2 v7.4s, v5.2d
+	WORD $0x4e26e504 // fcmeq v4.4s, v8.4s, v6.4s
+	WORD $0x4e27e525 // fcmeq v5.4s, v9.4s, v7.4s
+	WORD $0x6e205884 // not v4.16b, v4.16b
+	WORD $0x6e2058a5 // not v5.16b, v5.16b
+	VORR V5.B16, V4.B16, V6.B16
+	VADDV V6.S4, V6
+	VMOV V6.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F20, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V17.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V17.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V17.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R5), F3
 	B body
 
-last:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V2.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V2.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V2.S[2]
+	VMOV V2.B16, V3.B16
+	B body
 
 doubt:
-	VBSL V20.B16, V17.B16, V18.B16
+	VBIT V4.B16, V2.B16, V8.B16
+	VBIT V5.B16, V3.B16, V9.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V4.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V5.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F18, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F18, (R0)
-	ADD R6, R0, R8
-	VST1 V18.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V18.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F8, (R0)
+	ADD R9, R0, R11
+	VST1 V8.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V8.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func geluTanh_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -2593,161 +4261,260 @@ TEXT ·geluTanh_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 1504(R26), F0
 	FMOVQ 1520(R26), F1
-	FMOVQ 1536(R26), F2
-	FMOVQ 1552(R26), F3
+	FMOVQ 1552(R26), F2
+	FMOVQ 48(R26), F3
 	FMOVQ 32(R26), F4
-	FMOVQ 48(R26), F5
-	FMOVQ 64(R26), F6
-	FMOVQ 80(R26), F7
-	FMOVQ 96(R26), F8
-	FMOVQ 112(R26), F9
-	FMOVQ 128(R26), F10
-	FMOVQ 144(R26), F11
-	FMOVQ 160(R26), F12
-	FMOVQ 176(R26), F13
-	FMOVQ 192(R26), F14
-	FMOVQ 208(R26), F15
-	FMOVQ 560(R26), F16
-	FMOVQ 576(R26), F17
-	FMOVQ 256(R26), F18
+	FMOVQ 64(R26), F5
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F19
+	FMOVQ 0(R1), F6
+	FMOVQ 16(R1), F7
 
 body:
-	WORD $0x4e33f414 // fmax v20.4s, v0.4s, v19.4s
-	WORD $0x4eb4f435 // fmin v21.4s, v1.4s, v20.4s
-	WORD $0x0e617ab6 // fcvtl v22.2d, v21.2s
-	WORD $0x4e617ab5 // fcvtl2 v21.2d, v21.4s
-	VMOV V2.B16, V23.B16
-	VMOV V2.B16, V24.B16
-	WORD $0x6e76ded9 // fmul v25.2d, v22.2d, v22.2d
-	WORD $0x6e75deba // fmul v26.2d, v21.2d, v21.2d
-	WORD $0x4e63cf37 // fmla v23.2d, v25.2d, v3.2d
-	WORD $0x4e63cf58 // fmla v24.2d, v26.2d, v3.2d
-	WORD $0x6e76def6 // fmul v22.2d, v23.2d, v22.2d
-	WORD $0x6e75df15 // fmul v21.2d, v24.2d, v21.2d
-	VMOV V4.B16, V23.B16
-	VMOV V4.B16, V24.B16
-	WORD $0x4e65ced7 // fmla v23.2d, v22.2d, v5.2d
-	WORD $0x4e65ceb8 // fmla v24.2d, v21.2d, v5.2d
-	WORD $0x4ee4d6f9 // fsub v25.2d, v23.2d, v4.2d
-	WORD $0x4ee4d71a // fsub v26.2d, v24.2d, v4.2d
-	WORD $0x4ee6cf36 // fmls v22.2d, v25.2d, v6.2d
-	WORD $0x4ee6cf55 // fmls v21.2d, v26.2d, v6.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V7.D2, V23.D2, V23.D2
-	VADD V7.D2, V24.D2, V24.D2
-	WORD $0x6e76ded9 // fmul v25.2d, v22.2d, v22.2d
-	WORD $0x6e75deba // fmul v26.2d, v21.2d, v21.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e6acedd // fmla v29.2d, v22.2d, v10.2d
-	WORD $0x4e6acebe // fmla v30.2d, v21.2d, v10.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	WORD $0x4e6ccedb // fmla v27.2d, v22.2d, v12.2d
-	WORD $0x4e6ccebc // fmla v28.2d, v21.2d, v12.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V13.B16, V29.B16
-	VMOV V13.B16, V30.B16
-	WORD $0x4e6ecedd // fmla v29.2d, v22.2d, v14.2d
-	WORD $0x4e6ecebe // fmla v30.2d, v21.2d, v14.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	WORD $0x4e6fcedb // fmla v27.2d, v22.2d, v15.2d
-	WORD $0x4e6fcebc // fmla v28.2d, v21.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e76df76 // fmul v22.2d, v27.2d, v22.2d
-	WORD $0x6e75df95 // fmul v21.2d, v28.2d, v21.2d
-	WORD $0x4e76cef7 // fmla v23.2d, v23.2d, v22.2d
-	WORD $0x4e75cf18 // fmla v24.2d, v24.2d, v21.2d
-	WORD $0x4e67d6f5 // fadd v21.2d, v23.2d, v7.2d
-	WORD $0x4e67d716 // fadd v22.2d, v24.2d, v7.2d
-	WORD $0x0e617a97 // fcvtl v23.2d, v20.2s
-	WORD $0x4e617a94 // fcvtl2 v20.2d, v20.4s
-	WORD $0x6e75fef5 // fdiv v21.2d, v23.2d, v21.2d
-	WORD $0x6e76fe94 // fdiv v20.2d, v20.2d, v22.2d
-	WORD $0x6e70deb6 // fmul v22.2d, v21.2d, v16.2d
-	WORD $0x6e70de97 // fmul v23.2d, v20.2d, v16.2d
-	WORD $0x0e616ad6 // fcvtn v22.2s, v22.2d
-	WORD $0x4e616af6 // fcvtn2 v22.4s, v23.2d
-	WORD $0x6e71deb5 // fmul v21.2d, v21.2d, v17.2d
-	WORD $0x6e71de94 // fmul v20.2d, v20.2d, v17.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616a95 // fcvtn2 v21.4s, v20.2d
-	WORD $0x4e35e6d4 // fcmeq v20.4s, v22.4s, v21.4s
-	WORD $0x6e205a94 // not v20.16b, v20.16b
-	VAND V18.B16, V20.B16, V21.B16
-	VADDV V21.S4, V21
-	VMOV V21.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e26f408 // fmax v8.4s, v0.4s, v6.4s
+	WORD $0x4e27f409 // fmax v9.4s, v0.4s, v7.4s
+	WORD $0x4ea8f42a // fmin v10.4s, v1.4s, v8.4s
+	WORD $0x4ea9f42b // fmin v11.4s, v1.4s, v9.4s
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	FMOVQ 1536(R26), F14
+	FMOVQ 1536(R26), F15
+	FMOVQ 1536(R26), F16
+	FMOVQ 1536(R26), F17
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	WORD $0x4e62ce4e // fmla v14.2d, v18.2d, v2.2d
+	WORD $0x4e62ce6f // fmla v15.2d, v19.2d, v2.2d
+	WORD $0x4e62ce90 // fmla v16.2d, v20.2d, v2.2d
+	WORD $0x4e62ceb1 // fmla v17.2d, v21.2d, v2.2d
+	WORD $0x6e6cddcc // fmul v12.2d, v14.2d, v12.2d
+	WORD $0x6e6ddded // fmul v13.2d, v15.2d, v13.2d
+	WORD $0x6e6ade0a // fmul v10.2d, v16.2d, v10.2d
+	WORD $0x6e6bde2b // fmul v11.2d, v17.2d, v11.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e63cd8e // fmla v14.2d, v12.2d, v3.2d
+	WORD $0x4e63cdaf // fmla v15.2d, v13.2d, v3.2d
+	WORD $0x4e63cd50 // fmla v16.2d, v10.2d, v3.2d
+	WORD $0x4e63cd71 // fmla v17.2d, v11.2d, v3.2d
+	WORD $0x4ee4d5d2 // fsub v18.2d, v14.2d, v4.2d
+	WORD $0x4ee4d5f3 // fsub v19.2d, v15.2d, v4.2d
+	WORD $0x4ee4d614 // fsub v20.2d, v16.2d, v4.2d
+	WORD $0x4ee4d635 // fsub v21.2d, v17.2d, v4.2d
+	WORD $0x4ee5ce4c // fmls v12.2d, v18.2d, v5.2d
+	WORD $0x4ee5ce6d // fmls v13.2d, v19.2d, v5.2d
+	WORD $0x4ee5ce8a // fmls v10.2d, v20.2d, v5.2d
+	WORD $0x4ee5ceab // fmls v11.2d, v21.2d, v5.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e6ace10 // fmla v16.2d, v16.2d, v10.2d
+	WORD $0x4e6bce31 // fmla v17.2d, v17.2d, v11.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	WORD $0x4e6ad5cc // fadd v12.2d, v14.2d, v10.2d
+	WORD $0x4e6bd5ed // fadd v13.2d, v15.2d, v11.2d
+	WORD $0x4e6ad60a // fadd v10.2d, v16.2d, v10.2d
+	WORD $0x4e6bd62b // fadd v11.2d, v17.2d, v11.2d
+	WORD $0x0e61790e // fcvtl v14.2d, v8.2s
+	WORD $0x0e61792f // fcvtl v15.2d, v9.2s
+	WORD $0x4e617908 // fcvtl2 v8.2d, v8.4s
+	WORD $0x4e617929 // fcvtl2 v9.2d, v9.4s
+	WORD $0x6e6cfdcc // fdiv v12.2d, v14.2d, v12.2d
+	WORD $0x6e6dfded // fdiv v13.2d, v15.2d, v13.2d
+	WORD $0x6e6afd08 // fdiv v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bfd29 // fdiv v9.2d, v9.2d, v11.2d
+	FMOVQ 560(R26), F10
+	FMOVQ 560(R26), F11
+	WORD $0x6e6add8e // fmul v14.2d, v12.2d, v10.2d
+	WORD $0x6e6bddaf // fmul v15.2d, v13.2d, v11.2d
+	WORD $0x6e6add0a // fmul v10.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2b // fmul v11.2d, v9.2d, v11.2d
+	WORD $0x0e6169ce // fcvtn v14.2s, v14.2d
+	WORD $0x0e6169ef // fcvtn v15.2s, v15.2d
+	WORD $0x4e61694e // fcvtn2 v14.4s, v10.2d
+	WORD $0x4e61696f // fcvtn2 v15.4s, v11.2d
+	FMOVQ 576(R26), F10
+	FMOVQ 576(R26), F11
+	WORD $0x6e6add8c // fmul v12.2d, v12.2d, v10.2d
+	WORD $0x6e6bddad // fmul v13.2d, v13.2d, v11.2d
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x0e61698a // fcvtn v10.2s, v12.2d
+	WORD $0x0e6169ab // fcvtn v11.2s, v13.2d
+	WORD $0x4e61690a // fcvtn2 v10.4s, v8.2d
+	WORD $0x4e61692b // fcvtn2 v11.4s, v9.2d
+	WORD $0x4e2ae5c8 // fcmeq v8.4s, v14.4s, v10.4s
+	WORD $0x4e2be5e9 // fcmeq v9.4s, v15.4s, v11.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	VORR V9.B16, V8.B16, V10.B16
+	VADDV V10.S4, V10
+	VMOV V10.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F22, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F14, 0(R0)
+	FMOVQ F15, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V19.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V19.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V19.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F6
+	FMOVQ 0(R5), F7
 	B body
 
-last:
-	FMOVS F22, (R0)
-	ADD R6, R0, R8
-	VST1 V22.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V22.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V6.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V6.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V6.S[2]
+	VMOV V6.B16, V7.B16
+	B body
 
 doubt:
-	VBSL V22.B16, V19.B16, V20.B16
+	VBIT V8.B16, V6.B16, V14.B16
+	VBIT V9.B16, V7.B16, V15.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V8.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V9.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F20, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F14, 0(R0)
+	FMOVQ F15, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F14, 0(R0)
+	FMOVQ F15, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F14, (R0)
+	ADD R9, R0, R11
+	VST1 V14.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V14.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func geluTanhGrad_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -2758,185 +4525,312 @@ TEXT ·geluTanhGrad_neon(SB), NOSPLIT, $0-36
 	MOVD $constants<>(SB), R26
 	FMOVQ 1504(R26), F0
 	FMOVQ 1520(R26), F1
-	FMOVQ 1568(R26), F2
-	FMOVQ 1584(R26), F3
-	FMOVQ 1536(R26), F4
-	FMOVQ 1552(R26), F5
-	FMOVQ 32(R26), F6
-	FMOVQ 48(R26), F7
-	FMOVQ 64(R26), F8
-	FMOVQ 80(R26), F9
-	FMOVQ 96(R26), F10
-	FMOVQ 112(R26), F11
-	FMOVQ 128(R26), F12
-	FMOVQ 144(R26), F13
-	FMOVQ 160(R26), F14
-	FMOVQ 176(R26), F15
-	FMOVQ 192(R26), F16
-	FMOVQ 208(R26), F17
+	FMOVQ 1584(R26), F2
+	FMOVQ 1552(R26), F3
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x4e32f413 // fmax v19.4s, v0.4s, v18.4s
-	WORD $0x4eb3f433 // fmin v19.4s, v1.4s, v19.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e74de95 // fmul v21.2d, v20.2d, v20.2d
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	VMOV V2.B16, V23.B16
-	VMOV V2.B16, V24.B16
-	WORD $0x4e63ceb7 // fmla v23.2d, v21.2d, v3.2d
-	WORD $0x4e63ced8 // fmla v24.2d, v22.2d, v3.2d
-	VMOV V4.B16, V25.B16
-	VMOV V4.B16, V26.B16
-	WORD $0x4e65ceb9 // fmla v25.2d, v21.2d, v5.2d
-	WORD $0x4e65ceda // fmla v26.2d, v22.2d, v5.2d
-	WORD $0x6e74def5 // fmul v21.2d, v23.2d, v20.2d
-	WORD $0x6e73df16 // fmul v22.2d, v24.2d, v19.2d
-	WORD $0x6e74df34 // fmul v20.2d, v25.2d, v20.2d
-	WORD $0x6e73df53 // fmul v19.2d, v26.2d, v19.2d
-	VMOV V6.B16, V23.B16
-	VMOV V6.B16, V24.B16
-	WORD $0x4e67ce97 // fmla v23.2d, v20.2d, v7.2d
-	WORD $0x4e67ce78 // fmla v24.2d, v19.2d, v7.2d
-	WORD $0x4ee6d6f9 // fsub v25.2d, v23.2d, v6.2d
-	WORD $0x4ee6d71a // fsub v26.2d, v24.2d, v6.2d
-	WORD $0x4ee8cf34 // fmls v20.2d, v25.2d, v8.2d
-	WORD $0x4ee8cf53 // fmls v19.2d, v26.2d, v8.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V9.D2, V23.D2, V23.D2
-	VADD V9.D2, V24.D2, V24.D2
-	WORD $0x6e74de99 // fmul v25.2d, v20.2d, v20.2d
-	WORD $0x6e73de7a // fmul v26.2d, v19.2d, v19.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	VMOV V11.B16, V29.B16
-	VMOV V11.B16, V30.B16
-	WORD $0x4e6cce9d // fmla v29.2d, v20.2d, v12.2d
-	WORD $0x4e6cce7e // fmla v30.2d, v19.2d, v12.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V13.B16, V27.B16
-	VMOV V13.B16, V28.B16
-	WORD $0x4e6ece9b // fmla v27.2d, v20.2d, v14.2d
-	WORD $0x4e6ece7c // fmla v28.2d, v19.2d, v14.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V15.B16, V29.B16
-	VMOV V15.B16, V30.B16
-	WORD $0x4e70ce9d // fmla v29.2d, v20.2d, v16.2d
-	WORD $0x4e70ce7e // fmla v30.2d, v19.2d, v16.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V9.B16, V27.B16
-	VMOV V9.B16, V28.B16
-	WORD $0x4e71ce9b // fmla v27.2d, v20.2d, v17.2d
-	WORD $0x4e71ce7c // fmla v28.2d, v19.2d, v17.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e74df74 // fmul v20.2d, v27.2d, v20.2d
-	WORD $0x6e73df93 // fmul v19.2d, v28.2d, v19.2d
-	WORD $0x4e74cef7 // fmla v23.2d, v23.2d, v20.2d
-	WORD $0x4e73cf18 // fmla v24.2d, v24.2d, v19.2d
-	VMOV V9.B16, V19.B16
-	VMOV V9.B16, V20.B16
-	WORD $0x4e69d6f9 // fadd v25.2d, v23.2d, v9.2d
-	WORD $0x4e69d71a // fadd v26.2d, v24.2d, v9.2d
-	WORD $0x6e79fe73 // fdiv v19.2d, v19.2d, v25.2d
-	WORD $0x6e7afe94 // fdiv v20.2d, v20.2d, v26.2d
-	WORD $0x6e73def7 // fmul v23.2d, v23.2d, v19.2d
-	WORD $0x6e74df18 // fmul v24.2d, v24.2d, v20.2d
-	WORD $0x6e75def5 // fmul v21.2d, v23.2d, v21.2d
-	WORD $0x6e76df16 // fmul v22.2d, v24.2d, v22.2d
-	FMOVQ 1472(R26), F23
-	VAND V23.B16, V21.B16, V24.B16
-	VAND V23.B16, V22.B16, V23.B16
-	WORD $0x4e69d718 // fadd v24.2d, v24.2d, v9.2d
-	WORD $0x4e69d6f7 // fadd v23.2d, v23.2d, v9.2d
-	WORD $0x6e73df18 // fmul v24.2d, v24.2d, v19.2d
-	WORD $0x6e74def7 // fmul v23.2d, v23.2d, v20.2d
-	FMOVQ 1488(R26), F25
-	WORD $0x6e79df18 // fmul v24.2d, v24.2d, v25.2d
-	WORD $0x6e79def7 // fmul v23.2d, v23.2d, v25.2d
-	WORD $0x4e69d6b5 // fadd v21.2d, v21.2d, v9.2d
-	WORD $0x4e69d6d6 // fadd v22.2d, v22.2d, v9.2d
-	WORD $0x6e73deb3 // fmul v19.2d, v21.2d, v19.2d
-	WORD $0x6e74ded4 // fmul v20.2d, v22.2d, v20.2d
-	WORD $0x4ef8d675 // fsub v21.2d, v19.2d, v24.2d
-	WORD $0x4ef7d696 // fsub v22.2d, v20.2d, v23.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	WORD $0x4e78d673 // fadd v19.2d, v19.2d, v24.2d
-	WORD $0x4e77d694 // fadd v20.2d, v20.2d, v23.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	WORD $0x4e33e6b3 // fcmeq v19.4s, v21.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	FMOVQ 256(R26), F20
-	VAND V20.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e24f406 // fmax v6.4s, v0.4s, v4.4s
+	WORD $0x4e25f407 // fmax v7.4s, v0.4s, v5.4s
+	WORD $0x4ea6f426 // fmin v6.4s, v1.4s, v6.4s
+	WORD $0x4ea7f427 // fmin v7.4s, v1.4s, v7.4s
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	WORD $0x6e68dd0a // fmul v10.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2b // fmul v11.2d, v9.2d, v9.2d
+	WORD $0x6e66dccc // fmul v12.2d, v6.2d, v6.2d
+	WORD $0x6e67dced // fmul v13.2d, v7.2d, v7.2d
+	FMOVQ 1568(R26), F14
+	FMOVQ 1568(R26), F15
+	FMOVQ 1568(R26), F16
+	FMOVQ 1568(R26), F17
+	WORD $0x4e62cd4e // fmla v14.2d, v10.2d, v2.2d
+	WORD $0x4e62cd6f // fmla v15.2d, v11.2d, v2.2d
+	WORD $0x4e62cd90 // fmla v16.2d, v12.2d, v2.2d
+	WORD $0x4e62cdb1 // fmla v17.2d, v13.2d, v2.2d
+	FMOVQ 1536(R26), F18
+	FMOVQ 1536(R26), F19
+	FMOVQ 1536(R26), F20
+	FMOVQ 1536(R26), F21
+	WORD $0x4e63cd52 // fmla v18.2d, v10.2d, v3.2d
+	WORD $0x4e63cd73 // fmla v19.2d, v11.2d, v3.2d
+	WORD $0x4e63cd94 // fmla v20.2d, v12.2d, v3.2d
+	WORD $0x4e63cdb5 // fmla v21.2d, v13.2d, v3.2d
+	WORD $0x6e68ddca // fmul v10.2d, v14.2d, v8.2d
+	WORD $0x6e69ddeb // fmul v11.2d, v15.2d, v9.2d
+	WORD $0x6e66de0c // fmul v12.2d, v16.2d, v6.2d
+	WORD $0x6e67de2d // fmul v13.2d, v17.2d, v7.2d
+	WORD $0x6e68de48 // fmul v8.2d, v18.2d, v8.2d
+	WORD $0x6e69de69 // fmul v9.2d, v19.2d, v9.2d
+	WORD $0x6e66de86 // fmul v6.2d, v20.2d, v6.2d
+	WORD $0x6e67dea7 // fmul v7.2d, v21.2d, v7.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd0e // fmla v14.2d, v8.2d, v18.2d
+	WORD $0x4e73cd2f // fmla v15.2d, v9.2d, v19.2d
+	WORD $0x4e72ccd0 // fmla v16.2d, v6.2d, v18.2d
+	WORD $0x4e73ccf1 // fmla v17.2d, v7.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce88 // fmls v8.2d, v20.2d, v22.2d
+	WORD $0x4ef7cea9 // fmls v9.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce46 // fmls v6.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce67 // fmls v7.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e68dd12 // fmul v18.2d, v8.2d, v8.2d
+	WORD $0x6e69dd33 // fmul v19.2d, v9.2d, v9.2d
+	WORD $0x6e66dcd4 // fmul v20.2d, v6.2d, v6.2d
+	WORD $0x6e67dcf5 // fmul v21.2d, v7.2d, v7.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd1a // fmla v26.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd3b // fmla v27.2d, v9.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd16 // fmla v22.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd37 // fmla v23.2d, v9.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd1a // fmla v26.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd3b // fmla v27.2d, v9.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd16 // fmla v22.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd37 // fmla v23.2d, v9.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e68dec8 // fmul v8.2d, v22.2d, v8.2d
+	WORD $0x6e69dee9 // fmul v9.2d, v23.2d, v9.2d
+	WORD $0x6e66df06 // fmul v6.2d, v24.2d, v6.2d
+	WORD $0x6e67df27 // fmul v7.2d, v25.2d, v7.2d
+	WORD $0x4e68cdce // fmla v14.2d, v14.2d, v8.2d
+	WORD $0x4e69cdef // fmla v15.2d, v15.2d, v9.2d
+	WORD $0x4e66ce10 // fmla v16.2d, v16.2d, v6.2d
+	WORD $0x4e67ce31 // fmla v17.2d, v17.2d, v7.2d
+	FMOVQ 80(R26), F6
+	FMOVQ 80(R26), F7
+	FMOVQ 80(R26), F8
+	FMOVQ 80(R26), F9
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d5d4 // fadd v20.2d, v14.2d, v18.2d
+	WORD $0x4e73d5f5 // fadd v21.2d, v15.2d, v19.2d
+	WORD $0x4e72d612 // fadd v18.2d, v16.2d, v18.2d
+	WORD $0x4e73d633 // fadd v19.2d, v17.2d, v19.2d
+	WORD $0x6e74fcc6 // fdiv v6.2d, v6.2d, v20.2d
+	WORD $0x6e75fce7 // fdiv v7.2d, v7.2d, v21.2d
+	WORD $0x6e72fd08 // fdiv v8.2d, v8.2d, v18.2d
+	WORD $0x6e73fd29 // fdiv v9.2d, v9.2d, v19.2d
+	WORD $0x6e66ddce // fmul v14.2d, v14.2d, v6.2d
+	WORD $0x6e67ddef // fmul v15.2d, v15.2d, v7.2d
+	WORD $0x6e68de10 // fmul v16.2d, v16.2d, v8.2d
+	WORD $0x6e69de31 // fmul v17.2d, v17.2d, v9.2d
+	WORD $0x6e6addca // fmul v10.2d, v14.2d, v10.2d
+	WORD $0x6e6bddeb // fmul v11.2d, v15.2d, v11.2d
+	WORD $0x6e6cde0c // fmul v12.2d, v16.2d, v12.2d
+	WORD $0x6e6dde2d // fmul v13.2d, v17.2d, v13.2d
+	FMOVQ 1472(R26), F14
+	FMOVQ 1472(R26), F15
+	VAND V14.B16, V10.B16, V16.B16
+	VAND V15.B16, V11.B16, V17.B16
+	VAND V14.B16, V12.B16, V14.B16
+	VAND V15.B16, V13.B16, V15.B16
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d610 // fadd v16.2d, v16.2d, v18.2d
+	WORD $0x4e73d631 // fadd v17.2d, v17.2d, v19.2d
+	WORD $0x4e72d5ce // fadd v14.2d, v14.2d, v18.2d
+	WORD $0x4e73d5ef // fadd v15.2d, v15.2d, v19.2d
+	WORD $0x6e66de10 // fmul v16.2d, v16.2d, v6.2d
+	WORD $0x6e67de31 // fmul v17.2d, v17.2d, v7.2d
+	WORD $0x6e68ddce // fmul v14.2d, v14.2d, v8.2d
+	WORD $0x6e69ddef // fmul v15.2d, v15.2d, v9.2d
+	FMOVQ 1488(R26), F18
+	FMOVQ 1488(R26), F19
+	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
+	WORD $0x6e73de31 // fmul v17.2d, v17.2d, v19.2d
+	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
+	WORD $0x6e73ddef // fmul v15.2d, v15.2d, v19.2d
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d54a // fadd v10.2d, v10.2d, v18.2d
+	WORD $0x4e73d56b // fadd v11.2d, v11.2d, v19.2d
+	WORD $0x4e72d58c // fadd v12.2d, v12.2d, v18.2d
+	WORD $0x4e73d5ad // fadd v13.2d, v13.2d, v19.2d
+	WORD $0x6e66dd46 // fmul v6.2d, v10.2d, v6.2d
+	WORD $0x6e67dd67 // fmul v7.2d, v11.2d, v7.2d
+	WORD $0x6e68dd88 // fmul v8.2d, v12.2d, v8.2d
+	WORD $0x6e69dda9 // fmul v9.2d, v13.2d, v9.2d
+	WORD $0x4ef0d4ca // fsub v10.2d, v6.2d, v16.2d
+	WORD $0x4ef1d4eb // fsub v11.2d, v7.2d, v17.2d
+	WORD $0x4eeed50c // fsub v12.2d, v8.2d, v14.2d
+	WORD $0x4eefd52d // fsub v13.2d, v9.2d, v15.2d
+	WORD $0x0e61694a // fcvtn v10.2s, v10.2d
+	WORD $0x0e61696b // fcvtn v11.2s, v11.2d
+	WORD $0x4e61698a // fcvtn2 v10.4s, v12.2d
+	WORD $0x4e6169ab // fcvtn2 v11.4s, v13.2d
+	WORD $0x4e70d4c6 // fadd v6.2d, v6.2d, v16.2d
+	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
+	WORD $0x4e6ed508 // fadd v8.2d, v8.2d, v14.2d
+	WORD $0x4e6fd529 // fadd v9.2d, v9.2d, v15.2d
+	WORD $0x0e6168c6 // fcvtn v6.2s, v6.2d
+	WORD $0x0e6168e7 // fcvtn v7.2s, v7.2d
+	WORD $0x4e616906 // fcvtn2 v6.4s, v8.2d
+	WORD $0x4e616927 // fcvtn2 v7.4s, v9.2d
+	WORD $0x4e26e546 // fcmeq v6.4s, v10.4s, v6.4s
+	WORD $0x4e27e567 // fcmeq v7.4s, v11.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V10.B16
+	VBIT V7.B16, V5.B16, V11.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F10, (R0)
+	ADD R9, R0, R11
+	VST1 V10.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V10.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func silu_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -2948,152 +4842,245 @@ TEXT ·silu_neon(SB), NOSPLIT, $0-36
 	FMOVQ 592(R26), F0
 	FMOVQ 608(R26), F1
 	FMOVQ 288(R26), F2
-	FMOVQ 32(R26), F3
-	FMOVQ 48(R26), F4
+	FMOVQ 48(R26), F3
+	FMOVQ 32(R26), F4
 	FMOVQ 64(R26), F5
-	FMOVQ 80(R26), F6
-	FMOVQ 96(R26), F7
-	FMOVQ 112(R26), F8
-	FMOVQ 128(R26), F9
-	FMOVQ 144(R26), F10
-	FMOVQ 160(R26), F11
-	FMOVQ 176(R26), F12
-	FMOVQ 192(R26), F13
-	FMOVQ 208(R26), F14
-	FMOVQ 560(R26), F15
-	FMOVQ 576(R26), F16
-	FMOVQ 256(R26), F17
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F6
+	FMOVQ 16(R1), F7
 
 body:
-	WORD $0x4e32f413 // fmax v19.4s, v0.4s, v18.4s
-	WORD $0x4eb3f434 // fmin v20.4s, v1.4s, v19.4s
-	VEOR V2.B16, V20.B16, V20.B16
-	WORD $0x0e617a95 // fcvtl v21.2d, v20.2s
-	WORD $0x4e617a94 // fcvtl2 v20.2d, v20.4s
-	VMOV V3.B16, V22.B16
-	VMOV V3.B16, V23.B16
-	WORD $0x4e64ceb6 // fmla v22.2d, v21.2d, v4.2d
-	WORD $0x4e64ce97 // fmla v23.2d, v20.2d, v4.2d
-	WORD $0x4ee3d6d8 // fsub v24.2d, v22.2d, v3.2d
-	WORD $0x4ee3d6f9 // fsub v25.2d, v23.2d, v3.2d
-	WORD $0x4ee5cf15 // fmls v21.2d, v24.2d, v5.2d
-	WORD $0x4ee5cf34 // fmls v20.2d, v25.2d, v5.2d
-	VSHL $52, V22.D2, V22.D2
-	VSHL $52, V23.D2, V23.D2
-	VADD V6.D2, V22.D2, V22.D2
-	VADD V6.D2, V23.D2, V23.D2
-	WORD $0x6e75deb8 // fmul v24.2d, v21.2d, v21.2d
-	WORD $0x6e74de99 // fmul v25.2d, v20.2d, v20.2d
-	VMOV V7.B16, V26.B16
-	VMOV V7.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	VMOV V8.B16, V29.B16
-	WORD $0x4e69cebc // fmla v28.2d, v21.2d, v9.2d
-	WORD $0x4e69ce9d // fmla v29.2d, v20.2d, v9.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	VMOV V10.B16, V26.B16
-	VMOV V10.B16, V27.B16
-	WORD $0x4e6bceba // fmla v26.2d, v21.2d, v11.2d
-	WORD $0x4e6bce9b // fmla v27.2d, v20.2d, v11.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	VMOV V12.B16, V28.B16
-	VMOV V12.B16, V29.B16
-	WORD $0x4e6dcebc // fmla v28.2d, v21.2d, v13.2d
-	WORD $0x4e6dce9d // fmla v29.2d, v20.2d, v13.2d
-	WORD $0x4e78cf5c // fmla v28.2d, v26.2d, v24.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	VMOV V6.B16, V26.B16
-	VMOV V6.B16, V27.B16
-	WORD $0x4e6eceba // fmla v26.2d, v21.2d, v14.2d
-	WORD $0x4e6ece9b // fmla v27.2d, v20.2d, v14.2d
-	WORD $0x4e78cf9a // fmla v26.2d, v28.2d, v24.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x6e75df55 // fmul v21.2d, v26.2d, v21.2d
-	WORD $0x6e74df74 // fmul v20.2d, v27.2d, v20.2d
-	WORD $0x4e75ced6 // fmla v22.2d, v22.2d, v21.2d
-	WORD $0x4e74cef7 // fmla v23.2d, v23.2d, v20.2d
-	WORD $0x4e66d6d4 // fadd v20.2d, v22.2d, v6.2d
-	WORD $0x4e66d6f5 // fadd v21.2d, v23.2d, v6.2d
-	WORD $0x0e617a76 // fcvtl v22.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e74fed4 // fdiv v20.2d, v22.2d, v20.2d
-	WORD $0x6e75fe73 // fdiv v19.2d, v19.2d, v21.2d
-	WORD $0x6e6fde95 // fmul v21.2d, v20.2d, v15.2d
-	WORD $0x6e6fde76 // fmul v22.2d, v19.2d, v15.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	WORD $0x6e70de94 // fmul v20.2d, v20.2d, v16.2d
-	WORD $0x6e70de73 // fmul v19.2d, v19.2d, v16.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616a74 // fcvtn2 v20.4s, v19.2d
-	WORD $0x4e34e6b3 // fcmeq v19.4s, v21.4s, v20.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	VAND V17.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e26f408 // fmax v8.4s, v0.4s, v6.4s
+	WORD $0x4e27f409 // fmax v9.4s, v0.4s, v7.4s
+	WORD $0x4ea8f42a // fmin v10.4s, v1.4s, v8.4s
+	WORD $0x4ea9f42b // fmin v11.4s, v1.4s, v9.4s
+	VEOR V2.B16, V10.B16, V10.B16
+	VEOR V2.B16, V11.B16, V11.B16
+	WORD $0x0e61794c // fcvtl v12.2d, v10.2s
+	WORD $0x0e61796d // fcvtl v13.2d, v11.2s
+	WORD $0x4e61794a // fcvtl2 v10.2d, v10.4s
+	WORD $0x4e61796b // fcvtl2 v11.2d, v11.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e63cd8e // fmla v14.2d, v12.2d, v3.2d
+	WORD $0x4e63cdaf // fmla v15.2d, v13.2d, v3.2d
+	WORD $0x4e63cd50 // fmla v16.2d, v10.2d, v3.2d
+	WORD $0x4e63cd71 // fmla v17.2d, v11.2d, v3.2d
+	WORD $0x4ee4d5d2 // fsub v18.2d, v14.2d, v4.2d
+	WORD $0x4ee4d5f3 // fsub v19.2d, v15.2d, v4.2d
+	WORD $0x4ee4d614 // fsub v20.2d, v16.2d, v4.2d
+	WORD $0x4ee4d635 // fsub v21.2d, v17.2d, v4.2d
+	WORD $0x4ee5ce4c // fmls v12.2d, v18.2d, v5.2d
+	WORD $0x4ee5ce6d // fmls v13.2d, v19.2d, v5.2d
+	WORD $0x4ee5ce8a // fmls v10.2d, v20.2d, v5.2d
+	WORD $0x4ee5ceab // fmls v11.2d, v21.2d, v5.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e6add54 // fmul v20.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd75 // fmul v21.2d, v11.2d, v11.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd5c // fmla v28.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7d // fmla v29.2d, v11.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7ecd58 // fmla v24.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd79 // fmla v25.2d, v11.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e6adf0a // fmul v10.2d, v24.2d, v10.2d
+	WORD $0x6e6bdf2b // fmul v11.2d, v25.2d, v11.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e6ace10 // fmla v16.2d, v16.2d, v10.2d
+	WORD $0x4e6bce31 // fmla v17.2d, v17.2d, v11.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	WORD $0x4e6ad5cc // fadd v12.2d, v14.2d, v10.2d
+	WORD $0x4e6bd5ed // fadd v13.2d, v15.2d, v11.2d
+	WORD $0x4e6ad60a // fadd v10.2d, v16.2d, v10.2d
+	WORD $0x4e6bd62b // fadd v11.2d, v17.2d, v11.2d
+	WORD $0x0e61790e // fcvtl v14.2d, v8.2s
+	WORD $0x0e61792f // fcvtl v15.2d, v9.2s
+	WORD $0x4e617908 // fcvtl2 v8.2d, v8.4s
+	WORD $0x4e617929 // fcvtl2 v9.2d, v9.4s
+	WORD $0x6e6cfdcc // fdiv v12.2d, v14.2d, v12.2d
+	WORD $0x6e6dfded // fdiv v13.2d, v15.2d, v13.2d
+	WORD $0x6e6afd08 // fdiv v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bfd29 // fdiv v9.2d, v9.2d, v11.2d
+	FMOVQ 560(R26), F10
+	FMOVQ 560(R26), F11
+	WORD $0x6e6add8e // fmul v14.2d, v12.2d, v10.2d
+	WORD $0x6e6bddaf // fmul v15.2d, v13.2d, v11.2d
+	WORD $0x6e6add0a // fmul v10.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd2b // fmul v11.2d, v9.2d, v11.2d
+	WORD $0x0e6169ce // fcvtn v14.2s, v14.2d
+	WORD $0x0e6169ef // fcvtn v15.2s, v15.2d
+	WORD $0x4e61694e // fcvtn2 v14.4s, v10.2d
+	WORD $0x4e61696f // fcvtn2 v15.4s, v11.2d
+	FMOVQ 576(R26), F10
+	FMOVQ 576(R26), F11
+	WORD $0x6e6add8c // fmul v12.2d, v12.2d, v10.2d
+	WORD $0x6e6bddad // fmul v13.2d, v13.2d, v11.2d
+	WORD $0x6e6add08 // fmul v8.2d, v8.2d, v10.2d
+	WORD $0x6e6bdd29 // fmul v9.2d, v9.2d, v11.2d
+	WORD $0x0e61698a // fcvtn v10.2s, v12.2d
+	WORD $0x0e6169ab // fcvtn v11.2s, v13.2d
+	WORD $0x4e61690a // fcvtn2 v10.4s, v8.2d
+	WORD $0x4e61692b // fcvtn2 v11.4s, v9.2d
+	WORD $0x4e2ae5c8 // fcmeq v8.4s, v14.4s, v10.4s
+	WORD $0x4e2be5e9 // fcmeq v9.4s, v15.4s, v11.4s
+	WORD $0x6e205908 // not v8.16b, v8.16b
+	WORD $0x6e205929 // not v9.16b, v9.16b
+	VORR V9.B16, V8.B16, V10.B16
+	VADDV V10.S4, V10
+	VMOV V10.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F14, 0(R0)
+	FMOVQ F15, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F6
+	FMOVQ 0(R5), F7
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V6.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V6.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V6.S[2]
+	VMOV V6.B16, V7.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V18.B16, V19.B16
+	VBIT V8.B16, V6.B16, V14.B16
+	VBIT V9.B16, V7.B16, V15.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V8.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V9.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F14, 0(R0)
+	FMOVQ F15, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F14, 0(R0)
+	FMOVQ F15, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F14, (R0)
+	ADD R9, R0, R11
+	VST1 V14.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V14.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func siluGrad_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -3105,170 +5092,287 @@ TEXT ·siluGrad_neon(SB), NOSPLIT, $0-36
 	FMOVQ 592(R26), F0
 	FMOVQ 608(R26), F1
 	FMOVQ 288(R26), F2
-	FMOVQ 32(R26), F3
-	FMOVQ 48(R26), F4
-	FMOVQ 64(R26), F5
-	FMOVQ 80(R26), F6
-	FMOVQ 96(R26), F7
-	FMOVQ 112(R26), F8
-	FMOVQ 128(R26), F9
-	FMOVQ 144(R26), F10
-	FMOVQ 160(R26), F11
-	FMOVQ 176(R26), F12
-	FMOVQ 192(R26), F13
-	FMOVQ 208(R26), F14
-	FMOVQ 1472(R26), F15
-	FMOVQ 1488(R26), F16
-	FMOVQ 256(R26), F17
+	FMOVQ 48(R26), F3
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F18
+	FMOVQ 0(R1), F4
+	FMOVQ 16(R1), F5
 
 body:
-	WORD $0x4e32f413 // fmax v19.4s, v0.4s, v18.4s
-	WORD $0x4eb3f433 // fmin v19.4s, v1.4s, v19.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a75 // fcvtl2 v21.2d, v19.4s
-	VEOR V2.B16, V19.B16, V19.B16
-	WORD $0x0e617a76 // fcvtl v22.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	VMOV V3.B16, V23.B16
-	VMOV V3.B16, V24.B16
-	WORD $0x4e64ced7 // fmla v23.2d, v22.2d, v4.2d
-	WORD $0x4e64ce78 // fmla v24.2d, v19.2d, v4.2d
-	WORD $0x4ee3d6f9 // fsub v25.2d, v23.2d, v3.2d
-	WORD $0x4ee3d71a // fsub v26.2d, v24.2d, v3.2d
-	WORD $0x4ee5cf36 // fmls v22.2d, v25.2d, v5.2d
-	WORD $0x4ee5cf53 // fmls v19.2d, v26.2d, v5.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V6.D2, V23.D2, V23.D2
-	VADD V6.D2, V24.D2, V24.D2
-	WORD $0x6e76ded9 // fmul v25.2d, v22.2d, v22.2d
-	WORD $0x6e73de7a // fmul v26.2d, v19.2d, v19.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	VMOV V8.B16, V29.B16
-	VMOV V8.B16, V30.B16
-	WORD $0x4e69cedd // fmla v29.2d, v22.2d, v9.2d
-	WORD $0x4e69ce7e // fmla v30.2d, v19.2d, v9.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	WORD $0x4e6bcedb // fmla v27.2d, v22.2d, v11.2d
-	WORD $0x4e6bce7c // fmla v28.2d, v19.2d, v11.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V12.B16, V29.B16
-	VMOV V12.B16, V30.B16
-	WORD $0x4e6dcedd // fmla v29.2d, v22.2d, v13.2d
-	WORD $0x4e6dce7e // fmla v30.2d, v19.2d, v13.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V6.B16, V27.B16
-	VMOV V6.B16, V28.B16
-	WORD $0x4e6ecedb // fmla v27.2d, v22.2d, v14.2d
-	WORD $0x4e6ece7c // fmla v28.2d, v19.2d, v14.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e76df76 // fmul v22.2d, v27.2d, v22.2d
-	WORD $0x6e73df93 // fmul v19.2d, v28.2d, v19.2d
-	WORD $0x4e76cef7 // fmla v23.2d, v23.2d, v22.2d
-	WORD $0x4e73cf18 // fmla v24.2d, v24.2d, v19.2d
-	VMOV V6.B16, V19.B16
-	VMOV V6.B16, V22.B16
-	WORD $0x4e66d6f9 // fadd v25.2d, v23.2d, v6.2d
-	WORD $0x4e66d71a // fadd v26.2d, v24.2d, v6.2d
-	WORD $0x6e79fe73 // fdiv v19.2d, v19.2d, v25.2d
-	WORD $0x6e7afed6 // fdiv v22.2d, v22.2d, v26.2d
-	WORD $0x6e73def7 // fmul v23.2d, v23.2d, v19.2d
-	WORD $0x6e76df18 // fmul v24.2d, v24.2d, v22.2d
-	WORD $0x6e74def4 // fmul v20.2d, v23.2d, v20.2d
-	WORD $0x6e75df15 // fmul v21.2d, v24.2d, v21.2d
-	VAND V15.B16, V20.B16, V23.B16
-	VAND V15.B16, V21.B16, V24.B16
-	WORD $0x4e66d6f7 // fadd v23.2d, v23.2d, v6.2d
-	WORD $0x4e66d718 // fadd v24.2d, v24.2d, v6.2d
-	WORD $0x6e73def7 // fmul v23.2d, v23.2d, v19.2d
-	WORD $0x6e76df18 // fmul v24.2d, v24.2d, v22.2d
-	WORD $0x6e70def7 // fmul v23.2d, v23.2d, v16.2d
-	WORD $0x6e70df18 // fmul v24.2d, v24.2d, v16.2d
-	WORD $0x4e66d694 // fadd v20.2d, v20.2d, v6.2d
-	WORD $0x4e66d6b5 // fadd v21.2d, v21.2d, v6.2d
-	WORD $0x6e73de93 // fmul v19.2d, v20.2d, v19.2d
-	WORD $0x6e76deb4 // fmul v20.2d, v21.2d, v22.2d
-	WORD $0x4ef7d675 // fsub v21.2d, v19.2d, v23.2d
-	WORD $0x4ef8d696 // fsub v22.2d, v20.2d, v24.2d
-	WORD $0x0e616ab5 // fcvtn v21.2s, v21.2d
-	WORD $0x4e616ad5 // fcvtn2 v21.4s, v22.2d
-	WORD $0x4e77d673 // fadd v19.2d, v19.2d, v23.2d
-	WORD $0x4e78d694 // fadd v20.2d, v20.2d, v24.2d
-	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a93 // fcvtn2 v19.4s, v20.2d
-	WORD $0x4e33e6b3 // fcmeq v19.4s, v21.4s, v19.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	VAND V17.B16, V19.B16, V20.B16
-	VADDV V20.S4, V20
-	VMOV V20.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e24f406 // fmax v6.4s, v0.4s, v4.4s
+	WORD $0x4e25f407 // fmax v7.4s, v0.4s, v5.4s
+	WORD $0x4ea6f426 // fmin v6.4s, v1.4s, v6.4s
+	WORD $0x4ea7f427 // fmin v7.4s, v1.4s, v7.4s
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178ca // fcvtl2 v10.2d, v6.4s
+	WORD $0x4e6178eb // fcvtl2 v11.2d, v7.4s
+	VEOR V2.B16, V6.B16, V6.B16
+	VEOR V2.B16, V7.B16, V7.B16
+	WORD $0x0e6178cc // fcvtl v12.2d, v6.2s
+	WORD $0x0e6178ed // fcvtl v13.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	WORD $0x4e63cd8e // fmla v14.2d, v12.2d, v3.2d
+	WORD $0x4e63cdaf // fmla v15.2d, v13.2d, v3.2d
+	WORD $0x4e63ccd0 // fmla v16.2d, v6.2d, v3.2d
+	WORD $0x4e63ccf1 // fmla v17.2d, v7.2d, v3.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce8c // fmls v12.2d, v20.2d, v22.2d
+	WORD $0x4ef7cead // fmls v13.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce46 // fmls v6.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce67 // fmls v7.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e66dcd4 // fmul v20.2d, v6.2d, v6.2d
+	WORD $0x6e67dcf5 // fmul v21.2d, v7.2d, v7.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e66df06 // fmul v6.2d, v24.2d, v6.2d
+	WORD $0x6e67df27 // fmul v7.2d, v25.2d, v7.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e66ce10 // fmla v16.2d, v16.2d, v6.2d
+	WORD $0x4e67ce31 // fmla v17.2d, v17.2d, v7.2d
+	FMOVQ 80(R26), F6
+	FMOVQ 80(R26), F7
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d5d4 // fadd v20.2d, v14.2d, v18.2d
+	WORD $0x4e73d5f5 // fadd v21.2d, v15.2d, v19.2d
+	WORD $0x4e72d612 // fadd v18.2d, v16.2d, v18.2d
+	WORD $0x4e73d633 // fadd v19.2d, v17.2d, v19.2d
+	WORD $0x6e74fcc6 // fdiv v6.2d, v6.2d, v20.2d
+	WORD $0x6e75fce7 // fdiv v7.2d, v7.2d, v21.2d
+	WORD $0x6e72fd8c // fdiv v12.2d, v12.2d, v18.2d
+	WORD $0x6e73fdad // fdiv v13.2d, v13.2d, v19.2d
+	WORD $0x6e66ddce // fmul v14.2d, v14.2d, v6.2d
+	WORD $0x6e67ddef // fmul v15.2d, v15.2d, v7.2d
+	WORD $0x6e6cde10 // fmul v16.2d, v16.2d, v12.2d
+	WORD $0x6e6dde31 // fmul v17.2d, v17.2d, v13.2d
+	WORD $0x6e68ddc8 // fmul v8.2d, v14.2d, v8.2d
+	WORD $0x6e69dde9 // fmul v9.2d, v15.2d, v9.2d
+	WORD $0x6e6ade0a // fmul v10.2d, v16.2d, v10.2d
+	WORD $0x6e6bde2b // fmul v11.2d, v17.2d, v11.2d
+	FMOVQ 1472(R26), F14
+	FMOVQ 1472(R26), F15
+	VAND V14.B16, V8.B16, V16.B16
+	VAND V15.B16, V9.B16, V17.B16
+	VAND V14.B16, V10.B16, V14.B16
+	VAND V15.B16, V11.B16, V15.B16
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d610 // fadd v16.2d, v16.2d, v18.2d
+	WORD $0x4e73d631 // fadd v17.2d, v17.2d, v19.2d
+	WORD $0x4e72d5ce // fadd v14.2d, v14.2d, v18.2d
+	WORD $0x4e73d5ef // fadd v15.2d, v15.2d, v19.2d
+	WORD $0x6e66de10 // fmul v16.2d, v16.2d, v6.2d
+	WORD $0x6e67de31 // fmul v17.2d, v17.2d, v7.2d
+	WORD $0x6e6cddce // fmul v14.2d, v14.2d, v12.2d
+	WORD $0x6e6dddef // fmul v15.2d, v15.2d, v13.2d
+	FMOVQ 1488(R26), F18
+	FMOVQ 1488(R26), F19
+	WORD $0x6e72de10 // fmul v16.2d, v16.2d, v18.2d
+	WORD $0x6e73de31 // fmul v17.2d, v17.2d, v19.2d
+	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
+	WORD $0x6e73ddef // fmul v15.2d, v15.2d, v19.2d
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d508 // fadd v8.2d, v8.2d, v18.2d
+	WORD $0x4e73d529 // fadd v9.2d, v9.2d, v19.2d
+	WORD $0x4e72d54a // fadd v10.2d, v10.2d, v18.2d
+	WORD $0x4e73d56b // fadd v11.2d, v11.2d, v19.2d
+	WORD $0x6e66dd06 // fmul v6.2d, v8.2d, v6.2d
+	WORD $0x6e67dd27 // fmul v7.2d, v9.2d, v7.2d
+	WORD $0x6e6cdd48 // fmul v8.2d, v10.2d, v12.2d
+	WORD $0x6e6ddd69 // fmul v9.2d, v11.2d, v13.2d
+	WORD $0x4ef0d4ca // fsub v10.2d, v6.2d, v16.2d
+	WORD $0x4ef1d4eb // fsub v11.2d, v7.2d, v17.2d
+	WORD $0x4eeed50c // fsub v12.2d, v8.2d, v14.2d
+	WORD $0x4eefd52d // fsub v13.2d, v9.2d, v15.2d
+	WORD $0x0e61694a // fcvtn v10.2s, v10.2d
+	WORD $0x0e61696b // fcvtn v11.2s, v11.2d
+	WORD $0x4e61698a // fcvtn2 v10.4s, v12.2d
+	WORD $0x4e6169ab // fcvtn2 v11.4s, v13.2d
+	WORD $0x4e70d4c6 // fadd v6.2d, v6.2d, v16.2d
+	WORD $0x4e71d4e7 // fadd v7.2d, v7.2d, v17.2d
+	WORD $0x4e6ed508 // fadd v8.2d, v8.2d, v14.2d
+	WORD $0x4e6fd529 // fadd v9.2d, v9.2d, v15.2d
+	WORD $0x0e6168c6 // fcvtn v6.2s, v6.2d
+	WORD $0x0e6168e7 // fcvtn v7.2s, v7.2d
+	WORD $0x4e616906 // fcvtn2 v6.4s, v8.2d
+	WORD $0x4e616927 // fcvtn2 v7.4s, v9.2d
+	WORD $0x4e26e546 // fcmeq v6.4s, v10.4s, v6.4s
+	WORD $0x4e27e567 // fcmeq v7.4s, v11.4s, v7.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	VORR V7.B16, V6.B16, V8.B16
+	VADDV V8.S4, V8
+	VMOV V8.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F21, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V18.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V18.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V18.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R5), F5
 	B body
 
-last:
-	FMOVS F21, (R0)
-	ADD R6, R0, R8
-	VST1 V21.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V21.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V4.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V4.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V4.S[2]
+	VMOV V4.B16, V5.B16
+	B body
 
 doubt:
-	VBSL V21.B16, V18.B16, V19.B16
+	VBIT V6.B16, V4.B16, V10.B16
+	VBIT V7.B16, V5.B16, V11.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V6.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V7.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F19, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F19, (R0)
-	ADD R6, R0, R8
-	VST1 V19.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V19.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F10, 0(R0)
+	FMOVQ F11, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F10, (R0)
+	ADD R9, R0, R11
+	VST1 V10.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V10.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func softplus_neon(dst, src *float32, n int) (at int, doubtful uint32)
@@ -3277,216 +5381,380 @@ TEXT ·softplus_neon(SB), NOSPLIT, $0-36
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 	MOVD $constants<>(SB), R26
-	FMOVQ 624(R26), F0
-	FMOVQ 608(R26), F1
-	FMOVQ 288(R26), F2
-	FMOVQ 32(R26), F3
-	FMOVQ 48(R26), F4
-	FMOVQ 64(R26), F5
-	FMOVQ 80(R26), F6
-	FMOVQ 96(R26), F7
-	FMOVQ 112(R26), F8
-	FMOVQ 128(R26), F9
-	FMOVQ 144(R26), F10
-	FMOVQ 160(R26), F11
-	FMOVQ 176(R26), F12
-	FMOVQ 192(R26), F13
-	FMOVQ 208(R26), F14
-	FMOVQ 304(R26), F15
 	MOVD R2, R3
-	MOVD $15, R4
+	MOVD $4, R4
+	MOVD $255, R7
+	MOVD ZR, R6
 
 loop:
-	CMP $4, R3
+	CMP $8, R3
 	BLT partial
-	FMOVQ (R1), F16
+	FMOVQ 0(R1), F0
+	FMOVQ 16(R1), F1
 
 body:
-	VAND V0.B16, V16.B16, V17.B16
-	WORD $0x4eb1f431 // fmin v17.4s, v1.4s, v17.4s
-	VORR V2.B16, V17.B16, V17.B16
-	WORD $0x0e617a32 // fcvtl v18.2d, v17.2s
-	WORD $0x4e617a31 // fcvtl2 v17.2d, v17.4s
-	VMOV V3.B16, V19.B16
-	VMOV V3.B16, V20.B16
-	WORD $0x4e64ce53 // fmla v19.2d, v18.2d, v4.2d
-	WORD $0x4e64ce34 // fmla v20.2d, v17.2d, v4.2d
-	WORD $0x4ee3d675 // fsub v21.2d, v19.2d, v3.2d
-	WORD $0x4ee3d696 // fsub v22.2d, v20.2d, v3.2d
-	WORD $0x4ee5ceb2 // fmls v18.2d, v21.2d, v5.2d
-	WORD $0x4ee5ced1 // fmls v17.2d, v22.2d, v5.2d
-	VSHL $52, V19.D2, V19.D2
-	VSHL $52, V20.D2, V20.D2
-	VADD V6.D2, V19.D2, V19.D2
-	VADD V6.D2, V20.D2, V20.D2
-	WORD $0x6e72de55 // fmul v21.2d, v18.2d, v18.2d
-	WORD $0x6e71de36 // fmul v22.2d, v17.2d, v17.2d
-	VMOV V7.B16, V23.B16
-	VMOV V7.B16, V24.B16
-	VMOV V8.B16, V25.B16
-	VMOV V8.B16, V26.B16
-	WORD $0x4e69ce59 // fmla v25.2d, v18.2d, v9.2d
-	WORD $0x4e69ce3a // fmla v26.2d, v17.2d, v9.2d
-	WORD $0x4e75cef9 // fmla v25.2d, v23.2d, v21.2d
-	WORD $0x4e76cf1a // fmla v26.2d, v24.2d, v22.2d
-	VMOV V10.B16, V23.B16
-	VMOV V10.B16, V24.B16
-	WORD $0x4e6bce57 // fmla v23.2d, v18.2d, v11.2d
-	WORD $0x4e6bce38 // fmla v24.2d, v17.2d, v11.2d
-	WORD $0x4e75cf37 // fmla v23.2d, v25.2d, v21.2d
-	WORD $0x4e76cf58 // fmla v24.2d, v26.2d, v22.2d
-	VMOV V12.B16, V25.B16
-	VMOV V12.B16, V26.B16
-	WORD $0x4e6dce59 // fmla v25.2d, v18.2d, v13.2d
-	WORD $0x4e6dce3a // fmla v26.2d, v17.2d, v13.2d
-	WORD $0x4e75cef9 // fmla v25.2d, v23.2d, v21.2d
-	WORD $0x4e76cf1a // fmla v26.2d, v24.2d, v22.2d
-	VMOV V6.B16, V23.B16
-	VMOV V6.B16, V24.B16
-	WORD $0x4e6ece57 // fmla v23.2d, v18.2d, v14.2d
-	WORD $0x4e6ece38 // fmla v24.2d, v17.2d, v14.2d
-	WORD $0x4e75cf37 // fmla v23.2d, v25.2d, v21.2d
-	WORD $0x4e76cf58 // fmla v24.2d, v26.2d, v22.2d
-	WORD $0x6e72def2 // fmul v18.2d, v23.2d, v18.2d
-	WORD $0x6e71df11 // fmul v17.2d, v24.2d, v17.2d
-	WORD $0x4e72ce73 // fmla v19.2d, v19.2d, v18.2d
-	WORD $0x4e71ce94 // fmla v20.2d, v20.2d, v17.2d
-	VEOR V17.B16, V17.B16, V17.B16
-	WORD $0x4e30f631 // fmax v17.4s, v17.4s, v16.4s
-	WORD $0x0e617a32 // fcvtl v18.2d, v17.2s
-	WORD $0x4e617a31 // fcvtl2 v17.2d, v17.4s
-	WORD $0x4e66d675 // fadd v21.2d, v19.2d, v6.2d
-	WORD $0x4e66d696 // fadd v22.2d, v20.2d, v6.2d
-	VADD V15.D2, V21.D2, V23.D2
-	VADD V15.D2, V22.D2, V24.D2
-	VUSHR $52, V23.D2, V25.D2
-	VUSHR $52, V24.D2, V26.D2
-	FMOVQ 320(R26), F27
-	VAND V27.B16, V23.B16, V23.B16
-	VAND V27.B16, V24.B16, V24.B16
-	VSUB V23.D2, V21.D2, V21.D2
-	VSUB V24.D2, V22.D2, V22.D2
-	FMOVQ 336(R26), F23
-	VADD V23.D2, V21.D2, V21.D2
-	VADD V23.D2, V22.D2, V22.D2
-	WORD $0x4ee6d6b5 // fsub v21.2d, v21.2d, v6.2d
-	WORD $0x4ee6d6d6 // fsub v22.2d, v22.2d, v6.2d
-	FMOVQ 352(R26), F23
-	VORR V23.B16, V25.B16, V24.B16
-	VORR V23.B16, V26.B16, V23.B16
-	FMOVQ 368(R26), F27
-	WORD $0x4efbd718 // fsub v24.2d, v24.2d, v27.2d
-	WORD $0x4efbd6f7 // fsub v23.2d, v23.2d, v27.2d
-	FMOVQ 496(R26), F27
-	VCMEQ V27.D2, V25.D2, V25.D2
-	VCMEQ V27.D2, V26.D2, V26.D2
-	VBSL V21.B16, V19.B16, V25.B16
-	VBSL V22.B16, V20.B16, V26.B16
-	FMOVQ 336(R26), F19
-	WORD $0x4e73d734 // fadd v20.2d, v25.2d, v19.2d
-	WORD $0x4e73d753 // fadd v19.2d, v26.2d, v19.2d
-	WORD $0x6e74ff34 // fdiv v20.2d, v25.2d, v20.2d
-	WORD $0x6e73ff53 // fdiv v19.2d, v26.2d, v19.2d
-	WORD $0x6e74de95 // fmul v21.2d, v20.2d, v20.2d
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	FMOVQ 384(R26), F27
-	VMOV V27.B16, V28.B16
+	FMOVQ 624(R26), F2
+	FMOVQ 624(R26), F3
+	VAND V2.B16, V0.B16, V2.B16
+	VAND V3.B16, V1.B16, V3.B16
+	FMOVQ 608(R26), F4
+	FMOVQ 608(R26), F5
+	WORD $0x4ea2f482 // fmin v2.4s, v4.4s, v2.4s
+	WORD $0x4ea3f4a3 // fmin v3.4s, v5.4s, v3.4s
+	FMOVQ 288(R26), F4
+	FMOVQ 288(R26), F5
+	VORR V4.B16, V2.B16, V2.B16
+	VORR V5.B16, V3.B16, V3.B16
+	WORD $0x0e617844 // fcvtl v4.2d, v2.2s
+	WORD $0x0e617865 // fcvtl v5.2d, v3.2s
+	WORD $0x4e617842 // fcvtl2 v2.2d, v2.4s
+	WORD $0x4e617863 // fcvtl2 v3.2d, v3.4s
+	FMOVQ 32(R26), F6
+	FMOVQ 32(R26), F7
+	FMOVQ 32(R26), F8
+	FMOVQ 32(R26), F9
+	FMOVQ 48(R26), F10
+	FMOVQ 48(R26), F11
+	WORD $0x4e6acc86 // fmla v6.2d, v4.2d, v10.2d
+	WORD $0x4e6bcca7 // fmla v7.2d, v5.2d, v11.2d
+	WORD $0x4e6acc48 // fmla v8.2d, v2.2d, v10.2d
+	WORD $0x4e6bcc69 // fmla v9.2d, v3.2d, v11.2d
+	FMOVQ 32(R26), F10
+	FMOVQ 32(R26), F11
+	WORD $0x4eead4cc // fsub v12.2d, v6.2d, v10.2d
+	WORD $0x4eebd4ed // fsub v13.2d, v7.2d, v11.2d
+	WORD $0x4eead50a // fsub v10.2d, v8.2d, v10.2d
+	WORD $0x4eebd52b // fsub v11.2d, v9.2d, v11.2d
+	FMOVQ 64(R26), F14
+	FMOVQ 64(R26), F15
+	WORD $0x4eeecd84 // fmls v4.2d, v12.2d, v14.2d
+	WORD $0x4eefcda5 // fmls v5.2d, v13.2d, v15.2d
+	WORD $0x4eeecd42 // fmls v2.2d, v10.2d, v14.2d
+	WORD $0x4eefcd63 // fmls v3.2d, v11.2d, v15.2d
+	VSHL $52, V6.D2, V6.D2
+	VSHL $52, V7.D2, V7.D2
+	VSHL $52, V8.D2, V8.D2
+	VSHL $52, V9.D2, V9.D2
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	VADD V10.D2, V6.D2, V6.D2
+	VADD V11.D2, V7.D2, V7.D2
+	VADD V10.D2, V8.D2, V8.D2
+	VADD V11.D2, V9.D2, V9.D2
+	WORD $0x6e64dc8a // fmul v10.2d, v4.2d, v4.2d
+	WORD $0x6e65dcab // fmul v11.2d, v5.2d, v5.2d
+	WORD $0x6e62dc4c // fmul v12.2d, v2.2d, v2.2d
+	WORD $0x6e63dc6d // fmul v13.2d, v3.2d, v3.2d
+	FMOVQ 96(R26), F14
+	FMOVQ 96(R26), F15
+	FMOVQ 96(R26), F16
+	FMOVQ 96(R26), F17
+	FMOVQ 112(R26), F18
+	FMOVQ 112(R26), F19
+	FMOVQ 112(R26), F20
+	FMOVQ 112(R26), F21
+	FMOVQ 128(R26), F22
+	FMOVQ 128(R26), F23
+	WORD $0x4e76cc92 // fmla v18.2d, v4.2d, v22.2d
+	WORD $0x4e77ccb3 // fmla v19.2d, v5.2d, v23.2d
+	WORD $0x4e76cc54 // fmla v20.2d, v2.2d, v22.2d
+	WORD $0x4e77cc75 // fmla v21.2d, v3.2d, v23.2d
+	WORD $0x4e6acdd2 // fmla v18.2d, v14.2d, v10.2d
+	WORD $0x4e6bcdf3 // fmla v19.2d, v15.2d, v11.2d
+	WORD $0x4e6cce14 // fmla v20.2d, v16.2d, v12.2d
+	WORD $0x4e6dce35 // fmla v21.2d, v17.2d, v13.2d
+	FMOVQ 144(R26), F14
+	FMOVQ 144(R26), F15
+	FMOVQ 144(R26), F16
+	FMOVQ 144(R26), F17
+	FMOVQ 160(R26), F22
+	FMOVQ 160(R26), F23
+	WORD $0x4e76cc8e // fmla v14.2d, v4.2d, v22.2d
+	WORD $0x4e77ccaf // fmla v15.2d, v5.2d, v23.2d
+	WORD $0x4e76cc50 // fmla v16.2d, v2.2d, v22.2d
+	WORD $0x4e77cc71 // fmla v17.2d, v3.2d, v23.2d
+	WORD $0x4e6ace4e // fmla v14.2d, v18.2d, v10.2d
+	WORD $0x4e6bce6f // fmla v15.2d, v19.2d, v11.2d
+	WORD $0x4e6cce90 // fmla v16.2d, v20.2d, v12.2d
+	WORD $0x4e6dceb1 // fmla v17.2d, v21.2d, v13.2d
+	FMOVQ 176(R26), F18
+	FMOVQ 176(R26), F19
+	FMOVQ 176(R26), F20
+	FMOVQ 176(R26), F21
+	FMOVQ 192(R26), F22
+	FMOVQ 192(R26), F23
+	WORD $0x4e76cc92 // fmla v18.2d, v4.2d, v22.2d
+	WORD $0x4e77ccb3 // fmla v19.2d, v5.2d, v23.2d
+	WORD $0x4e76cc54 // fmla v20.2d, v2.2d, v22.2d
+	WORD $0x4e77cc75 // fmla v21.2d, v3.2d, v23.2d
+	WORD $0x4e6acdd2 // fmla v18.2d, v14.2d, v10.2d
+	WORD $0x4e6bcdf3 // fmla v19.2d, v15.2d, v11.2d
+	WORD $0x4e6cce14 // fmla v20.2d, v16.2d, v12.2d
+	WORD $0x4e6dce35 // fmla v21.2d, v17.2d, v13.2d
+	FMOVQ 80(R26), F14
+	FMOVQ 80(R26), F15
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	FMOVQ 208(R26), F22
+	FMOVQ 208(R26), F23
+	WORD $0x4e76cc8e // fmla v14.2d, v4.2d, v22.2d
+	WORD $0x4e77ccaf // fmla v15.2d, v5.2d, v23.2d
+	WORD $0x4e76cc50 // fmla v16.2d, v2.2d, v22.2d
+	WORD $0x4e77cc71 // fmla v17.2d, v3.2d, v23.2d
+	WORD $0x4e6ace4e // fmla v14.2d, v18.2d, v10.2d
+	WORD $0x4e6bce6f // fmla v15.2d, v19.2d, v11.2d
+	WORD $0x4e6cce90 // fmla v16.2d, v20.2d, v12.2d
+	WORD $0x4e6dceb1 // fmla v17.2d, v21.2d, v13.2d
+	WORD $0x6e64ddc4 // fmul v4.2d, v14.2d, v4.2d
+	WORD $0x6e65dde5 // fmul v5.2d, v15.2d, v5.2d
+	WORD $0x6e62de02 // fmul v2.2d, v16.2d, v2.2d
+	WORD $0x6e63de23 // fmul v3.2d, v17.2d, v3.2d
+	WORD $0x4e64ccc6 // fmla v6.2d, v6.2d, v4.2d
+	WORD $0x4e65cce7 // fmla v7.2d, v7.2d, v5.2d
+	WORD $0x4e62cd08 // fmla v8.2d, v8.2d, v2.2d
+	WORD $0x4e63cd29 // fmla v9.2d, v9.2d, v3.2d
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
+	WORD $0x4e21f463 // fmax v3.4s, v3.4s, v1.4s
+	WORD $0x0e617844 // fcvtl v4.2d, v2.2s
+	WORD $0x0e617865 // fcvtl v5.2d, v3.2s
+	WORD $0x4e617842 // fcvtl2 v2.2d, v2.4s
+	WORD $0x4e617863 // fcvtl2 v3.2d, v3.4s
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	WORD $0x4e6ad4cc // fadd v12.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4ed // fadd v13.2d, v7.2d, v11.2d
+	WORD $0x4e6ad50a // fadd v10.2d, v8.2d, v10.2d
+	WORD $0x4e6bd52b // fadd v11.2d, v9.2d, v11.2d
+	FMOVQ 304(R26), F14
+	FMOVQ 304(R26), F15
+	VADD V14.D2, V12.D2, V16.D2
+	VADD V15.D2, V13.D2, V17.D2
+	VADD V14.D2, V10.D2, V14.D2
+	VADD V15.D2, V11.D2, V15.D2
+	VUSHR $52, V16.D2, V18.D2
+	VUSHR $52, V17.D2, V19.D2
+	VUSHR $52, V14.D2, V20.D2
+	VUSHR $52, V15.D2, V21.D2
+	FMOVQ 320(R26), F22
+	FMOVQ 320(R26), F23
+	VAND V22.B16, V16.B16, V16.B16
+	VAND V23.B16, V17.B16, V17.B16
+	VAND V22.B16, V14.B16, V14.B16
+	VAND V23.B16, V15.B16, V15.B16
+	VSUB V16.D2, V12.D2, V12.D2
+	VSUB V17.D2, V13.D2, V13.D2
+	VSUB V14.D2, V10.D2, V10.D2
+	VSUB V15.D2, V11.D2, V11.D2
+	FMOVQ 336(R26), F14
+	FMOVQ 336(R26), F15
+	VADD V14.D2, V12.D2, V12.D2
+	VADD V15.D2, V13.D2, V13.D2
+	VADD V14.D2, V10.D2, V10.D2
+	VADD V15.D2, V11.D2, V11.D2
+	FMOVQ 80(R26), F14
+	FMOVQ 80(R26), F15
+	WORD $0x4eeed58c // fsub v12.2d, v12.2d, v14.2d
+	WORD $0x4eefd5ad // fsub v13.2d, v13.2d, v15.2d
+	WORD $0x4eeed54a // fsub v10.2d, v10.2d, v14.2d
+	WORD $0x4eefd56b // fsub v11.2d, v11.2d, v15.2d
+	FMOVQ 352(R26), F14
+	FMOVQ 352(R26), F15
+	VORR V14.B16, V18.B16, V16.B16
+	VORR V15.B16, V19.B16, V17.B16
+	VORR V14.B16, V20.B16, V14.B16
+	VORR V15.B16, V21.B16, V15.B16
+	FMOVQ 368(R26), F22
+	FMOVQ 368(R26), F23
+	WORD $0x4ef6d610 // fsub v16.2d, v16.2d, v22.2d
+	WORD $0x4ef7d631 // fsub v17.2d, v17.2d, v23.2d
+	WORD $0x4ef6d5ce // fsub v14.2d, v14.2d, v22.2d
+	WORD $0x4ef7d5ef // fsub v15.2d, v15.2d, v23.2d
+	FMOVQ 496(R26), F22
+	FMOVQ 496(R26), F23
+	VCMEQ V22.D2, V18.D2, V18.D2
+	VCMEQ V23.D2, V19.D2, V19.D2
+	VCMEQ V22.D2, V20.D2, V20.D2
+	VCMEQ V23.D2, V21.D2, V21.D2
+	VBSL V12.B16, V6.B16, V18.B16
+	VBSL V13.B16, V7.B16, V19.B16
+	VBSL V10.B16, V8.B16, V20.B16
+	VBSL V11.B16, V9.B16, V21.B16
+	FMOVQ 336(R26), F6
+	FMOVQ 336(R26), F7
+	WORD $0x4e66d648 // fadd v8.2d, v18.2d, v6.2d
+	WORD $0x4e67d669 // fadd v9.2d, v19.2d, v7.2d
+	WORD $0x4e66d686 // fadd v6.2d, v20.2d, v6.2d
+	WORD $0x4e67d6a7 // fadd v7.2d, v21.2d, v7.2d
+	WORD $0x6e68fe48 // fdiv v8.2d, v18.2d, v8.2d
+	WORD $0x6e69fe69 // fdiv v9.2d, v19.2d, v9.2d
+	WORD $0x6e66fe86 // fdiv v6.2d, v20.2d, v6.2d
+	WORD $0x6e67fea7 // fdiv v7.2d, v21.2d, v7.2d
+	WORD $0x6e68dd0a // fmul v10.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2b // fmul v11.2d, v9.2d, v9.2d
+	WORD $0x6e66dccc // fmul v12.2d, v6.2d, v6.2d
+	WORD $0x6e67dced // fmul v13.2d, v7.2d, v7.2d
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 384(R26), F22
+	FMOVQ 384(R26), F23
+	FMOVQ 384(R26), F24
+	FMOVQ 384(R26), F25
+	FMOVQ 400(R26), F26
+	FMOVQ 400(R26), F27
+	FMOVQ 400(R26), F28
 	FMOVQ 400(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 416(R26), F30
 	FMOVQ 416(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 432(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 432(R26), F22
+	FMOVQ 432(R26), F23
+	FMOVQ 432(R26), F24
+	FMOVQ 432(R26), F25
+	FMOVQ 448(R26), F30
 	FMOVQ 448(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
-	FMOVQ 336(R26), F25
-	VMOV V25.B16, V26.B16
-	WORD $0x4e75cf9a // fmla v26.2d, v28.2d, v21.2d
-	WORD $0x4e76cf79 // fmla v25.2d, v27.2d, v22.2d
-	WORD $0x6e74df54 // fmul v20.2d, v26.2d, v20.2d
-	WORD $0x6e73df33 // fmul v19.2d, v25.2d, v19.2d
-	WORD $0x4e65cf14 // fmla v20.2d, v24.2d, v5.2d
-	WORD $0x4e65cef3 // fmla v19.2d, v23.2d, v5.2d
-	WORD $0x4e72d692 // fadd v18.2d, v20.2d, v18.2d
-	WORD $0x4e71d671 // fadd v17.2d, v19.2d, v17.2d
-	FMOVQ 560(R26), F19
-	WORD $0x6e73de54 // fmul v20.2d, v18.2d, v19.2d
-	WORD $0x6e73de33 // fmul v19.2d, v17.2d, v19.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616a74 // fcvtn2 v20.4s, v19.2d
-	FMOVQ 576(R26), F19
-	WORD $0x6e73de52 // fmul v18.2d, v18.2d, v19.2d
-	WORD $0x6e73de31 // fmul v17.2d, v17.2d, v19.2d
-	WORD $0x0e616a52 // fcvtn v18.2s, v18.2d
-	WORD $0x4e616a32 // fcvtn2 v18.4s, v17.2d
-	WORD $0x4e32e691 // fcmeq v17.4s, v20.4s, v18.4s
-	WORD $0x6e205a31 // not v17.16b, v17.16b
-	FMOVQ 256(R26), F18
-	VAND V18.B16, V17.B16, V18.B16
-	VADDV V18.S4, V18
-	VMOV V18.S[0], R5
-	ANDS R4, R5
-	BNE doubt
-	CMP $4, R3
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 336(R26), F18
+	FMOVQ 336(R26), F19
+	FMOVQ 336(R26), F20
+	FMOVQ 336(R26), F21
+	WORD $0x4e6aced2 // fmla v18.2d, v22.2d, v10.2d
+	WORD $0x4e6bcef3 // fmla v19.2d, v23.2d, v11.2d
+	WORD $0x4e6ccf14 // fmla v20.2d, v24.2d, v12.2d
+	WORD $0x4e6dcf35 // fmla v21.2d, v25.2d, v13.2d
+	WORD $0x6e68de48 // fmul v8.2d, v18.2d, v8.2d
+	WORD $0x6e69de69 // fmul v9.2d, v19.2d, v9.2d
+	WORD $0x6e66de86 // fmul v6.2d, v20.2d, v6.2d
+	WORD $0x6e67dea7 // fmul v7.2d, v21.2d, v7.2d
+	FMOVQ 64(R26), F10
+	FMOVQ 64(R26), F11
+	WORD $0x4e6ace08 // fmla v8.2d, v16.2d, v10.2d
+	WORD $0x4e6bce29 // fmla v9.2d, v17.2d, v11.2d
+	WORD $0x4e6acdc6 // fmla v6.2d, v14.2d, v10.2d
+	WORD $0x4e6bcde7 // fmla v7.2d, v15.2d, v11.2d
+	WORD $0x4e64d504 // fadd v4.2d, v8.2d, v4.2d
+	WORD $0x4e65d525 // fadd v5.2d, v9.2d, v5.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FMOVQ 560(R26), F6
+	FMOVQ 560(R26), F7
+	WORD $0x6e66dc88 // fmul v8.2d, v4.2d, v6.2d
+	WORD $0x6e67dca9 // fmul v9.2d, v5.2d, v7.2d
+	WORD $0x6e66dc46 // fmul v6.2d, v2.2d, v6.2d
+	WORD $0x6e67dc67 // fmul v7.2d, v3.2d, v7.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e6168c8 // fcvtn2 v8.4s, v6.2d
+	WORD $0x4e6168e9 // fcvtn2 v9.4s, v7.2d
+	FMOVQ 576(R26), F6
+	FMOVQ 576(R26), F7
+	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
+	WORD $0x6e67dca5 // fmul v5.2d, v5.2d, v7.2d
+	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
+	WORD $0x6e67dc63 // fmul v3.2d, v3.2d, v7.2d
+	WORD $0x0e616884 // fcvtn v4.2s, v4.2d
+	WORD $0x0e6168a5 // fcvtn v5.2s, v5.2d
+	WORD $0x4e616844 // fcvtn2 v4.4s, v2.2d
+	WORD $0x4e616865 // fcvtn2 v5.4s, v3.2d
+	WORD $0x4e24e502 // fcmeq v2.4s, v8.4s, v4.4s
+	WORD $0x4e25e523 // fcmeq v3.4s, v9.4s, v5.4s
+	WORD $0x6e205842 // not v2.16b, v2.16b
+	WORD $0x6e205863 // not v3.16b, v3.16b
+	VORR V3.B16, V2.B16, V4.B16
+	VADDV V4.S4, V4
+	VMOV V4.S[0], R8
+	CBNZ R8, doubt
+	CMP $8, R3
 	BLT last
-	FMOVQ F20, 0(R0)
-	ADD $16, R0
-	ADD $16, R1
-	SUB $4, R3
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R3
 	B loop
 
 partial:
-	CBZ R3, done
-	LSL R3, R4
-	MVN R4, R4
-	CMP $1, R3
-	CSET GT, R6
-	LSL $2, R6
-	SUB $1, R3, R7
-	LSL $2, R7
-	VLD1R (R1), [V16.S4]
-	ADD R6, R1, R8
-	VLD1 (R8), V16.S[1]
-	ADD R7, R1, R8
-	VLD1 (R8), V16.S[2]
+	CBZ R3, return
+	SUBS $4, R3, R4
+	BLT few
+	ADD R4<<2, R1, R5
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R5), F1
 	B body
 
-last:
-	FMOVS F20, (R0)
-	ADD R6, R0, R8
-	VST1 V20.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V20.S[2], (R8)
-
-done:
-	MOVD R2, at+24(FP)
-	MOVW ZR, doubtful+32(FP)
-	RET
+few:
+	MOVD ZR, R4
+	LSL R3, R7
+	MVN R7, R7
+	CMP $1, R3
+	CSET GT, R9
+	LSL $2, R9
+	SUB $1, R3, R10
+	LSL $2, R10
+	VLD1R (R1), [V0.S4]
+	ADD R9, R1, R11
+	VLD1 (R11), V0.S[1]
+	ADD R10, R1, R11
+	VLD1 (R11), V0.S[2]
+	VMOV V0.B16, V1.B16
+	B body
 
 doubt:
-	VBSL V20.B16, V16.B16, V17.B16
+	VBIT V2.B16, V0.B16, V8.B16
+	VBIT V3.B16, V1.B16, V9.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V2.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R12
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V3.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	LSL R4, R13
+	ORR R12, R13, R6
+	AND R7, R6
 	SUB R3, R2
-	MOVD R2, at+24(FP)
-	MOVW R5, doubtful+32(FP)
-	CMP $4, R3
-	BLT doubtLast
-	FMOVQ F17, 0(R0)
-	RET
+	CMP $8, R3
+	BLT last
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 16(R0)
+	B return
 
-doubtLast:
-	FMOVS F17, (R0)
-	ADD R6, R0, R8
-	VST1 V17.S[1], (R8)
-	ADD R7, R0, R8
-	VST1 V17.S[2], (R8)
+last:
+	CMP $4, R3
+	BLT lastFew
+	ADD R4<<2, R0, R5
+	FMOVQ F8, 0(R0)
+	FMOVQ F9, 0(R5)
+	B return
+
+lastFew:
+	FMOVS F8, (R0)
+	ADD R9, R0, R11
+	VST1 V8.S[1], (R11)
+	ADD R10, R0, R11
+	VST1 V8.S[2], (R11)
+
+return:
+	MOVD R2, at+24(FP)
+	MOVW R6, doubtful+32(FP)
 	RET
 
 // func geluWithGrad_neon(dst, grad, src *float32, n int) (at int, doubtful uint32)
@@ -3496,276 +5764,479 @@ TEXT ·geluWithGrad_neon(SB), NOSPLIT, $0-44
 	MOVD src+16(FP), R2
 	MOVD n+24(FP), R3
 	MOVD $constants<>(SB), R26
-	FMOVQ 1424(R26), F0
-	FMOVQ 1440(R26), F1
-	FMOVQ 624(R26), F2
-	FMOVQ 672(R26), F3
-	FMOVQ 32(R26), F4
-	FMOVQ 48(R26), F5
-	FMOVQ 64(R26), F6
-	FMOVQ 80(R26), F7
-	FMOVQ 96(R26), F8
-	FMOVQ 112(R26), F9
-	FMOVQ 128(R26), F10
-	FMOVQ 144(R26), F11
-	FMOVQ 160(R26), F12
-	FMOVQ 176(R26), F13
-	FMOVQ 192(R26), F14
-	FMOVQ 208(R26), F15
 	MOVD R3, R4
-	MOVD $15, R5
+	MOVD $4, R5
+	MOVD $255, R8
+	MOVD ZR, R7
 
 loop:
-	CMP $4, R4
+	CMP $8, R4
 	BLT partial
-	FMOVQ (R2), F16
+	FMOVQ 0(R2), F0
+	FMOVQ 16(R2), F1
 
 body:
-	WORD $0x4e30f411 // fmax v17.4s, v0.4s, v16.4s
-	WORD $0x4eb1f432 // fmin v18.4s, v1.4s, v17.4s
-	VAND V2.B16, V18.B16, V19.B16
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e74de95 // fmul v21.2d, v20.2d, v20.2d
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	WORD $0x6e63deb5 // fmul v21.2d, v21.2d, v3.2d
-	WORD $0x6e63ded6 // fmul v22.2d, v22.2d, v3.2d
-	VMOV V4.B16, V23.B16
-	VMOV V4.B16, V24.B16
-	WORD $0x4e65ceb7 // fmla v23.2d, v21.2d, v5.2d
-	WORD $0x4e65ced8 // fmla v24.2d, v22.2d, v5.2d
-	WORD $0x4ee4d6f9 // fsub v25.2d, v23.2d, v4.2d
-	WORD $0x4ee4d71a // fsub v26.2d, v24.2d, v4.2d
-	WORD $0x4ee6cf35 // fmls v21.2d, v25.2d, v6.2d
-	WORD $0x4ee6cf56 // fmls v22.2d, v26.2d, v6.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V7.D2, V23.D2, V23.D2
-	VADD V7.D2, V24.D2, V24.D2
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	VMOV V8.B16, V27.B16
-	VMOV V8.B16, V28.B16
-	VMOV V9.B16, V29.B16
-	VMOV V9.B16, V30.B16
-	WORD $0x4e6acebd // fmla v29.2d, v21.2d, v10.2d
-	WORD $0x4e6acede // fmla v30.2d, v22.2d, v10.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V11.B16, V27.B16
-	VMOV V11.B16, V28.B16
-	WORD $0x4e6ccebb // fmla v27.2d, v21.2d, v12.2d
-	WORD $0x4e6ccedc // fmla v28.2d, v22.2d, v12.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V13.B16, V29.B16
-	VMOV V13.B16, V30.B16
-	WORD $0x4e6ecebd // fmla v29.2d, v21.2d, v14.2d
-	WORD $0x4e6ecede // fmla v30.2d, v22.2d, v14.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	WORD $0x4e6fcebb // fmla v27.2d, v21.2d, v15.2d
-	WORD $0x4e6fcedc // fmla v28.2d, v22.2d, v15.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e75df75 // fmul v21.2d, v27.2d, v21.2d
-	WORD $0x6e76df96 // fmul v22.2d, v28.2d, v22.2d
-	WORD $0x4e75cef7 // fmla v23.2d, v23.2d, v21.2d
-	WORD $0x4e76cf18 // fmla v24.2d, v24.2d, v22.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	FMOVQ 688(R26), F25
-	WORD $0x4e79d694 // fadd v20.2d, v20.2d, v25.2d
-	WORD $0x4e79d673 // fadd v19.2d, v19.2d, v25.2d
-	WORD $0x6e74feb4 // fdiv v20.2d, v21.2d, v20.2d
-	WORD $0x6e73fed3 // fdiv v19.2d, v22.2d, v19.2d
-	VMOV V7.B16, V21.B16
-	VMOV V7.B16, V22.B16
-	FMOVQ 704(R26), F25
-	WORD $0x4e79ce95 // fmla v21.2d, v20.2d, v25.2d
-	WORD $0x4e79ce76 // fmla v22.2d, v19.2d, v25.2d
-	WORD $0x6e77de94 // fmul v20.2d, v20.2d, v23.2d
-	WORD $0x6e78de73 // fmul v19.2d, v19.2d, v24.2d
-	WORD $0x6e75deb9 // fmul v25.2d, v21.2d, v21.2d
-	WORD $0x6e76deda // fmul v26.2d, v22.2d, v22.2d
-	FMOVQ 720(R26), F27
-	VMOV V27.B16, V28.B16
-	FMOVQ 736(R26), F29
-	WORD $0x4e7dcebc // fmla v28.2d, v21.2d, v29.2d
-	WORD $0x4e7dcedb // fmla v27.2d, v22.2d, v29.2d
+	FMOVQ 1424(R26), F2
+	FMOVQ 1424(R26), F3
+	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
+	WORD $0x4e21f463 // fmax v3.4s, v3.4s, v1.4s
+	FMOVQ 1440(R26), F4
+	FMOVQ 1440(R26), F5
+	WORD $0x4ea2f484 // fmin v4.4s, v4.4s, v2.4s
+	WORD $0x4ea3f4a5 // fmin v5.4s, v5.4s, v3.4s
+	FMOVQ 624(R26), F6
+	FMOVQ 624(R26), F7
+	VAND V6.B16, V4.B16, V6.B16
+	VAND V7.B16, V5.B16, V7.B16
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	WORD $0x6e68dd0a // fmul v10.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2b // fmul v11.2d, v9.2d, v9.2d
+	WORD $0x6e66dccc // fmul v12.2d, v6.2d, v6.2d
+	WORD $0x6e67dced // fmul v13.2d, v7.2d, v7.2d
+	FMOVQ 672(R26), F14
+	FMOVQ 672(R26), F15
+	WORD $0x6e6edd4a // fmul v10.2d, v10.2d, v14.2d
+	WORD $0x6e6fdd6b // fmul v11.2d, v11.2d, v15.2d
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd4e // fmla v14.2d, v10.2d, v18.2d
+	WORD $0x4e73cd6f // fmla v15.2d, v11.2d, v19.2d
+	WORD $0x4e72cd90 // fmla v16.2d, v12.2d, v18.2d
+	WORD $0x4e73cdb1 // fmla v17.2d, v13.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce8a // fmls v10.2d, v20.2d, v22.2d
+	WORD $0x4ef7ceab // fmls v11.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce4c // fmls v12.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce6d // fmls v13.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6adeca // fmul v10.2d, v22.2d, v10.2d
+	WORD $0x6e6bdeeb // fmul v11.2d, v23.2d, v11.2d
+	WORD $0x6e6cdf0c // fmul v12.2d, v24.2d, v12.2d
+	WORD $0x6e6ddf2d // fmul v13.2d, v25.2d, v13.2d
+	WORD $0x4e6acdce // fmla v14.2d, v14.2d, v10.2d
+	WORD $0x4e6bcdef // fmla v15.2d, v15.2d, v11.2d
+	WORD $0x4e6cce10 // fmla v16.2d, v16.2d, v12.2d
+	WORD $0x4e6dce31 // fmla v17.2d, v17.2d, v13.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 688(R26), F18
+	FMOVQ 688(R26), F19
+	WORD $0x4e72d508 // fadd v8.2d, v8.2d, v18.2d
+	WORD $0x4e73d529 // fadd v9.2d, v9.2d, v19.2d
+	WORD $0x4e72d4c6 // fadd v6.2d, v6.2d, v18.2d
+	WORD $0x4e73d4e7 // fadd v7.2d, v7.2d, v19.2d
+	WORD $0x6e68fd48 // fdiv v8.2d, v10.2d, v8.2d
+	WORD $0x6e69fd69 // fdiv v9.2d, v11.2d, v9.2d
+	WORD $0x6e66fd86 // fdiv v6.2d, v12.2d, v6.2d
+	WORD $0x6e67fda7 // fdiv v7.2d, v13.2d, v7.2d
+	FMOVQ 80(R26), F10
+	FMOVQ 80(R26), F11
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 704(R26), F18
+	FMOVQ 704(R26), F19
+	WORD $0x4e72cd0a // fmla v10.2d, v8.2d, v18.2d
+	WORD $0x4e73cd2b // fmla v11.2d, v9.2d, v19.2d
+	WORD $0x4e72cccc // fmla v12.2d, v6.2d, v18.2d
+	WORD $0x4e73cced // fmla v13.2d, v7.2d, v19.2d
+	WORD $0x6e6edd08 // fmul v8.2d, v8.2d, v14.2d
+	WORD $0x6e6fdd29 // fmul v9.2d, v9.2d, v15.2d
+	WORD $0x6e70dcc6 // fmul v6.2d, v6.2d, v16.2d
+	WORD $0x6e71dce7 // fmul v7.2d, v7.2d, v17.2d
+	WORD $0x6e6add52 // fmul v18.2d, v10.2d, v10.2d
+	WORD $0x6e6bdd73 // fmul v19.2d, v11.2d, v11.2d
+	WORD $0x6e6cdd94 // fmul v20.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb5 // fmul v21.2d, v13.2d, v13.2d
+	FMOVQ 720(R26), F22
+	FMOVQ 720(R26), F23
+	FMOVQ 720(R26), F24
+	FMOVQ 720(R26), F25
+	FMOVQ 736(R26), F26
+	FMOVQ 736(R26), F27
+	WORD $0x4e7acd56 // fmla v22.2d, v10.2d, v26.2d
+	WORD $0x4e7bcd77 // fmla v23.2d, v11.2d, v27.2d
+	WORD $0x4e7acd98 // fmla v24.2d, v12.2d, v26.2d
+	WORD $0x4e7bcdb9 // fmla v25.2d, v13.2d, v27.2d
+	FMOVQ 752(R26), F26
+	FMOVQ 752(R26), F27
+	FMOVQ 752(R26), F28
 	FMOVQ 752(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 768(R26), F30
 	FMOVQ 768(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 784(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 784(R26), F22
+	FMOVQ 784(R26), F23
+	FMOVQ 784(R26), F24
+	FMOVQ 784(R26), F25
+	FMOVQ 800(R26), F30
 	FMOVQ 800(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 816(R26), F26
+	FMOVQ 816(R26), F27
+	FMOVQ 816(R26), F28
 	FMOVQ 816(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 832(R26), F30
 	FMOVQ 832(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 848(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 848(R26), F22
+	FMOVQ 848(R26), F23
+	FMOVQ 848(R26), F24
+	FMOVQ 848(R26), F25
+	FMOVQ 864(R26), F30
 	FMOVQ 864(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 880(R26), F26
+	FMOVQ 880(R26), F27
+	FMOVQ 880(R26), F28
 	FMOVQ 880(R26), F29
-	VMOV V29.B16, V30.B16
+	FMOVQ 896(R26), F30
 	FMOVQ 896(R26), F31
-	WORD $0x4e7fcebe // fmla v30.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedd // fmla v29.2d, v22.2d, v31.2d
-	WORD $0x4e79cf9e // fmla v30.2d, v28.2d, v25.2d
-	WORD $0x4e7acf7d // fmla v29.2d, v27.2d, v26.2d
-	FMOVQ 912(R26), F27
-	VMOV V27.B16, V28.B16
+	WORD $0x4e7ecd5a // fmla v26.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd7b // fmla v27.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd9c // fmla v28.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbd // fmla v29.2d, v13.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 912(R26), F22
+	FMOVQ 912(R26), F23
+	FMOVQ 912(R26), F24
+	FMOVQ 912(R26), F25
+	FMOVQ 928(R26), F30
 	FMOVQ 928(R26), F31
-	WORD $0x4e7fcebc // fmla v28.2d, v21.2d, v31.2d
-	WORD $0x4e7fcedb // fmla v27.2d, v22.2d, v31.2d
-	WORD $0x4e79cfdc // fmla v28.2d, v30.2d, v25.2d
-	WORD $0x4e7acfbb // fmla v27.2d, v29.2d, v26.2d
-	WORD $0x6e74df94 // fmul v20.2d, v28.2d, v20.2d
-	WORD $0x6e73df73 // fmul v19.2d, v27.2d, v19.2d
-	WORD $0x0e617a55 // fcvtl v21.2d, v18.2s
-	WORD $0x4e617a56 // fcvtl2 v22.2d, v18.4s
-	VMOV V7.B16, V25.B16
-	VMOV V7.B16, V26.B16
-	WORD $0x4ef4d739 // fsub v25.2d, v25.2d, v20.2d
-	WORD $0x4ef3d75a // fsub v26.2d, v26.2d, v19.2d
-	WORD $0x4ee0aab5 // cmlt v21.2d, v21.2d, #0
-	VBSL V25.B16, V20.B16, V21.B16
-	WORD $0x4ee0aad4 // cmlt v20.2d, v22.2d, #0
-	VBSL V26.B16, V19.B16, V20.B16
-	WORD $0x0e617a33 // fcvtl v19.2d, v17.2s
-	WORD $0x4e617a31 // fcvtl2 v17.2d, v17.4s
-	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
-	WORD $0x6e74de31 // fmul v17.2d, v17.2d, v20.2d
-	FMOVQ 560(R26), F22
-	WORD $0x6e76de79 // fmul v25.2d, v19.2d, v22.2d
-	WORD $0x6e76de36 // fmul v22.2d, v17.2d, v22.2d
-	WORD $0x0e616b39 // fcvtn v25.2s, v25.2d
-	WORD $0x4e616ad9 // fcvtn2 v25.4s, v22.2d
-	FMOVQ 576(R26), F22
-	WORD $0x6e76de73 // fmul v19.2d, v19.2d, v22.2d
-	WORD $0x6e76de31 // fmul v17.2d, v17.2d, v22.2d
+	WORD $0x4e7ecd56 // fmla v22.2d, v10.2d, v30.2d
+	WORD $0x4e7fcd77 // fmla v23.2d, v11.2d, v31.2d
+	WORD $0x4e7ecd98 // fmla v24.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb9 // fmla v25.2d, v13.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e68dec8 // fmul v8.2d, v22.2d, v8.2d
+	WORD $0x6e69dee9 // fmul v9.2d, v23.2d, v9.2d
+	WORD $0x6e66df06 // fmul v6.2d, v24.2d, v6.2d
+	WORD $0x6e67df27 // fmul v7.2d, v25.2d, v7.2d
+	WORD $0x0e61788a // fcvtl v10.2d, v4.2s
+	WORD $0x0e6178ab // fcvtl v11.2d, v5.2s
+	WORD $0x4e61788c // fcvtl2 v12.2d, v4.4s
+	WORD $0x4e6178ad // fcvtl2 v13.2d, v5.4s
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	FMOVQ 80(R26), F20
+	FMOVQ 80(R26), F21
+	WORD $0x4ee8d652 // fsub v18.2d, v18.2d, v8.2d
+	WORD $0x4ee9d673 // fsub v19.2d, v19.2d, v9.2d
+	WORD $0x4ee6d694 // fsub v20.2d, v20.2d, v6.2d
+	WORD $0x4ee7d6b5 // fsub v21.2d, v21.2d, v7.2d
+	WORD $0x4ee0a94a // cmlt v10.2d, v10.2d, #0
+	WORD $0x4ee0a96b // cmlt v11.2d, v11.2d, #0
+	VBSL V18.B16, V8.B16, V10.B16
+	VBSL V19.B16, V9.B16, V11.B16
+	WORD $0x4ee0a988 // cmlt v8.2d, v12.2d, #0
+	WORD $0x4ee0a9a9 // cmlt v9.2d, v13.2d, #0
+	VBSL V20.B16, V6.B16, V8.B16
+	VBSL V21.B16, V7.B16, V9.B16
+	WORD $0x0e617846 // fcvtl v6.2d, v2.2s
+	WORD $0x0e617867 // fcvtl v7.2d, v3.2s
+	WORD $0x4e617842 // fcvtl2 v2.2d, v2.4s
+	WORD $0x4e617863 // fcvtl2 v3.2d, v3.4s
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x6e68dc42 // fmul v2.2d, v2.2d, v8.2d
+	WORD $0x6e69dc63 // fmul v3.2d, v3.2d, v9.2d
+	FMOVQ 560(R26), F12
+	FMOVQ 560(R26), F13
+	WORD $0x6e6cdcd2 // fmul v18.2d, v6.2d, v12.2d
+	WORD $0x6e6ddcf3 // fmul v19.2d, v7.2d, v13.2d
+	WORD $0x6e6cdc4c // fmul v12.2d, v2.2d, v12.2d
+	WORD $0x6e6ddc6d // fmul v13.2d, v3.2d, v13.2d
+	WORD $0x0e616a52 // fcvtn v18.2s, v18.2d
 	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
-	WORD $0x4e616a33 // fcvtn2 v19.4s, v17.2d
-	FMOVQ 1456(R26), F17
-	WORD $0x6e71def6 // fmul v22.2d, v23.2d, v17.2d
-	WORD $0x6e71df11 // fmul v17.2d, v24.2d, v17.2d
-	WORD $0x0e617a57 // fcvtl v23.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	WORD $0x6e77ded6 // fmul v22.2d, v22.2d, v23.2d
-	WORD $0x6e72de31 // fmul v17.2d, v17.2d, v18.2d
-	FMOVQ 1472(R26), F18
-	VAND V18.B16, V22.B16, V23.B16
-	VAND V18.B16, V17.B16, V18.B16
-	WORD $0x4e75d6f7 // fadd v23.2d, v23.2d, v21.2d
-	WORD $0x4e74d652 // fadd v18.2d, v18.2d, v20.2d
-	FMOVQ 1488(R26), F24
-	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
-	WORD $0x6e78de52 // fmul v18.2d, v18.2d, v24.2d
-	WORD $0x4e75d6d5 // fadd v21.2d, v22.2d, v21.2d
-	WORD $0x4e74d631 // fadd v17.2d, v17.2d, v20.2d
-	WORD $0x4ef7d6b4 // fsub v20.2d, v21.2d, v23.2d
-	WORD $0x4ef2d636 // fsub v22.2d, v17.2d, v18.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ad4 // fcvtn2 v20.4s, v22.2d
-	WORD $0x4e77d6b5 // fadd v21.2d, v21.2d, v23.2d
-	WORD $0x4e72d631 // fadd v17.2d, v17.2d, v18.2d
-	WORD $0x0e616ab2 // fcvtn v18.2s, v21.2d
-	WORD $0x4e616a32 // fcvtn2 v18.4s, v17.2d
-	WORD $0x4e33e731 // fcmeq v17.4s, v25.4s, v19.4s
-	WORD $0x6e205a31 // not v17.16b, v17.16b
-	WORD $0x4e32e692 // fcmeq v18.4s, v20.4s, v18.4s
-	WORD $0x6e205a52 // not v18.16b, v18.16b
-	VORR V18.B16, V17.B16, V17.B16
-	FMOVQ 256(R26), F18
-	VAND V18.B16, V17.B16, V18.B16
-	VADDV V18.S4, V18
-	VMOV V18.S[0], R6
-	ANDS R5, R6
-	BNE doubt
-	CMP $4, R4
+	WORD $0x4e616992 // fcvtn2 v18.4s, v12.2d
+	WORD $0x4e6169b3 // fcvtn2 v19.4s, v13.2d
+	FMOVQ 576(R26), F12
+	FMOVQ 576(R26), F13
+	WORD $0x6e6cdcc6 // fmul v6.2d, v6.2d, v12.2d
+	WORD $0x6e6ddce7 // fmul v7.2d, v7.2d, v13.2d
+	WORD $0x6e6cdc42 // fmul v2.2d, v2.2d, v12.2d
+	WORD $0x6e6ddc63 // fmul v3.2d, v3.2d, v13.2d
+	WORD $0x0e6168c6 // fcvtn v6.2s, v6.2d
+	WORD $0x0e6168e7 // fcvtn v7.2s, v7.2d
+	WORD $0x4e616846 // fcvtn2 v6.4s, v2.2d
+	WORD $0x4e616867 // fcvtn2 v7.4s, v3.2d
+	FMOVQ 1456(R26), F2
+	FMOVQ 1456(R26), F3
+	WORD $0x6e62ddcc // fmul v12.2d, v14.2d, v2.2d
+	WORD $0x6e63dded // fmul v13.2d, v15.2d, v3.2d
+	WORD $0x6e62de02 // fmul v2.2d, v16.2d, v2.2d
+	WORD $0x6e63de23 // fmul v3.2d, v17.2d, v3.2d
+	WORD $0x0e61788e // fcvtl v14.2d, v4.2s
+	WORD $0x0e6178af // fcvtl v15.2d, v5.2s
+	WORD $0x4e617884 // fcvtl2 v4.2d, v4.4s
+	WORD $0x4e6178a5 // fcvtl2 v5.2d, v5.4s
+	WORD $0x6e6edd8c // fmul v12.2d, v12.2d, v14.2d
+	WORD $0x6e6fddad // fmul v13.2d, v13.2d, v15.2d
+	WORD $0x6e64dc42 // fmul v2.2d, v2.2d, v4.2d
+	WORD $0x6e65dc63 // fmul v3.2d, v3.2d, v5.2d
+	FMOVQ 1472(R26), F4
+	FMOVQ 1472(R26), F5
+	VAND V4.B16, V12.B16, V14.B16
+	VAND V5.B16, V13.B16, V15.B16
+	VAND V4.B16, V2.B16, V4.B16
+	VAND V5.B16, V3.B16, V5.B16
+	WORD $0x4e6ad5ce // fadd v14.2d, v14.2d, v10.2d
+	WORD $0x4e6bd5ef // fadd v15.2d, v15.2d, v11.2d
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	FMOVQ 1488(R26), F16
+	FMOVQ 1488(R26), F17
+	WORD $0x6e70ddce // fmul v14.2d, v14.2d, v16.2d
+	WORD $0x6e71ddef // fmul v15.2d, v15.2d, v17.2d
+	WORD $0x6e70dc84 // fmul v4.2d, v4.2d, v16.2d
+	WORD $0x6e71dca5 // fmul v5.2d, v5.2d, v17.2d
+	WORD $0x4e6ad58a // fadd v10.2d, v12.2d, v10.2d
+	WORD $0x4e6bd5ab // fadd v11.2d, v13.2d, v11.2d
+	WORD $0x4e68d442 // fadd v2.2d, v2.2d, v8.2d
+	WORD $0x4e69d463 // fadd v3.2d, v3.2d, v9.2d
+	WORD $0x4eeed548 // fsub v8.2d, v10.2d, v14.2d
+	WORD $0x4eefd569 // fsub v9.2d, v11.2d, v15.2d
+	WORD $0x4ee4d44c // fsub v12.2d, v2.2d, v4.2d
+	WORD $0x4ee5d46d // fsub v13.2d, v3.2d, v5.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e616988 // fcvtn2 v8.4s, v12.2d
+	WORD $0x4e6169a9 // fcvtn2 v9.4s, v13.2d
+	WORD $0x4e6ed54a // fadd v10.2d, v10.2d, v14.2d
+	WORD $0x4e6fd56b // fadd v11.2d, v11.2d, v15.2d
+	WORD $0x4e64d442 // fadd v2.2d, v2.2d, v4.2d
+	WORD $0x4e65d463 // fadd v3.2d, v3.2d, v5.2d
+	WORD $0x0e616944 // fcvtn v4.2s, v10.2d
+	WORD $0x0e616965 // fcvtn v5.2s, v11.2d
+	WORD $0x4e616844 // fcvtn2 v4.4s, v2.2d
+	WORD $0x4e616865 // fcvtn2 v5.4s, v3.2d
+	WORD $0x4e26e642 // fcmeq v2.4s, v18.4s, v6.4s
+	WORD $0x4e27e663 // fcmeq v3.4s, v19.4s, v7.4s
+	WORD $0x6e205842 // not v2.16b, v2.16b
+	WORD $0x6e205863 // not v3.16b, v3.16b
+	WORD $0x4e24e504 // fcmeq v4.4s, v8.4s, v4.4s
+	WORD $0x4e25e525 // fcmeq v5.4s, v9.4s, v5.4s
+	WORD $0x6e205884 // not v4.16b, v4.16b
+	WORD $0x6e2058a5 // not v5.16b, v5.16b
+	VORR V4.B16, V2.B16, V2.B16
+	VORR V5.B16, V3.B16, V3.B16
+	VORR V3.B16, V2.B16, V4.B16
+	VADDV V4.S4, V4
+	VMOV V4.S[0], R9
+	CBNZ R9, doubt
+	CMP $8, R4
 	BLT last
-	FMOVQ F25, 0(R0)
-	FMOVQ F20, 0(R1)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
-	SUB $4, R4
+	FMOVQ F18, 0(R0)
+	FMOVQ F19, 16(R0)
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 16(R1)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R4
 	B loop
 
 partial:
-	CBZ R4, done
-	LSL R4, R5
-	MVN R5, R5
-	CMP $1, R4
-	CSET GT, R7
-	LSL $2, R7
-	SUB $1, R4, R8
-	LSL $2, R8
-	VLD1R (R2), [V16.S4]
-	ADD R7, R2, R9
-	VLD1 (R9), V16.S[1]
-	ADD R8, R2, R9
-	VLD1 (R9), V16.S[2]
+	CBZ R4, return
+	SUBS $4, R4, R5
+	BLT few
+	ADD R5<<2, R2, R6
+	FMOVQ 0(R2), F0
+	FMOVQ 0(R6), F1
 	B body
 
-last:
-	FMOVS F25, (R0)
-	ADD R7, R0, R9
-	VST1 V25.S[1], (R9)
-	ADD R8, R0, R9
-	VST1 V25.S[2], (R9)
-	FMOVS F20, (R1)
-	ADD R7, R1, R9
-	VST1 V20.S[1], (R9)
-	ADD R8, R1, R9
-	VST1 V20.S[2], (R9)
-
-done:
-	MOVD R3, at+32(FP)
-	MOVW ZR, doubtful+40(FP)
-	RET
+few:
+	MOVD ZR, R5
+	LSL R4, R8
+	MVN R8, R8
+	CMP $1, R4
+	CSET GT, R10
+	LSL $2, R10
+	SUB $1, R4, R11
+	LSL $2, R11
+	VLD1R (R2), [V0.S4]
+	ADD R10, R2, R12
+	VLD1 (R12), V0.S[1]
+	ADD R11, R2, R12
+	VLD1 (R12), V0.S[2]
+	VMOV V0.B16, V1.B16
+	B body
 
 doubt:
-	VMOV V17.B16, V0.B16
-	VBSL V25.B16, V16.B16, V0.B16
-	VBSL V20.B16, V16.B16, V17.B16
+	VBIT V2.B16, V0.B16, V18.B16
+	VBIT V2.B16, V0.B16, V8.B16
+	VBIT V3.B16, V1.B16, V19.B16
+	VBIT V3.B16, V1.B16, V9.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V2.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V3.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R14
+	LSL R5, R14
+	ORR R13, R14, R7
+	AND R8, R7
 	SUB R4, R3
-	MOVD R3, at+32(FP)
-	MOVW R6, doubtful+40(FP)
-	CMP $4, R4
-	BLT doubtLast
-	FMOVQ F0, 0(R0)
-	FMOVQ F17, 0(R1)
-	RET
+	CMP $8, R4
+	BLT last
+	FMOVQ F18, 0(R0)
+	FMOVQ F19, 16(R0)
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 16(R1)
+	B return
 
-doubtLast:
-	FMOVS F0, (R0)
-	ADD R7, R0, R9
-	VST1 V0.S[1], (R9)
-	ADD R8, R0, R9
-	VST1 V0.S[2], (R9)
-	FMOVS F17, (R1)
-	ADD R7, R1, R9
-	VST1 V17.S[1], (R9)
-	ADD R8, R1, R9
-	VST1 V17.S[2], (R9)
+last:
+	CMP $4, R4
+	BLT lastFew
+	ADD R5<<2, R0, R6
+	FMOVQ F18, 0(R0)
+	FMOVQ F19, 0(R6)
+	ADD R5<<2, R1, R6
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 0(R6)
+	B return
+
+lastFew:
+	FMOVS F18, (R0)
+	ADD R10, R0, R12
+	VST1 V18.S[1], (R12)
+	ADD R11, R0, R12
+	VST1 V18.S[2], (R12)
+	FMOVS F8, (R1)
+	ADD R10, R1, R12
+	VST1 V8.S[1], (R12)
+	ADD R11, R1, R12
+	VST1 V8.S[2], (R12)
+
+return:
+	MOVD R3, at+32(FP)
+	MOVW R7, doubtful+40(FP)
 	RET
 
 // func geluTanhWithGrad_neon(dst, grad, src *float32, n int) (at int, doubtful uint32)
@@ -3777,217 +6248,363 @@ TEXT ·geluTanhWithGrad_neon(SB), NOSPLIT, $0-44
 	MOVD $constants<>(SB), R26
 	FMOVQ 1504(R26), F0
 	FMOVQ 1520(R26), F1
-	FMOVQ 1568(R26), F2
-	FMOVQ 1584(R26), F3
-	FMOVQ 1536(R26), F4
-	FMOVQ 1552(R26), F5
-	FMOVQ 32(R26), F6
-	FMOVQ 48(R26), F7
-	FMOVQ 64(R26), F8
-	FMOVQ 80(R26), F9
-	FMOVQ 96(R26), F10
-	FMOVQ 112(R26), F11
-	FMOVQ 128(R26), F12
-	FMOVQ 144(R26), F13
-	FMOVQ 160(R26), F14
-	FMOVQ 176(R26), F15
-	FMOVQ 192(R26), F16
 	MOVD R3, R4
-	MOVD $15, R5
+	MOVD $4, R5
+	MOVD $255, R8
+	MOVD ZR, R7
 
 loop:
-	CMP $4, R4
+	CMP $8, R4
 	BLT partial
-	FMOVQ (R2), F17
+	FMOVQ 0(R2), F2
+	FMOVQ 16(R2), F3
 
 body:
-	WORD $0x4e31f412 // fmax v18.4s, v0.4s, v17.4s
-	WORD $0x4eb2f433 // fmin v19.4s, v1.4s, v18.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	WORD $0x6e74de95 // fmul v21.2d, v20.2d, v20.2d
-	WORD $0x6e73de76 // fmul v22.2d, v19.2d, v19.2d
-	VMOV V2.B16, V23.B16
-	VMOV V2.B16, V24.B16
-	WORD $0x4e63ceb7 // fmla v23.2d, v21.2d, v3.2d
-	WORD $0x4e63ced8 // fmla v24.2d, v22.2d, v3.2d
-	VMOV V4.B16, V25.B16
-	VMOV V4.B16, V26.B16
-	WORD $0x4e65ceb9 // fmla v25.2d, v21.2d, v5.2d
-	WORD $0x4e65ceda // fmla v26.2d, v22.2d, v5.2d
-	WORD $0x6e74def5 // fmul v21.2d, v23.2d, v20.2d
-	WORD $0x6e73df16 // fmul v22.2d, v24.2d, v19.2d
-	WORD $0x6e74df34 // fmul v20.2d, v25.2d, v20.2d
-	WORD $0x6e73df53 // fmul v19.2d, v26.2d, v19.2d
-	VMOV V6.B16, V23.B16
-	VMOV V6.B16, V24.B16
-	WORD $0x4e67ce97 // fmla v23.2d, v20.2d, v7.2d
-	WORD $0x4e67ce78 // fmla v24.2d, v19.2d, v7.2d
-	WORD $0x4ee6d6f9 // fsub v25.2d, v23.2d, v6.2d
-	WORD $0x4ee6d71a // fsub v26.2d, v24.2d, v6.2d
-	WORD $0x4ee8cf34 // fmls v20.2d, v25.2d, v8.2d
-	WORD $0x4ee8cf53 // fmls v19.2d, v26.2d, v8.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V9.D2, V23.D2, V23.D2
-	VADD V9.D2, V24.D2, V24.D2
-	WORD $0x6e74de99 // fmul v25.2d, v20.2d, v20.2d
-	WORD $0x6e73de7a // fmul v26.2d, v19.2d, v19.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	VMOV V11.B16, V29.B16
-	VMOV V11.B16, V30.B16
-	WORD $0x4e6cce9d // fmla v29.2d, v20.2d, v12.2d
-	WORD $0x4e6cce7e // fmla v30.2d, v19.2d, v12.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V13.B16, V27.B16
-	VMOV V13.B16, V28.B16
-	WORD $0x4e6ece9b // fmla v27.2d, v20.2d, v14.2d
-	WORD $0x4e6ece7c // fmla v28.2d, v19.2d, v14.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V15.B16, V29.B16
-	VMOV V15.B16, V30.B16
-	WORD $0x4e70ce9d // fmla v29.2d, v20.2d, v16.2d
-	WORD $0x4e70ce7e // fmla v30.2d, v19.2d, v16.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V9.B16, V27.B16
-	VMOV V9.B16, V28.B16
+	WORD $0x4e22f404 // fmax v4.4s, v0.4s, v2.4s
+	WORD $0x4e23f405 // fmax v5.4s, v0.4s, v3.4s
+	WORD $0x4ea4f426 // fmin v6.4s, v1.4s, v4.4s
+	WORD $0x4ea5f427 // fmin v7.4s, v1.4s, v5.4s
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	WORD $0x6e68dd0a // fmul v10.2d, v8.2d, v8.2d
+	WORD $0x6e69dd2b // fmul v11.2d, v9.2d, v9.2d
+	WORD $0x6e66dccc // fmul v12.2d, v6.2d, v6.2d
+	WORD $0x6e67dced // fmul v13.2d, v7.2d, v7.2d
+	FMOVQ 1568(R26), F14
+	FMOVQ 1568(R26), F15
+	FMOVQ 1568(R26), F16
+	FMOVQ 1568(R26), F17
+	FMOVQ 1584(R26), F18
+	FMOVQ 1584(R26), F19
+	WORD $0x4e72cd4e // fmla v14.2d, v10.2d, v18.2d
+	WORD $0x4e73cd6f // fmla v15.2d, v11.2d, v19.2d
+	WORD $0x4e72cd90 // fmla v16.2d, v12.2d, v18.2d
+	WORD $0x4e73cdb1 // fmla v17.2d, v13.2d, v19.2d
+	FMOVQ 1536(R26), F18
+	FMOVQ 1536(R26), F19
+	FMOVQ 1536(R26), F20
+	FMOVQ 1536(R26), F21
+	FMOVQ 1552(R26), F22
+	FMOVQ 1552(R26), F23
+	WORD $0x4e76cd52 // fmla v18.2d, v10.2d, v22.2d
+	WORD $0x4e77cd73 // fmla v19.2d, v11.2d, v23.2d
+	WORD $0x4e76cd94 // fmla v20.2d, v12.2d, v22.2d
+	WORD $0x4e77cdb5 // fmla v21.2d, v13.2d, v23.2d
+	WORD $0x6e68ddca // fmul v10.2d, v14.2d, v8.2d
+	WORD $0x6e69ddeb // fmul v11.2d, v15.2d, v9.2d
+	WORD $0x6e66de0c // fmul v12.2d, v16.2d, v6.2d
+	WORD $0x6e67de2d // fmul v13.2d, v17.2d, v7.2d
+	WORD $0x6e68de48 // fmul v8.2d, v18.2d, v8.2d
+	WORD $0x6e69de69 // fmul v9.2d, v19.2d, v9.2d
+	WORD $0x6e66de86 // fmul v6.2d, v20.2d, v6.2d
+	WORD $0x6e67dea7 // fmul v7.2d, v21.2d, v7.2d
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd0e // fmla v14.2d, v8.2d, v18.2d
+	WORD $0x4e73cd2f // fmla v15.2d, v9.2d, v19.2d
+	WORD $0x4e72ccd0 // fmla v16.2d, v6.2d, v18.2d
+	WORD $0x4e73ccf1 // fmla v17.2d, v7.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce88 // fmls v8.2d, v20.2d, v22.2d
+	WORD $0x4ef7cea9 // fmls v9.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce46 // fmls v6.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce67 // fmls v7.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e68dd12 // fmul v18.2d, v8.2d, v8.2d
+	WORD $0x6e69dd33 // fmul v19.2d, v9.2d, v9.2d
+	WORD $0x6e66dcd4 // fmul v20.2d, v6.2d, v6.2d
+	WORD $0x6e67dcf5 // fmul v21.2d, v7.2d, v7.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd1a // fmla v26.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd3b // fmla v27.2d, v9.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd16 // fmla v22.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd37 // fmla v23.2d, v9.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd1a // fmla v26.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd3b // fmla v27.2d, v9.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
 	FMOVQ 208(R26), F31
-	WORD $0x4e7fce9b // fmla v27.2d, v20.2d, v31.2d
-	WORD $0x4e7fce7c // fmla v28.2d, v19.2d, v31.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e74df74 // fmul v20.2d, v27.2d, v20.2d
-	WORD $0x6e73df93 // fmul v19.2d, v28.2d, v19.2d
-	WORD $0x4e74cef7 // fmla v23.2d, v23.2d, v20.2d
-	WORD $0x4e73cf18 // fmla v24.2d, v24.2d, v19.2d
-	VMOV V9.B16, V19.B16
-	VMOV V9.B16, V20.B16
-	WORD $0x4e69d6f9 // fadd v25.2d, v23.2d, v9.2d
-	WORD $0x4e69d71a // fadd v26.2d, v24.2d, v9.2d
-	WORD $0x6e79fe73 // fdiv v19.2d, v19.2d, v25.2d
-	WORD $0x6e7afe94 // fdiv v20.2d, v20.2d, v26.2d
-	WORD $0x0e617a59 // fcvtl v25.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	WORD $0x6e73df39 // fmul v25.2d, v25.2d, v19.2d
+	WORD $0x4e7ecd16 // fmla v22.2d, v8.2d, v30.2d
+	WORD $0x4e7fcd37 // fmla v23.2d, v9.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e68dec8 // fmul v8.2d, v22.2d, v8.2d
+	WORD $0x6e69dee9 // fmul v9.2d, v23.2d, v9.2d
+	WORD $0x6e66df06 // fmul v6.2d, v24.2d, v6.2d
+	WORD $0x6e67df27 // fmul v7.2d, v25.2d, v7.2d
+	WORD $0x4e68cdce // fmla v14.2d, v14.2d, v8.2d
+	WORD $0x4e69cdef // fmla v15.2d, v15.2d, v9.2d
+	WORD $0x4e66ce10 // fmla v16.2d, v16.2d, v6.2d
+	WORD $0x4e67ce31 // fmla v17.2d, v17.2d, v7.2d
+	FMOVQ 80(R26), F6
+	FMOVQ 80(R26), F7
+	FMOVQ 80(R26), F8
+	FMOVQ 80(R26), F9
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d5d4 // fadd v20.2d, v14.2d, v18.2d
+	WORD $0x4e73d5f5 // fadd v21.2d, v15.2d, v19.2d
+	WORD $0x4e72d612 // fadd v18.2d, v16.2d, v18.2d
+	WORD $0x4e73d633 // fadd v19.2d, v17.2d, v19.2d
+	WORD $0x6e74fcc6 // fdiv v6.2d, v6.2d, v20.2d
+	WORD $0x6e75fce7 // fdiv v7.2d, v7.2d, v21.2d
+	WORD $0x6e72fd08 // fdiv v8.2d, v8.2d, v18.2d
+	WORD $0x6e73fd29 // fdiv v9.2d, v9.2d, v19.2d
+	WORD $0x0e617892 // fcvtl v18.2d, v4.2s
+	WORD $0x0e6178b3 // fcvtl v19.2d, v5.2s
+	WORD $0x4e617884 // fcvtl2 v4.2d, v4.4s
+	WORD $0x4e6178a5 // fcvtl2 v5.2d, v5.4s
+	WORD $0x6e66de52 // fmul v18.2d, v18.2d, v6.2d
+	WORD $0x6e67de73 // fmul v19.2d, v19.2d, v7.2d
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	FMOVQ 560(R26), F20
+	FMOVQ 560(R26), F21
+	WORD $0x6e74de56 // fmul v22.2d, v18.2d, v20.2d
+	WORD $0x6e75de77 // fmul v23.2d, v19.2d, v21.2d
+	WORD $0x6e74dc94 // fmul v20.2d, v4.2d, v20.2d
+	WORD $0x6e75dcb5 // fmul v21.2d, v5.2d, v21.2d
+	WORD $0x0e616ad6 // fcvtn v22.2s, v22.2d
+	WORD $0x0e616af7 // fcvtn v23.2s, v23.2d
+	WORD $0x4e616a96 // fcvtn2 v22.4s, v20.2d
+	WORD $0x4e616ab7 // fcvtn2 v23.4s, v21.2d
+	FMOVQ 576(R26), F20
+	FMOVQ 576(R26), F21
 	WORD $0x6e74de52 // fmul v18.2d, v18.2d, v20.2d
-	FMOVQ 560(R26), F26
-	WORD $0x6e7adf3b // fmul v27.2d, v25.2d, v26.2d
-	WORD $0x6e7ade5a // fmul v26.2d, v18.2d, v26.2d
-	WORD $0x0e616b7b // fcvtn v27.2s, v27.2d
-	WORD $0x4e616b5b // fcvtn2 v27.4s, v26.2d
-	FMOVQ 576(R26), F26
-	WORD $0x6e7adf39 // fmul v25.2d, v25.2d, v26.2d
-	WORD $0x6e7ade52 // fmul v18.2d, v18.2d, v26.2d
-	WORD $0x0e616b39 // fcvtn v25.2s, v25.2d
-	WORD $0x4e616a59 // fcvtn2 v25.4s, v18.2d
-	WORD $0x6e73def2 // fmul v18.2d, v23.2d, v19.2d
-	WORD $0x6e74df17 // fmul v23.2d, v24.2d, v20.2d
-	WORD $0x6e75de52 // fmul v18.2d, v18.2d, v21.2d
-	WORD $0x6e76def5 // fmul v21.2d, v23.2d, v22.2d
-	FMOVQ 1472(R26), F22
-	VAND V22.B16, V18.B16, V23.B16
-	VAND V22.B16, V21.B16, V22.B16
-	WORD $0x4e69d6f7 // fadd v23.2d, v23.2d, v9.2d
-	WORD $0x4e69d6d6 // fadd v22.2d, v22.2d, v9.2d
-	WORD $0x6e73def7 // fmul v23.2d, v23.2d, v19.2d
-	WORD $0x6e74ded6 // fmul v22.2d, v22.2d, v20.2d
-	FMOVQ 1488(R26), F24
-	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
-	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
-	WORD $0x4e69d652 // fadd v18.2d, v18.2d, v9.2d
-	WORD $0x4e69d6b5 // fadd v21.2d, v21.2d, v9.2d
-	WORD $0x6e73de52 // fmul v18.2d, v18.2d, v19.2d
-	WORD $0x6e74deb3 // fmul v19.2d, v21.2d, v20.2d
-	WORD $0x4ef7d654 // fsub v20.2d, v18.2d, v23.2d
-	WORD $0x4ef6d675 // fsub v21.2d, v19.2d, v22.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ab4 // fcvtn2 v20.4s, v21.2d
-	WORD $0x4e77d652 // fadd v18.2d, v18.2d, v23.2d
-	WORD $0x4e76d673 // fadd v19.2d, v19.2d, v22.2d
+	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
+	WORD $0x6e74dc84 // fmul v4.2d, v4.2d, v20.2d
+	WORD $0x6e75dca5 // fmul v5.2d, v5.2d, v21.2d
 	WORD $0x0e616a52 // fcvtn v18.2s, v18.2d
-	WORD $0x4e616a72 // fcvtn2 v18.4s, v19.2d
-	WORD $0x4e39e773 // fcmeq v19.4s, v27.4s, v25.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	WORD $0x4e32e692 // fcmeq v18.4s, v20.4s, v18.4s
-	WORD $0x6e205a52 // not v18.16b, v18.16b
-	VORR V18.B16, V19.B16, V18.B16
-	FMOVQ 256(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	VADDV V19.S4, V19
-	VMOV V19.S[0], R6
-	ANDS R5, R6
-	BNE doubt
-	CMP $4, R4
+	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
+	WORD $0x4e616892 // fcvtn2 v18.4s, v4.2d
+	WORD $0x4e6168b3 // fcvtn2 v19.4s, v5.2d
+	WORD $0x6e66ddc4 // fmul v4.2d, v14.2d, v6.2d
+	WORD $0x6e67dde5 // fmul v5.2d, v15.2d, v7.2d
+	WORD $0x6e68de0e // fmul v14.2d, v16.2d, v8.2d
+	WORD $0x6e69de2f // fmul v15.2d, v17.2d, v9.2d
+	WORD $0x6e6adc84 // fmul v4.2d, v4.2d, v10.2d
+	WORD $0x6e6bdca5 // fmul v5.2d, v5.2d, v11.2d
+	WORD $0x6e6cddca // fmul v10.2d, v14.2d, v12.2d
+	WORD $0x6e6dddeb // fmul v11.2d, v15.2d, v13.2d
+	FMOVQ 1472(R26), F12
+	FMOVQ 1472(R26), F13
+	VAND V12.B16, V4.B16, V14.B16
+	VAND V13.B16, V5.B16, V15.B16
+	VAND V12.B16, V10.B16, V12.B16
+	VAND V13.B16, V11.B16, V13.B16
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	WORD $0x4e70d5ce // fadd v14.2d, v14.2d, v16.2d
+	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
+	WORD $0x4e70d58c // fadd v12.2d, v12.2d, v16.2d
+	WORD $0x4e71d5ad // fadd v13.2d, v13.2d, v17.2d
+	WORD $0x6e66ddce // fmul v14.2d, v14.2d, v6.2d
+	WORD $0x6e67ddef // fmul v15.2d, v15.2d, v7.2d
+	WORD $0x6e68dd8c // fmul v12.2d, v12.2d, v8.2d
+	WORD $0x6e69ddad // fmul v13.2d, v13.2d, v9.2d
+	FMOVQ 1488(R26), F16
+	FMOVQ 1488(R26), F17
+	WORD $0x6e70ddce // fmul v14.2d, v14.2d, v16.2d
+	WORD $0x6e71ddef // fmul v15.2d, v15.2d, v17.2d
+	WORD $0x6e70dd8c // fmul v12.2d, v12.2d, v16.2d
+	WORD $0x6e71ddad // fmul v13.2d, v13.2d, v17.2d
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	WORD $0x4e70d484 // fadd v4.2d, v4.2d, v16.2d
+	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
+	WORD $0x4e70d54a // fadd v10.2d, v10.2d, v16.2d
+	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
+	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
+	WORD $0x6e67dca5 // fmul v5.2d, v5.2d, v7.2d
+	WORD $0x6e68dd46 // fmul v6.2d, v10.2d, v8.2d
+	WORD $0x6e69dd67 // fmul v7.2d, v11.2d, v9.2d
+	WORD $0x4eeed488 // fsub v8.2d, v4.2d, v14.2d
+	WORD $0x4eefd4a9 // fsub v9.2d, v5.2d, v15.2d
+	WORD $0x4eecd4ca // fsub v10.2d, v6.2d, v12.2d
+	WORD $0x4eedd4eb // fsub v11.2d, v7.2d, v13.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e616948 // fcvtn2 v8.4s, v10.2d
+	WORD $0x4e616969 // fcvtn2 v9.4s, v11.2d
+	WORD $0x4e6ed484 // fadd v4.2d, v4.2d, v14.2d
+	WORD $0x4e6fd4a5 // fadd v5.2d, v5.2d, v15.2d
+	WORD $0x4e6cd4c6 // fadd v6.2d, v6.2d, v12.2d
+	WORD $0x4e6dd4e7 // fadd v7.2d, v7.2d, v13.2d
+	WORD $0x0e616884 // fcvtn v4.2s, v4.2d
+	WORD $0x0e6168a5 // fcvtn v5.2s, v5.2d
+	WORD $0x4e6168c4 // fcvtn2 v4.4s, v6.2d
+	WORD $0x4e6168e5 // fcvtn2 v5.4s, v7.2d
+	WORD $0x4e32e6c6 // fcmeq v6.4s, v22.4s, v18.4s
+	WORD $0x4e33e6e7 // fcmeq v7.4s, v23.4s, v19.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	WORD $0x4e24e504 // fcmeq v4.4s, v8.4s, v4.4s
+	WORD $0x4e25e525 // fcmeq v5.4s, v9.4s, v5.4s
+	WORD $0x6e205884 // not v4.16b, v4.16b
+	WORD $0x6e2058a5 // not v5.16b, v5.16b
+	VORR V4.B16, V6.B16, V4.B16
+	VORR V5.B16, V7.B16, V5.B16
+	VORR V5.B16, V4.B16, V6.B16
+	VADDV V6.S4, V6
+	VMOV V6.S[0], R9
+	CBNZ R9, doubt
+	CMP $8, R4
 	BLT last
-	FMOVQ F27, 0(R0)
-	FMOVQ F20, 0(R1)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
-	SUB $4, R4
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 16(R0)
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 16(R1)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R4
 	B loop
 
 partial:
-	CBZ R4, done
-	LSL R4, R5
-	MVN R5, R5
-	CMP $1, R4
-	CSET GT, R7
-	LSL $2, R7
-	SUB $1, R4, R8
-	LSL $2, R8
-	VLD1R (R2), [V17.S4]
-	ADD R7, R2, R9
-	VLD1 (R9), V17.S[1]
-	ADD R8, R2, R9
-	VLD1 (R9), V17.S[2]
+	CBZ R4, return
+	SUBS $4, R4, R5
+	BLT few
+	ADD R5<<2, R2, R6
+	FMOVQ 0(R2), F2
+	FMOVQ 0(R6), F3
 	B body
 
-last:
-	FMOVS F27, (R0)
-	ADD R7, R0, R9
-	VST1 V27.S[1], (R9)
-	ADD R8, R0, R9
-	VST1 V27.S[2], (R9)
-	FMOVS F20, (R1)
-	ADD R7, R1, R9
-	VST1 V20.S[1], (R9)
-	ADD R8, R1, R9
-	VST1 V20.S[2], (R9)
-
-done:
-	MOVD R3, at+32(FP)
-	MOVW ZR, doubtful+40(FP)
-	RET
+few:
+	MOVD ZR, R5
+	LSL R4, R8
+	MVN R8, R8
+	CMP $1, R4
+	CSET GT, R10
+	LSL $2, R10
+	SUB $1, R4, R11
+	LSL $2, R11
+	VLD1R (R2), [V2.S4]
+	ADD R10, R2, R12
+	VLD1 (R12), V2.S[1]
+	ADD R11, R2, R12
+	VLD1 (R12), V2.S[2]
+	VMOV V2.B16, V3.B16
+	B body
 
 doubt:
-	VMOV V18.B16, V0.B16
-	VBSL V27.B16, V17.B16, V0.B16
-	VBSL V20.B16, V17.B16, V18.B16
+	VBIT V4.B16, V2.B16, V22.B16
+	VBIT V4.B16, V2.B16, V8.B16
+	VBIT V5.B16, V3.B16, V23.B16
+	VBIT V5.B16, V3.B16, V9.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V4.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V5.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R14
+	LSL R5, R14
+	ORR R13, R14, R7
+	AND R8, R7
 	SUB R4, R3
-	MOVD R3, at+32(FP)
-	MOVW R6, doubtful+40(FP)
-	CMP $4, R4
-	BLT doubtLast
-	FMOVQ F0, 0(R0)
-	FMOVQ F18, 0(R1)
-	RET
+	CMP $8, R4
+	BLT last
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 16(R0)
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 16(R1)
+	B return
 
-doubtLast:
-	FMOVS F0, (R0)
-	ADD R7, R0, R9
-	VST1 V0.S[1], (R9)
-	ADD R8, R0, R9
-	VST1 V0.S[2], (R9)
-	FMOVS F18, (R1)
-	ADD R7, R1, R9
-	VST1 V18.S[1], (R9)
-	ADD R8, R1, R9
-	VST1 V18.S[2], (R9)
+last:
+	CMP $4, R4
+	BLT lastFew
+	ADD R5<<2, R0, R6
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 0(R6)
+	ADD R5<<2, R1, R6
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 0(R6)
+	B return
+
+lastFew:
+	FMOVS F22, (R0)
+	ADD R10, R0, R12
+	VST1 V22.S[1], (R12)
+	ADD R11, R0, R12
+	VST1 V22.S[2], (R12)
+	FMOVS F8, (R1)
+	ADD R10, R1, R12
+	VST1 V8.S[1], (R12)
+	ADD R11, R1, R12
+	VST1 V8.S[2], (R12)
+
+return:
+	MOVD R3, at+32(FP)
+	MOVW R7, doubtful+40(FP)
 	RET
 
 // func siluWithGrad_neon(dst, grad, src *float32, n int) (at int, doubtful uint32)
@@ -3999,203 +6616,339 @@ TEXT ·siluWithGrad_neon(SB), NOSPLIT, $0-44
 	MOVD $constants<>(SB), R26
 	FMOVQ 592(R26), F0
 	FMOVQ 608(R26), F1
-	FMOVQ 288(R26), F2
-	FMOVQ 32(R26), F3
-	FMOVQ 48(R26), F4
-	FMOVQ 64(R26), F5
-	FMOVQ 80(R26), F6
-	FMOVQ 96(R26), F7
-	FMOVQ 112(R26), F8
-	FMOVQ 128(R26), F9
-	FMOVQ 144(R26), F10
-	FMOVQ 160(R26), F11
-	FMOVQ 176(R26), F12
-	FMOVQ 192(R26), F13
-	FMOVQ 208(R26), F14
-	FMOVQ 560(R26), F15
-	FMOVQ 576(R26), F16
 	MOVD R3, R4
-	MOVD $15, R5
+	MOVD $4, R5
+	MOVD $255, R8
+	MOVD ZR, R7
 
 loop:
-	CMP $4, R4
+	CMP $8, R4
 	BLT partial
-	FMOVQ (R2), F17
+	FMOVQ 0(R2), F2
+	FMOVQ 16(R2), F3
 
 body:
-	WORD $0x4e31f412 // fmax v18.4s, v0.4s, v17.4s
-	WORD $0x4eb2f433 // fmin v19.4s, v1.4s, v18.4s
-	WORD $0x0e617a74 // fcvtl v20.2d, v19.2s
-	WORD $0x4e617a75 // fcvtl2 v21.2d, v19.4s
-	VEOR V2.B16, V19.B16, V19.B16
-	WORD $0x0e617a76 // fcvtl v22.2d, v19.2s
-	WORD $0x4e617a73 // fcvtl2 v19.2d, v19.4s
-	VMOV V3.B16, V23.B16
-	VMOV V3.B16, V24.B16
-	WORD $0x4e64ced7 // fmla v23.2d, v22.2d, v4.2d
-	WORD $0x4e64ce78 // fmla v24.2d, v19.2d, v4.2d
-	WORD $0x4ee3d6f9 // fsub v25.2d, v23.2d, v3.2d
-	WORD $0x4ee3d71a // fsub v26.2d, v24.2d, v3.2d
-	WORD $0x4ee5cf36 // fmls v22.2d, v25.2d, v5.2d
-	WORD $0x4ee5cf53 // fmls v19.2d, v26.2d, v5.2d
-	VSHL $52, V23.D2, V23.D2
-	VSHL $52, V24.D2, V24.D2
-	VADD V6.D2, V23.D2, V23.D2
-	VADD V6.D2, V24.D2, V24.D2
-	WORD $0x6e76ded9 // fmul v25.2d, v22.2d, v22.2d
-	WORD $0x6e73de7a // fmul v26.2d, v19.2d, v19.2d
-	VMOV V7.B16, V27.B16
-	VMOV V7.B16, V28.B16
-	VMOV V8.B16, V29.B16
-	VMOV V8.B16, V30.B16
-	WORD $0x4e69cedd // fmla v29.2d, v22.2d, v9.2d
-	WORD $0x4e69ce7e // fmla v30.2d, v19.2d, v9.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V10.B16, V27.B16
-	VMOV V10.B16, V28.B16
-	WORD $0x4e6bcedb // fmla v27.2d, v22.2d, v11.2d
-	WORD $0x4e6bce7c // fmla v28.2d, v19.2d, v11.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	VMOV V12.B16, V29.B16
-	VMOV V12.B16, V30.B16
-	WORD $0x4e6dcedd // fmla v29.2d, v22.2d, v13.2d
-	WORD $0x4e6dce7e // fmla v30.2d, v19.2d, v13.2d
-	WORD $0x4e79cf7d // fmla v29.2d, v27.2d, v25.2d
-	WORD $0x4e7acf9e // fmla v30.2d, v28.2d, v26.2d
-	VMOV V6.B16, V27.B16
-	VMOV V6.B16, V28.B16
-	WORD $0x4e6ecedb // fmla v27.2d, v22.2d, v14.2d
-	WORD $0x4e6ece7c // fmla v28.2d, v19.2d, v14.2d
-	WORD $0x4e79cfbb // fmla v27.2d, v29.2d, v25.2d
-	WORD $0x4e7acfdc // fmla v28.2d, v30.2d, v26.2d
-	WORD $0x6e76df76 // fmul v22.2d, v27.2d, v22.2d
-	WORD $0x6e73df93 // fmul v19.2d, v28.2d, v19.2d
-	WORD $0x4e76cef7 // fmla v23.2d, v23.2d, v22.2d
-	WORD $0x4e73cf18 // fmla v24.2d, v24.2d, v19.2d
-	VMOV V6.B16, V19.B16
-	VMOV V6.B16, V22.B16
-	WORD $0x4e66d6f9 // fadd v25.2d, v23.2d, v6.2d
-	WORD $0x4e66d71a // fadd v26.2d, v24.2d, v6.2d
-	WORD $0x6e79fe73 // fdiv v19.2d, v19.2d, v25.2d
-	WORD $0x6e7afed6 // fdiv v22.2d, v22.2d, v26.2d
-	WORD $0x0e617a59 // fcvtl v25.2d, v18.2s
-	WORD $0x4e617a52 // fcvtl2 v18.2d, v18.4s
-	WORD $0x6e73df39 // fmul v25.2d, v25.2d, v19.2d
-	WORD $0x6e76de52 // fmul v18.2d, v18.2d, v22.2d
-	WORD $0x6e6fdf3a // fmul v26.2d, v25.2d, v15.2d
-	WORD $0x6e6fde5b // fmul v27.2d, v18.2d, v15.2d
-	WORD $0x0e616b5a // fcvtn v26.2s, v26.2d
-	WORD $0x4e616b7a // fcvtn2 v26.4s, v27.2d
-	WORD $0x6e70df39 // fmul v25.2d, v25.2d, v16.2d
-	WORD $0x6e70de52 // fmul v18.2d, v18.2d, v16.2d
-	WORD $0x0e616b39 // fcvtn v25.2s, v25.2d
-	WORD $0x4e616a59 // fcvtn2 v25.4s, v18.2d
-	WORD $0x6e73def2 // fmul v18.2d, v23.2d, v19.2d
-	WORD $0x6e76df17 // fmul v23.2d, v24.2d, v22.2d
+	WORD $0x4e22f404 // fmax v4.4s, v0.4s, v2.4s
+	WORD $0x4e23f405 // fmax v5.4s, v0.4s, v3.4s
+	WORD $0x4ea4f426 // fmin v6.4s, v1.4s, v4.4s
+	WORD $0x4ea5f427 // fmin v7.4s, v1.4s, v5.4s
+	WORD $0x0e6178c8 // fcvtl v8.2d, v6.2s
+	WORD $0x0e6178e9 // fcvtl v9.2d, v7.2s
+	WORD $0x4e6178ca // fcvtl2 v10.2d, v6.4s
+	WORD $0x4e6178eb // fcvtl2 v11.2d, v7.4s
+	FMOVQ 288(R26), F12
+	FMOVQ 288(R26), F13
+	VEOR V12.B16, V6.B16, V6.B16
+	VEOR V13.B16, V7.B16, V7.B16
+	WORD $0x0e6178cc // fcvtl v12.2d, v6.2s
+	WORD $0x0e6178ed // fcvtl v13.2d, v7.2s
+	WORD $0x4e6178c6 // fcvtl2 v6.2d, v6.4s
+	WORD $0x4e6178e7 // fcvtl2 v7.2d, v7.4s
+	FMOVQ 32(R26), F14
+	FMOVQ 32(R26), F15
+	FMOVQ 32(R26), F16
+	FMOVQ 32(R26), F17
+	FMOVQ 48(R26), F18
+	FMOVQ 48(R26), F19
+	WORD $0x4e72cd8e // fmla v14.2d, v12.2d, v18.2d
+	WORD $0x4e73cdaf // fmla v15.2d, v13.2d, v19.2d
+	WORD $0x4e72ccd0 // fmla v16.2d, v6.2d, v18.2d
+	WORD $0x4e73ccf1 // fmla v17.2d, v7.2d, v19.2d
+	FMOVQ 32(R26), F18
+	FMOVQ 32(R26), F19
+	WORD $0x4ef2d5d4 // fsub v20.2d, v14.2d, v18.2d
+	WORD $0x4ef3d5f5 // fsub v21.2d, v15.2d, v19.2d
+	WORD $0x4ef2d612 // fsub v18.2d, v16.2d, v18.2d
+	WORD $0x4ef3d633 // fsub v19.2d, v17.2d, v19.2d
+	FMOVQ 64(R26), F22
+	FMOVQ 64(R26), F23
+	WORD $0x4ef6ce8c // fmls v12.2d, v20.2d, v22.2d
+	WORD $0x4ef7cead // fmls v13.2d, v21.2d, v23.2d
+	WORD $0x4ef6ce46 // fmls v6.2d, v18.2d, v22.2d
+	WORD $0x4ef7ce67 // fmls v7.2d, v19.2d, v23.2d
+	VSHL $52, V14.D2, V14.D2
+	VSHL $52, V15.D2, V15.D2
+	VSHL $52, V16.D2, V16.D2
+	VSHL $52, V17.D2, V17.D2
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	VADD V18.D2, V14.D2, V14.D2
+	VADD V19.D2, V15.D2, V15.D2
+	VADD V18.D2, V16.D2, V16.D2
+	VADD V19.D2, V17.D2, V17.D2
+	WORD $0x6e6cdd92 // fmul v18.2d, v12.2d, v12.2d
+	WORD $0x6e6dddb3 // fmul v19.2d, v13.2d, v13.2d
+	WORD $0x6e66dcd4 // fmul v20.2d, v6.2d, v6.2d
+	WORD $0x6e67dcf5 // fmul v21.2d, v7.2d, v7.2d
+	FMOVQ 96(R26), F22
+	FMOVQ 96(R26), F23
+	FMOVQ 96(R26), F24
+	FMOVQ 96(R26), F25
+	FMOVQ 112(R26), F26
+	FMOVQ 112(R26), F27
+	FMOVQ 112(R26), F28
+	FMOVQ 112(R26), F29
+	FMOVQ 128(R26), F30
+	FMOVQ 128(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 144(R26), F22
+	FMOVQ 144(R26), F23
+	FMOVQ 144(R26), F24
+	FMOVQ 144(R26), F25
+	FMOVQ 160(R26), F30
+	FMOVQ 160(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	FMOVQ 176(R26), F26
+	FMOVQ 176(R26), F27
+	FMOVQ 176(R26), F28
+	FMOVQ 176(R26), F29
+	FMOVQ 192(R26), F30
+	FMOVQ 192(R26), F31
+	WORD $0x4e7ecd9a // fmla v26.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdbb // fmla v27.2d, v13.2d, v31.2d
+	WORD $0x4e7eccdc // fmla v28.2d, v6.2d, v30.2d
+	WORD $0x4e7fccfd // fmla v29.2d, v7.2d, v31.2d
+	WORD $0x4e72ceda // fmla v26.2d, v22.2d, v18.2d
+	WORD $0x4e73cefb // fmla v27.2d, v23.2d, v19.2d
+	WORD $0x4e74cf1c // fmla v28.2d, v24.2d, v20.2d
+	WORD $0x4e75cf3d // fmla v29.2d, v25.2d, v21.2d
+	FMOVQ 80(R26), F22
+	FMOVQ 80(R26), F23
+	FMOVQ 80(R26), F24
+	FMOVQ 80(R26), F25
+	FMOVQ 208(R26), F30
+	FMOVQ 208(R26), F31
+	WORD $0x4e7ecd96 // fmla v22.2d, v12.2d, v30.2d
+	WORD $0x4e7fcdb7 // fmla v23.2d, v13.2d, v31.2d
+	WORD $0x4e7eccd8 // fmla v24.2d, v6.2d, v30.2d
+	WORD $0x4e7fccf9 // fmla v25.2d, v7.2d, v31.2d
+	WORD $0x4e72cf56 // fmla v22.2d, v26.2d, v18.2d
+	WORD $0x4e73cf77 // fmla v23.2d, v27.2d, v19.2d
+	WORD $0x4e74cf98 // fmla v24.2d, v28.2d, v20.2d
+	WORD $0x4e75cfb9 // fmla v25.2d, v29.2d, v21.2d
+	WORD $0x6e6cdecc // fmul v12.2d, v22.2d, v12.2d
+	WORD $0x6e6ddeed // fmul v13.2d, v23.2d, v13.2d
+	WORD $0x6e66df06 // fmul v6.2d, v24.2d, v6.2d
+	WORD $0x6e67df27 // fmul v7.2d, v25.2d, v7.2d
+	WORD $0x4e6ccdce // fmla v14.2d, v14.2d, v12.2d
+	WORD $0x4e6dcdef // fmla v15.2d, v15.2d, v13.2d
+	WORD $0x4e66ce10 // fmla v16.2d, v16.2d, v6.2d
+	WORD $0x4e67ce31 // fmla v17.2d, v17.2d, v7.2d
+	FMOVQ 80(R26), F6
+	FMOVQ 80(R26), F7
+	FMOVQ 80(R26), F12
+	FMOVQ 80(R26), F13
+	FMOVQ 80(R26), F18
+	FMOVQ 80(R26), F19
+	WORD $0x4e72d5d4 // fadd v20.2d, v14.2d, v18.2d
+	WORD $0x4e73d5f5 // fadd v21.2d, v15.2d, v19.2d
+	WORD $0x4e72d612 // fadd v18.2d, v16.2d, v18.2d
+	WORD $0x4e73d633 // fadd v19.2d, v17.2d, v19.2d
+	WORD $0x6e74fcc6 // fdiv v6.2d, v6.2d, v20.2d
+	WORD $0x6e75fce7 // fdiv v7.2d, v7.2d, v21.2d
+	WORD $0x6e72fd8c // fdiv v12.2d, v12.2d, v18.2d
+	WORD $0x6e73fdad // fdiv v13.2d, v13.2d, v19.2d
+	WORD $0x0e617892 // fcvtl v18.2d, v4.2s
+	WORD $0x0e6178b3 // fcvtl v19.2d, v5.2s
+	WORD $0x4e617884 // fcvtl2 v4.2d, v4.4s
+	WORD $0x4e6178a5 // fcvtl2 v5.2d, v5.4s
+	WORD $0x6e66de52 // fmul v18.2d, v18.2d, v6.2d
+	WORD $0x6e67de73 // fmul v19.2d, v19.2d, v7.2d
+	WORD $0x6e6cdc84 // fmul v4.2d, v4.2d, v12.2d
+	WORD $0x6e6ddca5 // fmul v5.2d, v5.2d, v13.2d
+	FMOVQ 560(R26), F20
+	FMOVQ 560(R26), F21
+	WORD $0x6e74de56 // fmul v22.2d, v18.2d, v20.2d
+	WORD $0x6e75de77 // fmul v23.2d, v19.2d, v21.2d
+	WORD $0x6e74dc94 // fmul v20.2d, v4.2d, v20.2d
+	WORD $0x6e75dcb5 // fmul v21.2d, v5.2d, v21.2d
+	WORD $0x0e616ad6 // fcvtn v22.2s, v22.2d
+	WORD $0x0e616af7 // fcvtn v23.2s, v23.2d
+	WORD $0x4e616a96 // fcvtn2 v22.4s, v20.2d
+	WORD $0x4e616ab7 // fcvtn2 v23.4s, v21.2d
+	FMOVQ 576(R26), F20
+	FMOVQ 576(R26), F21
 	WORD $0x6e74de52 // fmul v18.2d, v18.2d, v20.2d
-	WORD $0x6e75def4 // fmul v20.2d, v23.2d, v21.2d
-	FMOVQ 1472(R26), F21
-	VAND V21.B16, V18.B16, V23.B16
-	VAND V21.B16, V20.B16, V21.B16
-	WORD $0x4e66d6f7 // fadd v23.2d, v23.2d, v6.2d
-	WORD $0x4e66d6b5 // fadd v21.2d, v21.2d, v6.2d
-	WORD $0x6e73def7 // fmul v23.2d, v23.2d, v19.2d
-	WORD $0x6e76deb5 // fmul v21.2d, v21.2d, v22.2d
-	FMOVQ 1488(R26), F24
-	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
-	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
-	WORD $0x4e66d652 // fadd v18.2d, v18.2d, v6.2d
-	WORD $0x4e66d694 // fadd v20.2d, v20.2d, v6.2d
-	WORD $0x6e73de52 // fmul v18.2d, v18.2d, v19.2d
-	WORD $0x6e76de93 // fmul v19.2d, v20.2d, v22.2d
-	WORD $0x4ef7d654 // fsub v20.2d, v18.2d, v23.2d
-	WORD $0x4ef5d676 // fsub v22.2d, v19.2d, v21.2d
-	WORD $0x0e616a94 // fcvtn v20.2s, v20.2d
-	WORD $0x4e616ad4 // fcvtn2 v20.4s, v22.2d
-	WORD $0x4e77d652 // fadd v18.2d, v18.2d, v23.2d
-	WORD $0x4e75d673 // fadd v19.2d, v19.2d, v21.2d
+	WORD $0x6e75de73 // fmul v19.2d, v19.2d, v21.2d
+	WORD $0x6e74dc84 // fmul v4.2d, v4.2d, v20.2d
+	WORD $0x6e75dca5 // fmul v5.2d, v5.2d, v21.2d
 	WORD $0x0e616a52 // fcvtn v18.2s, v18.2d
-	WORD $0x4e616a72 // fcvtn2 v18.4s, v19.2d
-	WORD $0x4e39e753 // fcmeq v19.4s, v26.4s, v25.4s
-	WORD $0x6e205a73 // not v19.16b, v19.16b
-	WORD $0x4e32e692 // fcmeq v18.4s, v20.4s, v18.4s
-	WORD $0x6e205a52 // not v18.16b, v18.16b
-	VORR V18.B16, V19.B16, V18.B16
-	FMOVQ 256(R26), F19
-	VAND V19.B16, V18.B16, V19.B16
-	VADDV V19.S4, V19
-	VMOV V19.S[0], R6
-	ANDS R5, R6
-	BNE doubt
-	CMP $4, R4
+	WORD $0x0e616a73 // fcvtn v19.2s, v19.2d
+	WORD $0x4e616892 // fcvtn2 v18.4s, v4.2d
+	WORD $0x4e6168b3 // fcvtn2 v19.4s, v5.2d
+	WORD $0x6e66ddc4 // fmul v4.2d, v14.2d, v6.2d
+	WORD $0x6e67dde5 // fmul v5.2d, v15.2d, v7.2d
+	WORD $0x6e6cde0e // fmul v14.2d, v16.2d, v12.2d
+	WORD $0x6e6dde2f // fmul v15.2d, v17.2d, v13.2d
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	WORD $0x6e6addc8 // fmul v8.2d, v14.2d, v10.2d
+	WORD $0x6e6bdde9 // fmul v9.2d, v15.2d, v11.2d
+	FMOVQ 1472(R26), F10
+	FMOVQ 1472(R26), F11
+	VAND V10.B16, V4.B16, V14.B16
+	VAND V11.B16, V5.B16, V15.B16
+	VAND V10.B16, V8.B16, V10.B16
+	VAND V11.B16, V9.B16, V11.B16
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	WORD $0x4e70d5ce // fadd v14.2d, v14.2d, v16.2d
+	WORD $0x4e71d5ef // fadd v15.2d, v15.2d, v17.2d
+	WORD $0x4e70d54a // fadd v10.2d, v10.2d, v16.2d
+	WORD $0x4e71d56b // fadd v11.2d, v11.2d, v17.2d
+	WORD $0x6e66ddce // fmul v14.2d, v14.2d, v6.2d
+	WORD $0x6e67ddef // fmul v15.2d, v15.2d, v7.2d
+	WORD $0x6e6cdd4a // fmul v10.2d, v10.2d, v12.2d
+	WORD $0x6e6ddd6b // fmul v11.2d, v11.2d, v13.2d
+	FMOVQ 1488(R26), F16
+	FMOVQ 1488(R26), F17
+	WORD $0x6e70ddce // fmul v14.2d, v14.2d, v16.2d
+	WORD $0x6e71ddef // fmul v15.2d, v15.2d, v17.2d
+	WORD $0x6e70dd4a // fmul v10.2d, v10.2d, v16.2d
+	WORD $0x6e71dd6b // fmul v11.2d, v11.2d, v17.2d
+	FMOVQ 80(R26), F16
+	FMOVQ 80(R26), F17
+	WORD $0x4e70d484 // fadd v4.2d, v4.2d, v16.2d
+	WORD $0x4e71d4a5 // fadd v5.2d, v5.2d, v17.2d
+	WORD $0x4e70d508 // fadd v8.2d, v8.2d, v16.2d
+	WORD $0x4e71d529 // fadd v9.2d, v9.2d, v17.2d
+	WORD $0x6e66dc84 // fmul v4.2d, v4.2d, v6.2d
+	WORD $0x6e67dca5 // fmul v5.2d, v5.2d, v7.2d
+	WORD $0x6e6cdd06 // fmul v6.2d, v8.2d, v12.2d
+	WORD $0x6e6ddd27 // fmul v7.2d, v9.2d, v13.2d
+	WORD $0x4eeed488 // fsub v8.2d, v4.2d, v14.2d
+	WORD $0x4eefd4a9 // fsub v9.2d, v5.2d, v15.2d
+	WORD $0x4eead4cc // fsub v12.2d, v6.2d, v10.2d
+	WORD $0x4eebd4ed // fsub v13.2d, v7.2d, v11.2d
+	WORD $0x0e616908 // fcvtn v8.2s, v8.2d
+	WORD $0x0e616929 // fcvtn v9.2s, v9.2d
+	WORD $0x4e616988 // fcvtn2 v8.4s, v12.2d
+	WORD $0x4e6169a9 // fcvtn2 v9.4s, v13.2d
+	WORD $0x4e6ed484 // fadd v4.2d, v4.2d, v14.2d
+	WORD $0x4e6fd4a5 // fadd v5.2d, v5.2d, v15.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x0e616884 // fcvtn v4.2s, v4.2d
+	WORD $0x0e6168a5 // fcvtn v5.2s, v5.2d
+	WORD $0x4e6168c4 // fcvtn2 v4.4s, v6.2d
+	WORD $0x4e6168e5 // fcvtn2 v5.4s, v7.2d
+	WORD $0x4e32e6c6 // fcmeq v6.4s, v22.4s, v18.4s
+	WORD $0x4e33e6e7 // fcmeq v7.4s, v23.4s, v19.4s
+	WORD $0x6e2058c6 // not v6.16b, v6.16b
+	WORD $0x6e2058e7 // not v7.16b, v7.16b
+	WORD $0x4e24e504 // fcmeq v4.4s, v8.4s, v4.4s
+	WORD $0x4e25e525 // fcmeq v5.4s, v9.4s, v5.4s
+	WORD $0x6e205884 // not v4.16b, v4.16b
+	WORD $0x6e2058a5 // not v5.16b, v5.16b
+	VORR V4.B16, V6.B16, V4.B16
+	VORR V5.B16, V7.B16, V5.B16
+	VORR V5.B16, V4.B16, V6.B16
+	VADDV V6.S4, V6
+	VMOV V6.S[0], R9
+	CBNZ R9, doubt
+	CMP $8, R4
 	BLT last
-	FMOVQ F26, 0(R0)
-	FMOVQ F20, 0(R1)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
-	SUB $4, R4
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 16(R0)
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 16(R1)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R4
 	B loop
 
 partial:
-	CBZ R4, done
-	LSL R4, R5
-	MVN R5, R5
-	CMP $1, R4
-	CSET GT, R7
-	LSL $2, R7
-	SUB $1, R4, R8
-	LSL $2, R8
-	VLD1R (R2), [V17.S4]
-	ADD R7, R2, R9
-	VLD1 (R9), V17.S[1]
-	ADD R8, R2, R9
-	VLD1 (R9), V17.S[2]
+	CBZ R4, return
+	SUBS $4, R4, R5
+	BLT few
+	ADD R5<<2, R2, R6
+	FMOVQ 0(R2), F2
+	FMOVQ 0(R6), F3
 	B body
 
-last:
-	FMOVS F26, (R0)
-	ADD R7, R0, R9
-	VST1 V26.S[1], (R9)
-	ADD R8, R0, R9
-	VST1 V26.S[2], (R9)
-	FMOVS F20, (R1)
-	ADD R7, R1, R9
-	VST1 V20.S[1], (R9)
-	ADD R8, R1, R9
-	VST1 V20.S[2], (R9)
-
-done:
-	MOVD R3, at+32(FP)
-	MOVW ZR, doubtful+40(FP)
-	RET
+few:
+	MOVD ZR, R5
+	LSL R4, R8
+	MVN R8, R8
+	CMP $1, R4
+	CSET GT, R10
+	LSL $2, R10
+	SUB $1, R4, R11
+	LSL $2, R11
+	VLD1R (R2), [V2.S4]
+	ADD R10, R2, R12
+	VLD1 (R12), V2.S[1]
+	ADD R11, R2, R12
+	VLD1 (R12), V2.S[2]
+	VMOV V2.B16, V3.B16
+	B body
 
 doubt:
-	VMOV V18.B16, V0.B16
-	VBSL V26.B16, V17.B16, V0.B16
-	VBSL V20.B16, V17.B16, V18.B16
+	VBIT V4.B16, V2.B16, V22.B16
+	VBIT V4.B16, V2.B16, V8.B16
+	VBIT V5.B16, V3.B16, V23.B16
+	VBIT V5.B16, V3.B16, V9.B16
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V4.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R13
+	FMOVQ 256(R26), F0
+	VAND V0.B16, V5.B16, V0.B16
+	VADDV V0.S4, V0
+	VMOV V0.S[0], R14
+	LSL R5, R14
+	ORR R13, R14, R7
+	AND R8, R7
 	SUB R4, R3
-	MOVD R3, at+32(FP)
-	MOVW R6, doubtful+40(FP)
-	CMP $4, R4
-	BLT doubtLast
-	FMOVQ F0, 0(R0)
-	FMOVQ F18, 0(R1)
-	RET
+	CMP $8, R4
+	BLT last
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 16(R0)
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 16(R1)
+	B return
 
-doubtLast:
-	FMOVS F0, (R0)
-	ADD R7, R0, R9
-	VST1 V0.S[1], (R9)
-	ADD R8, R0, R9
-	VST1 V0.S[2], (R9)
-	FMOVS F18, (R1)
-	ADD R7, R1, R9
-	VST1 V18.S[1], (R9)
-	ADD R8, R1, R9
-	VST1 V18.S[2], (R9)
+last:
+	CMP $4, R4
+	BLT lastFew
+	ADD R5<<2, R0, R6
+	FMOVQ F22, 0(R0)
+	FMOVQ F23, 0(R6)
+	ADD R5<<2, R1, R6
+	FMOVQ F8, 0(R1)
+	FMOVQ F9, 0(R6)
+	B return
+
+lastFew:
+	FMOVS F22, (R0)
+	ADD R10, R0, R12
+	VST1 V22.S[1], (R12)
+	ADD R11, R0, R12
+	VST1 V22.S[2], (R12)
+	FMOVS F8, (R1)
+	ADD R10, R1, R12
+	VST1 V8.S[1], (R12)
+	ADD R11, R1, R12
+	VST1 V8.S[2], (R12)
+
+return:
+	MOVD R3, at+32(FP)
+	MOVW R7, doubtful+40(FP)
 	RET
 
 // func add_neon(dst, a, b *float32, n int)
@@ -4217,13 +6970,13 @@ vectors1:
 	FMOVQ 48(R1), F6
 	FMOVQ 48(R2), F7
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD $0x4e23d441 // fadd v1.4s, v2.4s, v3.4s
+	WORD $0x4e25d482 // fadd v2.4s, v4.4s, v5.4s
+	WORD $0x4e27d4c3 // fadd v3.4s, v6.4s, v7.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x4e23d440 // fadd v0.4s, v2.4s, v3.4s
-	FMOVQ F0, 16(R0)
-	WORD $0x4e25d480 // fadd v0.4s, v4.4s, v5.4s
-	FMOVQ F0, 32(R0)
-	WORD $0x4e27d4c0 // fadd v0.4s, v6.4s, v7.4s
-	FMOVQ F0, 48(R0)
+	FMOVQ F1, 16(R0)
+	FMOVQ F2, 32(R0)
+	FMOVQ F3, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	ADD $64, R2
@@ -4293,13 +7046,13 @@ vectors1:
 	FMOVQ 48(R1), F6
 	FMOVQ 48(R2), F7
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x4ea3d441 // fsub v1.4s, v2.4s, v3.4s
+	WORD $0x4ea5d482 // fsub v2.4s, v4.4s, v5.4s
+	WORD $0x4ea7d4c3 // fsub v3.4s, v6.4s, v7.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x4ea3d440 // fsub v0.4s, v2.4s, v3.4s
-	FMOVQ F0, 16(R0)
-	WORD $0x4ea5d480 // fsub v0.4s, v4.4s, v5.4s
-	FMOVQ F0, 32(R0)
-	WORD $0x4ea7d4c0 // fsub v0.4s, v6.4s, v7.4s
-	FMOVQ F0, 48(R0)
+	FMOVQ F1, 16(R0)
+	FMOVQ F2, 32(R0)
+	FMOVQ F3, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	ADD $64, R2
@@ -4369,13 +7122,13 @@ vectors1:
 	FMOVQ 48(R1), F6
 	FMOVQ 48(R2), F7
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
+	WORD $0x6e23dc41 // fmul v1.4s, v2.4s, v3.4s
+	WORD $0x6e25dc82 // fmul v2.4s, v4.4s, v5.4s
+	WORD $0x6e27dcc3 // fmul v3.4s, v6.4s, v7.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x6e23dc40 // fmul v0.4s, v2.4s, v3.4s
-	FMOVQ F0, 16(R0)
-	WORD $0x6e25dc80 // fmul v0.4s, v4.4s, v5.4s
-	FMOVQ F0, 32(R0)
-	WORD $0x6e27dcc0 // fmul v0.4s, v6.4s, v7.4s
-	FMOVQ F0, 48(R0)
+	FMOVQ F1, 16(R0)
+	FMOVQ F2, 32(R0)
+	FMOVQ F3, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	ADD $64, R2
@@ -4441,9 +7194,9 @@ vectors1:
 	FMOVQ 16(R1), F2
 	FMOVQ 16(R2), F3
 	WORD $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	WORD $0x6e23fc41 // fdiv v1.4s, v2.4s, v3.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x6e23fc40 // fdiv v0.4s, v2.4s, v3.4s
-	FMOVQ F0, 16(R0)
+	FMOVQ F1, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -4509,9 +7262,9 @@ vectors1:
 	FMOVQ 16(R1), F2
 	FMOVQ 16(R2), F3
 	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
+	WORD $0x4e23f441 // fmax v1.4s, v2.4s, v3.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x4e23f440 // fmax v0.4s, v2.4s, v3.4s
-	FMOVQ F0, 16(R0)
+	FMOVQ F1, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -4577,9 +7330,9 @@ vectors1:
 	FMOVQ 16(R1), F2
 	FMOVQ 16(R2), F3
 	WORD $0x4ea1f400 // fmin v0.4s, v0.4s, v1.4s
+	WORD $0x4ea3f441 // fmin v1.4s, v2.4s, v3.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x4ea3f440 // fmin v0.4s, v2.4s, v3.4s
-	FMOVQ F0, 16(R0)
+	FMOVQ F1, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -4646,13 +7399,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	WORD $0x4e20d421 // fadd v1.4s, v1.4s, v0.4s
+	WORD $0x4e20d442 // fadd v2.4s, v2.4s, v0.4s
+	WORD $0x4e20d463 // fadd v3.4s, v3.4s, v0.4s
+	WORD $0x4e20d484 // fadd v4.4s, v4.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4e20d441 // fadd v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
-	WORD $0x4e20d461 // fadd v1.4s, v3.4s, v0.4s
-	FMOVQ F1, 32(R0)
-	WORD $0x4e20d481 // fadd v1.4s, v4.4s, v0.4s
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -4711,13 +7464,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
+	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4ea0d441 // fsub v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
-	WORD $0x4ea0d461 // fsub v1.4s, v3.4s, v0.4s
-	FMOVQ F1, 32(R0)
-	WORD $0x4ea0d481 // fsub v1.4s, v4.4s, v0.4s
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -4776,13 +7529,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	WORD $0x4ea1d401 // fsub v1.4s, v0.4s, v1.4s
+	WORD $0x4ea2d402 // fsub v2.4s, v0.4s, v2.4s
+	WORD $0x4ea3d403 // fsub v3.4s, v0.4s, v3.4s
+	WORD $0x4ea4d404 // fsub v4.4s, v0.4s, v4.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4ea2d401 // fsub v1.4s, v0.4s, v2.4s
-	FMOVQ F1, 16(R0)
-	WORD $0x4ea3d401 // fsub v1.4s, v0.4s, v3.4s
-	FMOVQ F1, 32(R0)
-	WORD $0x4ea4d401 // fsub v1.4s, v0.4s, v4.4s
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -4841,13 +7594,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
+	WORD $0x6e20dc63 // fmul v3.4s, v3.4s, v0.4s
+	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x6e20dc41 // fmul v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
-	WORD $0x6e20dc61 // fmul v1.4s, v3.4s, v0.4s
-	FMOVQ F1, 32(R0)
-	WORD $0x6e20dc81 // fmul v1.4s, v4.4s, v0.4s
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -4904,9 +7657,9 @@ vectors1:
 	FMOVQ 0(R1), F1
 	FMOVQ 16(R1), F2
 	WORD $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
+	WORD $0x6e20fc42 // fdiv v2.4s, v2.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x6e20fc41 // fdiv v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
+	FMOVQ F2, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -4963,9 +7716,9 @@ vectors1:
 	FMOVQ 0(R1), F1
 	FMOVQ 16(R1), F2
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
+	WORD $0x6e22fc02 // fdiv v2.4s, v0.4s, v2.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x6e22fc01 // fdiv v1.4s, v0.4s, v2.4s
-	FMOVQ F1, 16(R0)
+	FMOVQ F2, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -5022,9 +7775,9 @@ vectors1:
 	FMOVQ 0(R1), F1
 	FMOVQ 16(R1), F2
 	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
+	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4e20f441 // fmax v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
+	FMOVQ F2, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -5081,9 +7834,9 @@ vectors1:
 	FMOVQ 0(R1), F1
 	FMOVQ 16(R1), F2
 	WORD $0x4ea0f421 // fmin v1.4s, v1.4s, v0.4s
+	WORD $0x4ea0f442 // fmin v2.4s, v2.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4ea0f441 // fmin v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
+	FMOVQ F2, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -5142,13 +7895,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	VEOR V0.B16, V1.B16, V1.B16
+	VEOR V0.B16, V2.B16, V2.B16
+	VEOR V0.B16, V3.B16, V3.B16
+	VEOR V0.B16, V4.B16, V4.B16
 	FMOVQ F1, 0(R0)
-	VEOR V0.B16, V2.B16, V1.B16
-	FMOVQ F1, 16(R0)
-	VEOR V0.B16, V3.B16, V1.B16
-	FMOVQ F1, 32(R0)
-	VEOR V0.B16, V4.B16, V1.B16
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -5207,13 +7960,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	VAND V0.B16, V1.B16, V1.B16
+	VAND V0.B16, V2.B16, V2.B16
+	VAND V0.B16, V3.B16, V3.B16
+	VAND V0.B16, V4.B16, V4.B16
 	FMOVQ F1, 0(R0)
-	VAND V0.B16, V2.B16, V1.B16
-	FMOVQ F1, 16(R0)
-	VAND V0.B16, V3.B16, V1.B16
-	FMOVQ F1, 32(R0)
-	VAND V0.B16, V4.B16, V1.B16
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -5268,9 +8021,9 @@ vectors1:
 	FMOVQ 0(R1), F0
 	FMOVQ 16(R1), F1
 	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
 	FMOVQ F0, 0(R0)
-	WORD $0x6ea1f820 // fsqrt v0.4s, v1.4s
-	FMOVQ F0, 16(R0)
+	FMOVQ F1, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -5327,11 +8080,11 @@ vectors1:
 	FMOVQ 0(R1), F1
 	FMOVQ 16(R1), F2
 	WORD $0x6ea1f821 // fsqrt v1.4s, v1.4s
+	WORD $0x6ea1f842 // fsqrt v2.4s, v2.4s
 	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
+	WORD $0x6e22fc02 // fdiv v2.4s, v0.4s, v2.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x6ea1f841 // fsqrt v1.4s, v2.4s
-	WORD $0x6e21fc01 // fdiv v1.4s, v0.4s, v1.4s
-	FMOVQ F1, 16(R0)
+	FMOVQ F2, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -5392,13 +8145,13 @@ vectors1:
 	FMOVQ 32(R1), F3
 	FMOVQ 48(R1), F4
 	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
+	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
+	WORD $0x4e20f463 // fmax v3.4s, v3.4s, v0.4s
+	WORD $0x4e20f484 // fmax v4.4s, v4.4s, v0.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4e20f441 // fmax v1.4s, v2.4s, v0.4s
-	FMOVQ F1, 16(R0)
-	WORD $0x4e20f461 // fmax v1.4s, v3.4s, v0.4s
-	FMOVQ F1, 32(R0)
-	WORD $0x4e20f481 // fmax v1.4s, v4.4s, v0.4s
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -5462,17 +8215,17 @@ vectors1:
 	FMOVQ 48(R1), F7
 	FMOVQ 48(R2), F8
 	WORD $0x6ea0e421 // fcmgt v1.4s, v1.4s, v0.4s
+	WORD $0x6ea0e463 // fcmgt v3.4s, v3.4s, v0.4s
+	WORD $0x6ea0e4a5 // fcmgt v5.4s, v5.4s, v0.4s
+	WORD $0x6ea0e4e7 // fcmgt v7.4s, v7.4s, v0.4s
 	VAND V1.B16, V2.B16, V1.B16
+	VAND V3.B16, V4.B16, V2.B16
+	VAND V5.B16, V6.B16, V3.B16
+	VAND V7.B16, V8.B16, V4.B16
 	FMOVQ F1, 0(R0)
-	WORD $0x6ea0e461 // fcmgt v1.4s, v3.4s, v0.4s
-	VAND V1.B16, V4.B16, V1.B16
-	FMOVQ F1, 16(R0)
-	WORD $0x6ea0e4a1 // fcmgt v1.4s, v5.4s, v0.4s
-	VAND V1.B16, V6.B16, V1.B16
-	FMOVQ F1, 32(R0)
-	WORD $0x6ea0e4e1 // fcmgt v1.4s, v7.4s, v0.4s
-	VAND V1.B16, V8.B16, V1.B16
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	ADD $64, R2
@@ -5543,8 +8296,8 @@ vectors1:
 	FMOVQ 16(R2), F4
 	FMOVQ 16(R3), F5
 	WORD $0x4e21cc02 // fmla v2.4s, v0.4s, v1.4s
-	FMOVQ F2, 0(R0)
 	WORD $0x4e24cc65 // fmla v5.4s, v3.4s, v4.4s
+	FMOVQ F2, 0(R0)
 	FMOVQ F5, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
@@ -5625,12 +8378,12 @@ vectors1:
 	FMOVQ 48(R1), F7
 	FMOVQ 48(R2), F8
 	WORD $0x4e20cc22 // fmla v2.4s, v1.4s, v0.4s
-	FMOVQ F2, 0(R0)
 	WORD $0x4e20cc64 // fmla v4.4s, v3.4s, v0.4s
-	FMOVQ F4, 16(R0)
 	WORD $0x4e20cca6 // fmla v6.4s, v5.4s, v0.4s
-	FMOVQ F6, 32(R0)
 	WORD $0x4e20cce8 // fmla v8.4s, v7.4s, v0.4s
+	FMOVQ F2, 0(R0)
+	FMOVQ F4, 16(R0)
+	FMOVQ F6, 32(R0)
 	FMOVQ F8, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
@@ -5700,17 +8453,17 @@ vectors1:
 	FMOVQ 32(R1), F4
 	FMOVQ 48(R1), F5
 	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d484 // fsub v4.4s, v4.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
+	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
 	FMOVQ F2, 0(R0)
-	WORD $0x4ea0d462 // fsub v2.4s, v3.4s, v0.4s
-	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
-	FMOVQ F2, 16(R0)
-	WORD $0x4ea0d482 // fsub v2.4s, v4.4s, v0.4s
-	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
-	FMOVQ F2, 32(R0)
-	WORD $0x4ea0d4a2 // fsub v2.4s, v5.4s, v0.4s
-	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
-	FMOVQ F2, 48(R0)
+	FMOVQ F3, 16(R0)
+	FMOVQ F4, 32(R0)
+	FMOVQ F5, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	SUBS $16, R2
@@ -5777,15 +8530,15 @@ vectors1:
 	FMOVQ 16(R2), F6
 	FMOVQ 16(R3), F7
 	WORD $0x4ea0d442 // fsub v2.4s, v2.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
+	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
 	WORD $0x6e23dc42 // fmul v2.4s, v2.4s, v3.4s
+	WORD $0x6e26dca3 // fmul v3.4s, v5.4s, v6.4s
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 	FMOVQ F2, 0(R0)
-	WORD $0x4ea0d4a2 // fsub v2.4s, v5.4s, v0.4s
-	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
-	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
-	FMOVQ F2, 16(R0)
+	FMOVQ F3, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -5867,11 +8620,11 @@ vectors1:
 	FMOVQ 16(R1), F3
 	FMOVQ 16(R2), F4
 	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	WORD $0x6e20dc63 // fmul v3.4s, v3.4s, v0.4s
 	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	WORD $0x6e24dc62 // fmul v2.4s, v3.4s, v4.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x6e20dc61 // fmul v1.4s, v3.4s, v0.4s
-	WORD $0x6e24dc21 // fmul v1.4s, v1.4s, v4.4s
-	FMOVQ F1, 16(R0)
+	FMOVQ F2, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -5945,17 +8698,17 @@ vectors1:
 	FMOVQ 48(R1), F7
 	FMOVQ 48(R2), F8
 	WORD $0x4ea0d421 // fsub v1.4s, v1.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	WORD $0x6e24dc62 // fmul v2.4s, v3.4s, v4.4s
+	WORD $0x6e26dca3 // fmul v3.4s, v5.4s, v6.4s
+	WORD $0x6e28dce4 // fmul v4.4s, v7.4s, v8.4s
 	FMOVQ F1, 0(R0)
-	WORD $0x4ea0d461 // fsub v1.4s, v3.4s, v0.4s
-	WORD $0x6e24dc21 // fmul v1.4s, v1.4s, v4.4s
-	FMOVQ F1, 16(R0)
-	WORD $0x4ea0d4a1 // fsub v1.4s, v5.4s, v0.4s
-	WORD $0x6e26dc21 // fmul v1.4s, v1.4s, v6.4s
-	FMOVQ F1, 32(R0)
-	WORD $0x4ea0d4e1 // fsub v1.4s, v7.4s, v0.4s
-	WORD $0x6e28dc21 // fmul v1.4s, v1.4s, v8.4s
-	FMOVQ F1, 48(R0)
+	FMOVQ F2, 16(R0)
+	FMOVQ F3, 32(R0)
+	FMOVQ F4, 48(R0)
 	ADD $64, R0
 	ADD $64, R1
 	ADD $64, R2
@@ -6034,21 +8787,21 @@ vectors1:
 	FMOVQ 16(R2), F8
 	FMOVQ 16(R3), F9
 	WORD $0x6e25dc84 // fmul v4.4s, v4.4s, v5.4s
+	WORD $0x6e28dce5 // fmul v5.4s, v7.4s, v8.4s
 	WORD $0x4ea2d484 // fsub v4.4s, v4.4s, v2.4s
-	WORD $0x4ea0d4c5 // fsub v5.4s, v6.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	WORD $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
+	WORD $0x4ea2d4a5 // fsub v5.4s, v5.4s, v2.4s
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x4ea0d527 // fsub v7.4s, v9.4s, v0.4s
+	WORD $0x6e21dcc6 // fmul v6.4s, v6.4s, v1.4s
+	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
+	WORD $0x4ea6d484 // fsub v4.4s, v4.4s, v6.4s
+	WORD $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
 	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
+	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
 	FMOVQ F4, 0(R0)
-	WORD $0x6e28dce4 // fmul v4.4s, v7.4s, v8.4s
-	WORD $0x4ea2d484 // fsub v4.4s, v4.4s, v2.4s
-	WORD $0x4ea0d525 // fsub v5.4s, v9.4s, v0.4s
-	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	WORD $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
-	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
-	FMOVQ F4, 16(R0)
+	FMOVQ F5, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -6139,17 +8892,17 @@ vectors1:
 	FMOVQ 16(R0), F5
 	FMOVQ 16(R1), F6
 	WORD $0x6e20fc63 // fdiv v3.4s, v3.4s, v0.4s
+	WORD $0x6e20fca5 // fdiv v5.4s, v5.4s, v0.4s
 	WORD $0x4ea1d484 // fsub v4.4s, v4.4s, v1.4s
+	WORD $0x4ea1d4c6 // fsub v6.4s, v6.4s, v1.4s
 	WORD $0x6e24dc64 // fmul v4.4s, v3.4s, v4.4s
+	WORD $0x6e26dca6 // fmul v6.4s, v5.4s, v6.4s
 	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
 	FMOVQ F3, 0(R0)
+	FMOVQ F5, 16(R0)
 	FMOVQ F4, 0(R1)
-	WORD $0x6e20fca3 // fdiv v3.4s, v5.4s, v0.4s
-	WORD $0x4ea1d4c4 // fsub v4.4s, v6.4s, v1.4s
-	WORD $0x6e24dc64 // fmul v4.4s, v3.4s, v4.4s
-	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
-	FMOVQ F3, 16(R0)
-	FMOVQ F4, 16(R1)
+	FMOVQ F6, 16(R1)
 	ADD $32, R0
 	ADD $32, R1
 	SUBS $8, R2
@@ -6431,13 +9184,13 @@ vectors1:
 	FMOVQ 16(R1), F4
 	FMOVQ 16(R2), F5
 	WORD $0x6ea33403 // cmhi v3.4s, v0.4s, v3.4s
+	WORD $0x6ea53405 // cmhi v5.4s, v0.4s, v5.4s
 	WORD $0x6e21dc42 // fmul v2.4s, v2.4s, v1.4s
+	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
 	VAND V3.B16, V2.B16, V2.B16
+	VAND V5.B16, V4.B16, V3.B16
 	FMOVQ F2, 0(R0)
-	WORD $0x6ea53402 // cmhi v2.4s, v0.4s, v5.4s
-	WORD $0x6e21dc83 // fmul v3.4s, v4.4s, v1.4s
-	VAND V2.B16, V3.B16, V2.B16
-	FMOVQ F2, 16(R0)
+	FMOVQ F3, 16(R0)
 	ADD $32, R0
 	ADD $32, R1
 	ADD $32, R2
@@ -6511,21 +9264,21 @@ TEXT ·sum_neon(SB), NOSPLIT, $0-20
 
 loop:
 	FMOVQ 0(R0), F9
+	FMOVQ 16(R0), F10
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	FMOVQ 16(R0), F9
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
 	FMOVQ 32(R0), F9
+	FMOVQ 48(R0), F10
 	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
-	FMOVQ 48(R0), F9
-	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	WORD $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
 	FMOVQ 64(R0), F9
+	FMOVQ 80(R0), F10
 	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
-	FMOVQ 80(R0), F9
-	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
 	FMOVQ 96(R0), F9
+	FMOVQ 112(R0), F10
 	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
-	FMOVQ 112(R0), F9
-	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
 	ADD $128, R0
 	SUBS $32, R1
 	BGE loop
@@ -6646,21 +9399,21 @@ TEXT ·sumSquares_neon(SB), NOSPLIT, $0-20
 
 loop:
 	FMOVQ 0(R0), F9
+	FMOVQ 16(R0), F10
 	WORD $0x4e29cd21 // fmla v1.4s, v9.4s, v9.4s
-	FMOVQ 16(R0), F9
-	WORD $0x4e29cd22 // fmla v2.4s, v9.4s, v9.4s
+	WORD $0x4e2acd42 // fmla v2.4s, v10.4s, v10.4s
 	FMOVQ 32(R0), F9
+	FMOVQ 48(R0), F10
 	WORD $0x4e29cd23 // fmla v3.4s, v9.4s, v9.4s
-	FMOVQ 48(R0), F9
-	WORD $0x4e29cd24 // fmla v4.4s, v9.4s, v9.4s
+	WORD $0x4e2acd44 // fmla v4.4s, v10.4s, v10.4s
 	FMOVQ 64(R0), F9
+	FMOVQ 80(R0), F10
 	WORD $0x4e29cd25 // fmla v5.4s, v9.4s, v9.4s
-	FMOVQ 80(R0), F9
-	WORD $0x4e29cd26 // fmla v6.4s, v9.4s, v9.4s
+	WORD $0x4e2acd46 // fmla v6.4s, v10.4s, v10.4s
 	FMOVQ 96(R0), F9
+	FMOVQ 112(R0), F10
 	WORD $0x4e29cd27 // fmla v7.4s, v9.4s, v9.4s
-	FMOVQ 112(R0), F9
-	WORD $0x4e29cd28 // fmla v8.4s, v9.4s, v9.4s
+	WORD $0x4e2acd48 // fmla v8.4s, v10.4s, v10.4s
 	ADD $128, R0
 	SUBS $32, R1
 	BGE loop
@@ -6782,29 +9535,29 @@ TEXT ·sumProducts_neon(SB), NOSPLIT, $0-28
 
 loop:
 	FMOVQ 0(R0), F9
-	FMOVQ 0(R1), F10
-	WORD $0x4e2acd21 // fmla v1.4s, v9.4s, v10.4s
-	FMOVQ 16(R0), F9
-	FMOVQ 16(R1), F10
-	WORD $0x4e2acd22 // fmla v2.4s, v9.4s, v10.4s
+	FMOVQ 16(R0), F10
+	FMOVQ 0(R1), F11
+	FMOVQ 16(R1), F12
+	WORD $0x4e2bcd21 // fmla v1.4s, v9.4s, v11.4s
+	WORD $0x4e2ccd42 // fmla v2.4s, v10.4s, v12.4s
 	FMOVQ 32(R0), F9
-	FMOVQ 32(R1), F10
-	WORD $0x4e2acd23 // fmla v3.4s, v9.4s, v10.4s
-	FMOVQ 48(R0), F9
-	FMOVQ 48(R1), F10
-	WORD $0x4e2acd24 // fmla v4.4s, v9.4s, v10.4s
+	FMOVQ 48(R0), F10
+	FMOVQ 32(R1), F11
+	FMOVQ 48(R1), F12
+	WORD $0x4e2bcd23 // fmla v3.4s, v9.4s, v11.4s
+	WORD $0x4e2ccd44 // fmla v4.4s, v10.4s, v12.4s
 	FMOVQ 64(R0), F9
-	FMOVQ 64(R1), F10
-	WORD $0x4e2acd25 // fmla v5.4s, v9.4s, v10.4s
-	FMOVQ 80(R0), F9
-	FMOVQ 80(R1), F10
-	WORD $0x4e2acd26 // fmla v6.4s, v9.4s, v10.4s
+	FMOVQ 80(R0), F10
+	FMOVQ 64(R1), F11
+	FMOVQ 80(R1), F12
+	WORD $0x4e2bcd25 // fmla v5.4s, v9.4s, v11.4s
+	WORD $0x4e2ccd46 // fmla v6.4s, v10.4s, v12.4s
 	FMOVQ 96(R0), F9
-	FMOVQ 96(R1), F10
-	WORD $0x4e2acd27 // fmla v7.4s, v9.4s, v10.4s
-	FMOVQ 112(R0), F9
-	FMOVQ 112(R1), F10
-	WORD $0x4e2acd28 // fmla v8.4s, v9.4s, v10.4s
+	FMOVQ 112(R0), F10
+	FMOVQ 96(R1), F11
+	FMOVQ 112(R1), F12
+	WORD $0x4e2bcd27 // fmla v7.4s, v9.4s, v11.4s
+	WORD $0x4e2ccd48 // fmla v8.4s, v10.4s, v12.4s
 	ADD $128, R0
 	ADD $128, R1
 	SUBS $32, R2
@@ -6943,29 +9696,29 @@ TEXT ·sumSquaresAbout_neon(SB), NOSPLIT, $0-28
 
 loop:
 	FMOVQ 0(R0), F10
+	FMOVQ 16(R0), F11
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4e2acd42 // fmla v2.4s, v10.4s, v10.4s
-	FMOVQ 16(R0), F10
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4e2acd43 // fmla v3.4s, v10.4s, v10.4s
+	WORD $0x4e2bcd63 // fmla v3.4s, v11.4s, v11.4s
 	FMOVQ 32(R0), F10
+	FMOVQ 48(R0), F11
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4e2acd44 // fmla v4.4s, v10.4s, v10.4s
-	FMOVQ 48(R0), F10
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4e2acd45 // fmla v5.4s, v10.4s, v10.4s
+	WORD $0x4e2bcd65 // fmla v5.4s, v11.4s, v11.4s
 	FMOVQ 64(R0), F10
+	FMOVQ 80(R0), F11
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4e2acd46 // fmla v6.4s, v10.4s, v10.4s
-	FMOVQ 80(R0), F10
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4e2acd47 // fmla v7.4s, v10.4s, v10.4s
+	WORD $0x4e2bcd67 // fmla v7.4s, v11.4s, v11.4s
 	FMOVQ 96(R0), F10
+	FMOVQ 112(R0), F11
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4e2acd48 // fmla v8.4s, v10.4s, v10.4s
-	FMOVQ 112(R0), F10
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4e2acd49 // fmla v9.4s, v10.4s, v10.4s
+	WORD $0x4e2bcd69 // fmla v9.4s, v11.4s, v11.4s
 	ADD $128, R0
 	SUBS $32, R1
 	BGE loop
@@ -7126,123 +9879,123 @@ TEXT ·layerNormGradSums_neon(SB), NOSPLIT, $0-72
 
 loop:
 	ADD R6, R2, R7
-	PRFM (R7), PLDL1KEEP
-	PRFM 64(R7), PLDL1KEEP
-	ADD R6, R3, R7
-	PRFM (R7), PLDL1KEEP
-	PRFM 64(R7), PLDL1KEEP
-	FMOVQ 0(R0), F19
-	FMOVQ 0(R1), F20
-	FMOVQ 0(R2), F21
-	FMOVQ 0(R3), F22
-	FMOVQ 0(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
-	FMOVQ F19, 0(R0)
-	FMOVQ F20, 0(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
-	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
-	WORD $0x4e36ce6b // fmla v11.4s, v19.4s, v22.4s
 	FMOVQ 16(R0), F19
+	PRFM (R7), PLDL1KEEP
 	FMOVQ 16(R1), F20
+	PRFM 64(R7), PLDL1KEEP
 	FMOVQ 16(R2), F21
+	ADD R6, R3, R7
 	FMOVQ 16(R3), F22
+	PRFM (R7), PLDL1KEEP
 	FMOVQ 16(R4), F23
+	PRFM 64(R7), PLDL1KEEP
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	FMOVQ 0(R0), F24
 	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
+	FMOVQ 0(R1), F25
 	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
+	FMOVQ 0(R2), F26
 	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
+	FMOVQ 0(R3), F27
 	FMOVQ F19, 16(R0)
+	FMOVQ 0(R4), F19
 	FMOVQ F20, 16(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
-	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
-	WORD $0x4e36ce6c // fmla v12.4s, v19.4s, v22.4s
+	WORD $0x4ea0d774 // fsub v20.4s, v27.4s, v0.4s
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x6e21de94 // fmul v20.4s, v20.4s, v1.4s
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	WORD $0x4e34cf58 // fmla v24.4s, v26.4s, v20.4s
+	WORD $0x4e36ceac // fmla v12.4s, v21.4s, v22.4s
+	WORD $0x4e3ad735 // fadd v21.4s, v25.4s, v26.4s
+	FMOVQ F24, 0(R0)
+	FMOVQ F21, 0(R1)
+	WORD $0x6e33df53 // fmul v19.4s, v26.4s, v19.4s
+	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD $0x4e34ce6b // fmla v11.4s, v19.4s, v20.4s
 	FMOVQ 32(R0), F19
-	FMOVQ 32(R1), F20
-	FMOVQ 32(R2), F21
-	FMOVQ 32(R3), F22
-	FMOVQ 32(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
+	FMOVQ 48(R0), F20
+	FMOVQ 32(R1), F21
+	FMOVQ 48(R1), F22
+	FMOVQ 32(R2), F23
+	FMOVQ 48(R2), F24
+	FMOVQ 32(R3), F25
+	FMOVQ 48(R3), F26
+	FMOVQ 32(R4), F27
+	FMOVQ 48(R4), F28
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e21df39 // fmul v25.4s, v25.4s, v1.4s
+	WORD $0x6e21df5a // fmul v26.4s, v26.4s, v1.4s
+	WORD $0x4e39cef3 // fmla v19.4s, v23.4s, v25.4s
+	WORD $0x4e3acf14 // fmla v20.4s, v24.4s, v26.4s
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
 	FMOVQ F19, 32(R0)
-	FMOVQ F20, 32(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
+	FMOVQ F20, 48(R0)
+	FMOVQ F21, 32(R1)
+	FMOVQ F22, 48(R1)
+	WORD $0x6e3bdef3 // fmul v19.4s, v23.4s, v27.4s
+	WORD $0x6e3cdf14 // fmul v20.4s, v24.4s, v28.4s
 	WORD $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
-	WORD $0x4e36ce6d // fmla v13.4s, v19.4s, v22.4s
-	FMOVQ 48(R0), F19
-	FMOVQ 48(R1), F20
-	FMOVQ 48(R2), F21
-	FMOVQ 48(R3), F22
-	FMOVQ 48(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
-	FMOVQ F19, 48(R0)
-	FMOVQ F20, 48(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
-	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
-	WORD $0x4e36ce6e // fmla v14.4s, v19.4s, v22.4s
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e39ce6d // fmla v13.4s, v19.4s, v25.4s
+	WORD $0x4e3ace8e // fmla v14.4s, v20.4s, v26.4s
 	FMOVQ 64(R0), F19
-	FMOVQ 64(R1), F20
-	FMOVQ 64(R2), F21
-	FMOVQ 64(R3), F22
-	FMOVQ 64(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
+	FMOVQ 80(R0), F20
+	FMOVQ 64(R1), F21
+	FMOVQ 80(R1), F22
+	FMOVQ 64(R2), F23
+	FMOVQ 80(R2), F24
+	FMOVQ 64(R3), F25
+	FMOVQ 80(R3), F26
+	FMOVQ 64(R4), F27
+	FMOVQ 80(R4), F28
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e21df39 // fmul v25.4s, v25.4s, v1.4s
+	WORD $0x6e21df5a // fmul v26.4s, v26.4s, v1.4s
+	WORD $0x4e39cef3 // fmla v19.4s, v23.4s, v25.4s
+	WORD $0x4e3acf14 // fmla v20.4s, v24.4s, v26.4s
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
 	FMOVQ F19, 64(R0)
-	FMOVQ F20, 64(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
+	FMOVQ F20, 80(R0)
+	FMOVQ F21, 64(R1)
+	FMOVQ F22, 80(R1)
+	WORD $0x6e3bdef3 // fmul v19.4s, v23.4s, v27.4s
+	WORD $0x6e3cdf14 // fmul v20.4s, v24.4s, v28.4s
 	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
-	WORD $0x4e36ce6f // fmla v15.4s, v19.4s, v22.4s
-	FMOVQ 80(R0), F19
-	FMOVQ 80(R1), F20
-	FMOVQ 80(R2), F21
-	FMOVQ 80(R3), F22
-	FMOVQ 80(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
-	FMOVQ F19, 80(R0)
-	FMOVQ F20, 80(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
-	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
-	WORD $0x4e36ce70 // fmla v16.4s, v19.4s, v22.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e39ce6f // fmla v15.4s, v19.4s, v25.4s
+	WORD $0x4e3ace90 // fmla v16.4s, v20.4s, v26.4s
 	FMOVQ 96(R0), F19
-	FMOVQ 96(R1), F20
-	FMOVQ 96(R2), F21
-	FMOVQ 96(R3), F22
-	FMOVQ 96(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
+	FMOVQ 112(R0), F20
+	FMOVQ 96(R1), F21
+	FMOVQ 112(R1), F22
+	FMOVQ 96(R2), F23
+	FMOVQ 112(R2), F24
+	FMOVQ 96(R3), F25
+	FMOVQ 112(R3), F26
+	FMOVQ 96(R4), F27
+	FMOVQ 112(R4), F28
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e21df39 // fmul v25.4s, v25.4s, v1.4s
+	WORD $0x6e21df5a // fmul v26.4s, v26.4s, v1.4s
+	WORD $0x4e39cef3 // fmla v19.4s, v23.4s, v25.4s
+	WORD $0x4e3acf14 // fmla v20.4s, v24.4s, v26.4s
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
 	FMOVQ F19, 96(R0)
-	FMOVQ F20, 96(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
+	FMOVQ F20, 112(R0)
+	FMOVQ F21, 96(R1)
+	FMOVQ F22, 112(R1)
+	WORD $0x6e3bdef3 // fmul v19.4s, v23.4s, v27.4s
+	WORD $0x6e3cdf14 // fmul v20.4s, v24.4s, v28.4s
 	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
-	WORD $0x4e36ce71 // fmla v17.4s, v19.4s, v22.4s
-	FMOVQ 112(R0), F19
-	FMOVQ 112(R1), F20
-	FMOVQ 112(R2), F21
-	FMOVQ 112(R3), F22
-	FMOVQ 112(R4), F23
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e21ded6 // fmul v22.4s, v22.4s, v1.4s
-	WORD $0x4e36ceb3 // fmla v19.4s, v21.4s, v22.4s
-	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
-	FMOVQ F19, 112(R0)
-	FMOVQ F20, 112(R1)
-	WORD $0x6e37deb3 // fmul v19.4s, v21.4s, v23.4s
-	WORD $0x4e33d54a // fadd v10.4s, v10.4s, v19.4s
-	WORD $0x4e36ce72 // fmla v18.4s, v19.4s, v22.4s
+	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	WORD $0x4e39ce71 // fmla v17.4s, v19.4s, v25.4s
+	WORD $0x4e3ace92 // fmla v18.4s, v20.4s, v26.4s
 	ADD $128, R0
 	ADD $128, R1
 	ADD $128, R2
@@ -7505,21 +10258,21 @@ TEXT ·maxOf_neon(SB), NOSPLIT, $0-20
 	MOVD n+8(FP), R1
 	MOVD $constants<>(SB), R26
 	FMOVQ 1632(R26), F0
-	VMOV V0.B16, V1.B16
-	VMOV V0.B16, V2.B16
-	VMOV V0.B16, V3.B16
+	FMOVQ 1632(R26), F1
+	FMOVQ 1632(R26), F2
+	FMOVQ 1632(R26), F3
 	SUBS $16, R1
 	BLT end2
 
 vectors1:
 	FMOVQ 0(R0), F4
-	WORD $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
-	FMOVQ 16(R0), F4
-	WORD $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
-	FMOVQ 32(R0), F4
-	WORD $0x4e24f463 // fmax v3.4s, v3.4s, v4.4s
-	FMOVQ 48(R0), F4
 	WORD $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
+	FMOVQ 16(R0), F4
+	WORD $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	FMOVQ 32(R0), F4
+	WORD $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
+	FMOVQ 48(R0), F4
+	WORD $0x4e24f463 // fmax v3.4s, v3.4s, v4.4s
 	ADD $64, R0
 	SUBS $16, R1
 	BGE vectors1
@@ -7531,7 +10284,7 @@ end2:
 
 vectors3:
 	FMOVQ 0(R0), F4
-	WORD $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	WORD $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
 	ADD $16, R0
 	SUBS $4, R1
 	BGE vectors3
@@ -7549,17 +10302,17 @@ end4:
 	VLD1 (R4), V4.S[1]
 	ADD R3, R0, R4
 	VLD1 (R4), V4.S[2]
-	WORD $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	WORD $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
 
 done5:
+	WORD $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
 	WORD $0x4e23f421 // fmax v1.4s, v1.4s, v3.4s
-	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
-	WORD $0x4e22f421 // fmax v1.4s, v1.4s, v2.4s
-	VEXT $8, V1.B16, V1.B16, V0.B16
-	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
-	VDUP V1.S[1], V0.S4
-	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
-	FMOVS F1, ret+16(FP)
+	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
+	VEXT $8, V0.B16, V0.B16, V1.B16
+	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
+	VDUP V0.S[1], V1.S4
+	WORD $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
+	FMOVS F0, ret+16(FP)
 	RET
 
 // func mulMax_neon(dst, a *float32, n int, s float32) float32
@@ -7571,9 +10324,9 @@ TEXT ·mulMax_neon(SB), NOSPLIT, $0-36
 	VDUP V0.S[0], V0.S4
 	MOVD $constants<>(SB), R26
 	FMOVQ 1632(R26), F1
-	VMOV V1.B16, V2.B16
-	VMOV V1.B16, V3.B16
-	VMOV V1.B16, V4.B16
+	FMOVQ 1632(R26), F2
+	FMOVQ 1632(R26), F3
+	FMOVQ 1632(R26), F4
 	SUBS $16, R2
 	BLT end2
 
@@ -7581,19 +10334,19 @@ vectors1:
 	FMOVQ 0(R1), F5
 	WORD $0x6e20dca5 // fmul v5.4s, v5.4s, v0.4s
 	FMOVQ F5, 0(R0)
-	WORD $0x4e25f442 // fmax v2.4s, v2.4s, v5.4s
+	WORD $0x4e25f421 // fmax v1.4s, v1.4s, v5.4s
 	FMOVQ 16(R1), F5
 	WORD $0x6e20dca5 // fmul v5.4s, v5.4s, v0.4s
 	FMOVQ F5, 16(R0)
-	WORD $0x4e25f463 // fmax v3.4s, v3.4s, v5.4s
+	WORD $0x4e25f442 // fmax v2.4s, v2.4s, v5.4s
 	FMOVQ 32(R1), F5
 	WORD $0x6e20dca5 // fmul v5.4s, v5.4s, v0.4s
 	FMOVQ F5, 32(R0)
-	WORD $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
+	WORD $0x4e25f463 // fmax v3.4s, v3.4s, v5.4s
 	FMOVQ 48(R1), F5
 	WORD $0x6e20dca5 // fmul v5.4s, v5.4s, v0.4s
 	FMOVQ F5, 48(R0)
-	WORD $0x4e25f421 // fmax v1.4s, v1.4s, v5.4s
+	WORD $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
 	ADD $64, R1
 	ADD $64, R0
 	SUBS $16, R2
@@ -7608,7 +10361,7 @@ vectors3:
 	FMOVQ 0(R1), F5
 	WORD $0x6e20dca5 // fmul v5.4s, v5.4s, v0.4s
 	FMOVQ F5, 0(R0)
-	WORD $0x4e25f442 // fmax v2.4s, v2.4s, v5.4s
+	WORD $0x4e25f421 // fmax v1.4s, v1.4s, v5.4s
 	ADD $16, R1
 	ADD $16, R0
 	SUBS $4, R2
@@ -7633,17 +10386,17 @@ end4:
 	VST1 V0.S[1], (R5)
 	ADD R4, R0, R5
 	VST1 V0.S[2], (R5)
-	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
+	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
 
 done5:
+	WORD $0x4e23f421 // fmax v1.4s, v1.4s, v3.4s
 	WORD $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
-	WORD $0x4e21f463 // fmax v3.4s, v3.4s, v1.4s
-	WORD $0x4e23f442 // fmax v2.4s, v2.4s, v3.4s
-	VEXT $8, V2.B16, V2.B16, V0.B16
-	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
-	VDUP V2.S[1], V0.S4
-	WORD $0x4e20f442 // fmax v2.4s, v2.4s, v0.4s
-	FMOVS F2, ret+32(FP)
+	WORD $0x4e22f421 // fmax v1.4s, v1.4s, v2.4s
+	VEXT $8, V1.B16, V1.B16, V0.B16
+	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
+	VDUP V1.S[1], V0.S4
+	WORD $0x4e20f421 // fmax v1.4s, v1.4s, v0.4s
+	FMOVS F1, ret+32(FP)
 	RET
 
 // func addColumns_neon(lanes, a *float32, rows, cols, stride int)
@@ -8120,178 +10873,313 @@ TEXT ·philox_neon(SB), NOSPLIT, $0-40
 	VDUP V0.S[0], V0.S4
 	MOVD $constants<>(SB), R26
 	FMOVQ 1616(R26), F1
-	FMOVS high+20(FP), F2
-	VDUP V2.S[0], V2.S4
-	FMOVS stream+24(FP), F3
+	FMOVQ 1648(R26), F2
+	FMOVS high+20(FP), F3
 	VDUP V3.S[0], V3.S4
-	FMOVS step+28(FP), F4
+	FMOVS stream+24(FP), F4
 	VDUP V4.S[0], V4.S4
-	FMOVS key0+32(FP), F5
+	FMOVS step+28(FP), F5
 	VDUP V5.S[0], V5.S4
-	FMOVS key1+36(FP), F6
+	FMOVS key0+32(FP), F6
 	VDUP V6.S[0], V6.S4
-	FMOVQ 1648(R26), F7
+	FMOVS key1+36(FP), F7
+	VDUP V7.S[0], V7.S4
 	FMOVQ 1664(R26), F8
 	FMOVQ 1680(R26), F9
 	FMOVQ 1696(R26), F10
 	FMOVQ 1712(R26), F11
-	VADD V1.S4, V0.S4, V0.S4
+	FMOVQ 1728(R26), F12
+	VADD V1.S4, V0.S4, V1.S4
+	VADD V2.S4, V0.S4, V0.S4
 
 loop:
 	CBZ R1, end
-	WORD $0x2ea7c001 // umull v1.2d, v0.2s, v7.2s
-	WORD $0x6ea7c00c // umull2 v12.2d, v0.4s, v7.4s
-	VUZP2 V12.S4, V1.S4, V13.S4
-	VUZP1 V12.S4, V1.S4, V1.S4
-	WORD $0x2ea8c06c // umull v12.2d, v3.2s, v8.2s
-	WORD $0x6ea8c06e // umull2 v14.2d, v3.4s, v8.4s
-	VUZP2 V14.S4, V12.S4, V15.S4
-	VUZP1 V14.S4, V12.S4, V12.S4
-	VEOR V5.B16, V2.B16, V14.B16
-	VEOR V15.B16, V14.B16, V14.B16
-	VEOR V6.B16, V4.B16, V15.B16
-	VEOR V13.B16, V15.B16, V13.B16
-	VADD V9.S4, V5.S4, V15.S4
-	VADD V10.S4, V6.S4, V16.S4
-	WORD $0x2ea7c1d1 // umull v17.2d, v14.2s, v7.2s
-	WORD $0x6ea7c1ce // umull2 v14.2d, v14.4s, v7.4s
-	VUZP2 V14.S4, V17.S4, V18.S4
-	VUZP1 V14.S4, V17.S4, V14.S4
-	WORD $0x2ea8c1b1 // umull v17.2d, v13.2s, v8.2s
+	WORD $0x2ea8c022 // umull v2.2d, v1.2s, v8.2s
+	WORD $0x6ea8c02d // umull2 v13.2d, v1.4s, v8.4s
+	VUZP2 V13.S4, V2.S4, V14.S4
+	VUZP1 V13.S4, V2.S4, V2.S4
+	WORD $0x2ea9c08d // umull v13.2d, v4.2s, v9.2s
+	WORD $0x6ea9c08f // umull2 v15.2d, v4.4s, v9.4s
+	VUZP2 V15.S4, V13.S4, V16.S4
+	VUZP1 V15.S4, V13.S4, V13.S4
+	VEOR V6.B16, V3.B16, V15.B16
+	VEOR V16.B16, V15.B16, V15.B16
+	VEOR V7.B16, V5.B16, V16.B16
+	VEOR V14.B16, V16.B16, V14.B16
+	WORD $0x2ea8c010 // umull v16.2d, v0.2s, v8.2s
+	WORD $0x6ea8c011 // umull2 v17.2d, v0.4s, v8.4s
+	VUZP2 V17.S4, V16.S4, V18.S4
+	VUZP1 V17.S4, V16.S4, V16.S4
+	WORD $0x2ea9c091 // umull v17.2d, v4.2s, v9.2s
+	WORD $0x6ea9c093 // umull2 v19.2d, v4.4s, v9.4s
+	VUZP2 V19.S4, V17.S4, V20.S4
+	VUZP1 V19.S4, V17.S4, V17.S4
+	VEOR V6.B16, V3.B16, V19.B16
+	VEOR V20.B16, V19.B16, V19.B16
+	VEOR V7.B16, V5.B16, V20.B16
+	VEOR V18.B16, V20.B16, V18.B16
+	VADD V10.S4, V6.S4, V20.S4
+	VADD V11.S4, V7.S4, V21.S4
+	WORD $0x2ea8c1f6 // umull v22.2d, v15.2s, v8.2s
+	WORD $0x6ea8c1ef // umull2 v15.2d, v15.4s, v8.4s
+	VUZP2 V15.S4, V22.S4, V23.S4
+	VUZP1 V15.S4, V22.S4, V15.S4
+	WORD $0x2ea9c1d6 // umull v22.2d, v14.2s, v9.2s
+	WORD $0x6ea9c1ce // umull2 v14.2d, v14.4s, v9.4s
+	VUZP2 V14.S4, V22.S4, V24.S4
+	VUZP1 V14.S4, V22.S4, V14.S4
+	VEOR V20.B16, V13.B16, V13.B16
+	VEOR V24.B16, V13.B16, V13.B16
+	VEOR V21.B16, V2.B16, V2.B16
+	VEOR V23.B16, V2.B16, V2.B16
+	WORD $0x2ea8c276 // umull v22.2d, v19.2s, v8.2s
+	WORD $0x6ea8c273 // umull2 v19.2d, v19.4s, v8.4s
+	VUZP2 V19.S4, V22.S4, V23.S4
+	VUZP1 V19.S4, V22.S4, V19.S4
+	WORD $0x2ea9c256 // umull v22.2d, v18.2s, v9.2s
+	WORD $0x6ea9c252 // umull2 v18.2d, v18.4s, v9.4s
+	VUZP2 V18.S4, V22.S4, V24.S4
+	VUZP1 V18.S4, V22.S4, V18.S4
+	VEOR V20.B16, V17.B16, V17.B16
+	VEOR V24.B16, V17.B16, V17.B16
+	VEOR V21.B16, V16.B16, V16.B16
+	VEOR V23.B16, V16.B16, V16.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c1b6 // umull v22.2d, v13.2s, v8.2s
 	WORD $0x6ea8c1ad // umull2 v13.2d, v13.4s, v8.4s
-	VUZP2 V13.S4, V17.S4, V19.S4
-	VUZP1 V13.S4, V17.S4, V13.S4
-	VEOR V15.B16, V12.B16, V12.B16
-	VEOR V19.B16, V12.B16, V12.B16
-	VEOR V16.B16, V1.B16, V1.B16
-	VEOR V18.B16, V1.B16, V1.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c191 // umull v17.2d, v12.2s, v7.2s
-	WORD $0x6ea7c18c // umull2 v12.2d, v12.4s, v7.4s
-	VUZP2 V12.S4, V17.S4, V18.S4
-	VUZP1 V12.S4, V17.S4, V12.S4
-	WORD $0x2ea8c031 // umull v17.2d, v1.2s, v8.2s
-	WORD $0x6ea8c021 // umull2 v1.2d, v1.4s, v8.4s
-	VUZP2 V1.S4, V17.S4, V19.S4
-	VUZP1 V1.S4, V17.S4, V1.S4
-	VEOR V15.B16, V13.B16, V13.B16
-	VEOR V19.B16, V13.B16, V13.B16
-	VEOR V16.B16, V14.B16, V14.B16
-	VEOR V18.B16, V14.B16, V14.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c1b1 // umull v17.2d, v13.2s, v7.2s
-	WORD $0x6ea7c1ad // umull2 v13.2d, v13.4s, v7.4s
-	VUZP2 V13.S4, V17.S4, V18.S4
-	VUZP1 V13.S4, V17.S4, V13.S4
-	WORD $0x2ea8c1d1 // umull v17.2d, v14.2s, v8.2s
+	VUZP2 V13.S4, V22.S4, V23.S4
+	VUZP1 V13.S4, V22.S4, V13.S4
+	WORD $0x2ea9c056 // umull v22.2d, v2.2s, v9.2s
+	WORD $0x6ea9c042 // umull2 v2.2d, v2.4s, v9.4s
+	VUZP2 V2.S4, V22.S4, V24.S4
+	VUZP1 V2.S4, V22.S4, V2.S4
+	VEOR V20.B16, V14.B16, V14.B16
+	VEOR V24.B16, V14.B16, V14.B16
+	VEOR V21.B16, V15.B16, V15.B16
+	VEOR V23.B16, V15.B16, V15.B16
+	WORD $0x2ea8c236 // umull v22.2d, v17.2s, v8.2s
+	WORD $0x6ea8c231 // umull2 v17.2d, v17.4s, v8.4s
+	VUZP2 V17.S4, V22.S4, V23.S4
+	VUZP1 V17.S4, V22.S4, V17.S4
+	WORD $0x2ea9c216 // umull v22.2d, v16.2s, v9.2s
+	WORD $0x6ea9c210 // umull2 v16.2d, v16.4s, v9.4s
+	VUZP2 V16.S4, V22.S4, V24.S4
+	VUZP1 V16.S4, V22.S4, V16.S4
+	VEOR V20.B16, V18.B16, V18.B16
+	VEOR V24.B16, V18.B16, V18.B16
+	VEOR V21.B16, V19.B16, V19.B16
+	VEOR V23.B16, V19.B16, V19.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c1d6 // umull v22.2d, v14.2s, v8.2s
 	WORD $0x6ea8c1ce // umull2 v14.2d, v14.4s, v8.4s
-	VUZP2 V14.S4, V17.S4, V19.S4
-	VUZP1 V14.S4, V17.S4, V14.S4
-	VEOR V15.B16, V1.B16, V1.B16
-	VEOR V19.B16, V1.B16, V1.B16
-	VEOR V16.B16, V12.B16, V12.B16
-	VEOR V18.B16, V12.B16, V12.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c031 // umull v17.2d, v1.2s, v7.2s
-	WORD $0x6ea7c021 // umull2 v1.2d, v1.4s, v7.4s
-	VUZP2 V1.S4, V17.S4, V18.S4
-	VUZP1 V1.S4, V17.S4, V1.S4
-	WORD $0x2ea8c191 // umull v17.2d, v12.2s, v8.2s
-	WORD $0x6ea8c18c // umull2 v12.2d, v12.4s, v8.4s
-	VUZP2 V12.S4, V17.S4, V19.S4
-	VUZP1 V12.S4, V17.S4, V12.S4
-	VEOR V15.B16, V14.B16, V14.B16
-	VEOR V19.B16, V14.B16, V14.B16
-	VEOR V16.B16, V13.B16, V13.B16
-	VEOR V18.B16, V13.B16, V13.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c1d1 // umull v17.2d, v14.2s, v7.2s
-	WORD $0x6ea7c1ce // umull2 v14.2d, v14.4s, v7.4s
-	VUZP2 V14.S4, V17.S4, V18.S4
-	VUZP1 V14.S4, V17.S4, V14.S4
-	WORD $0x2ea8c1b1 // umull v17.2d, v13.2s, v8.2s
+	VUZP2 V14.S4, V22.S4, V23.S4
+	VUZP1 V14.S4, V22.S4, V14.S4
+	WORD $0x2ea9c1f6 // umull v22.2d, v15.2s, v9.2s
+	WORD $0x6ea9c1ef // umull2 v15.2d, v15.4s, v9.4s
+	VUZP2 V15.S4, V22.S4, V24.S4
+	VUZP1 V15.S4, V22.S4, V15.S4
+	VEOR V20.B16, V2.B16, V2.B16
+	VEOR V24.B16, V2.B16, V2.B16
+	VEOR V21.B16, V13.B16, V13.B16
+	VEOR V23.B16, V13.B16, V13.B16
+	WORD $0x2ea8c256 // umull v22.2d, v18.2s, v8.2s
+	WORD $0x6ea8c252 // umull2 v18.2d, v18.4s, v8.4s
+	VUZP2 V18.S4, V22.S4, V23.S4
+	VUZP1 V18.S4, V22.S4, V18.S4
+	WORD $0x2ea9c276 // umull v22.2d, v19.2s, v9.2s
+	WORD $0x6ea9c273 // umull2 v19.2d, v19.4s, v9.4s
+	VUZP2 V19.S4, V22.S4, V24.S4
+	VUZP1 V19.S4, V22.S4, V19.S4
+	VEOR V20.B16, V16.B16, V16.B16
+	VEOR V24.B16, V16.B16, V16.B16
+	VEOR V21.B16, V17.B16, V17.B16
+	VEOR V23.B16, V17.B16, V17.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c056 // umull v22.2d, v2.2s, v8.2s
+	WORD $0x6ea8c042 // umull2 v2.2d, v2.4s, v8.4s
+	VUZP2 V2.S4, V22.S4, V23.S4
+	VUZP1 V2.S4, V22.S4, V2.S4
+	WORD $0x2ea9c1b6 // umull v22.2d, v13.2s, v9.2s
+	WORD $0x6ea9c1ad // umull2 v13.2d, v13.4s, v9.4s
+	VUZP2 V13.S4, V22.S4, V24.S4
+	VUZP1 V13.S4, V22.S4, V13.S4
+	VEOR V20.B16, V15.B16, V15.B16
+	VEOR V24.B16, V15.B16, V15.B16
+	VEOR V21.B16, V14.B16, V14.B16
+	VEOR V23.B16, V14.B16, V14.B16
+	WORD $0x2ea8c216 // umull v22.2d, v16.2s, v8.2s
+	WORD $0x6ea8c210 // umull2 v16.2d, v16.4s, v8.4s
+	VUZP2 V16.S4, V22.S4, V23.S4
+	VUZP1 V16.S4, V22.S4, V16.S4
+	WORD $0x2ea9c236 // umull v22.2d, v17.2s, v9.2s
+	WORD $0x6ea9c231 // umull2 v17.2d, v17.4s, v9.4s
+	VUZP2 V17.S4, V22.S4, V24.S4
+	VUZP1 V17.S4, V22.S4, V17.S4
+	VEOR V20.B16, V19.B16, V19.B16
+	VEOR V24.B16, V19.B16, V19.B16
+	VEOR V21.B16, V18.B16, V18.B16
+	VEOR V23.B16, V18.B16, V18.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c1f6 // umull v22.2d, v15.2s, v8.2s
+	WORD $0x6ea8c1ef // umull2 v15.2d, v15.4s, v8.4s
+	VUZP2 V15.S4, V22.S4, V23.S4
+	VUZP1 V15.S4, V22.S4, V15.S4
+	WORD $0x2ea9c1d6 // umull v22.2d, v14.2s, v9.2s
+	WORD $0x6ea9c1ce // umull2 v14.2d, v14.4s, v9.4s
+	VUZP2 V14.S4, V22.S4, V24.S4
+	VUZP1 V14.S4, V22.S4, V14.S4
+	VEOR V20.B16, V13.B16, V13.B16
+	VEOR V24.B16, V13.B16, V13.B16
+	VEOR V21.B16, V2.B16, V2.B16
+	VEOR V23.B16, V2.B16, V2.B16
+	WORD $0x2ea8c276 // umull v22.2d, v19.2s, v8.2s
+	WORD $0x6ea8c273 // umull2 v19.2d, v19.4s, v8.4s
+	VUZP2 V19.S4, V22.S4, V23.S4
+	VUZP1 V19.S4, V22.S4, V19.S4
+	WORD $0x2ea9c256 // umull v22.2d, v18.2s, v9.2s
+	WORD $0x6ea9c252 // umull2 v18.2d, v18.4s, v9.4s
+	VUZP2 V18.S4, V22.S4, V24.S4
+	VUZP1 V18.S4, V22.S4, V18.S4
+	VEOR V20.B16, V17.B16, V17.B16
+	VEOR V24.B16, V17.B16, V17.B16
+	VEOR V21.B16, V16.B16, V16.B16
+	VEOR V23.B16, V16.B16, V16.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c1b6 // umull v22.2d, v13.2s, v8.2s
 	WORD $0x6ea8c1ad // umull2 v13.2d, v13.4s, v8.4s
-	VUZP2 V13.S4, V17.S4, V19.S4
-	VUZP1 V13.S4, V17.S4, V13.S4
-	VEOR V15.B16, V12.B16, V12.B16
-	VEOR V19.B16, V12.B16, V12.B16
-	VEOR V16.B16, V1.B16, V1.B16
-	VEOR V18.B16, V1.B16, V1.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c191 // umull v17.2d, v12.2s, v7.2s
-	WORD $0x6ea7c18c // umull2 v12.2d, v12.4s, v7.4s
-	VUZP2 V12.S4, V17.S4, V18.S4
-	VUZP1 V12.S4, V17.S4, V12.S4
-	WORD $0x2ea8c031 // umull v17.2d, v1.2s, v8.2s
-	WORD $0x6ea8c021 // umull2 v1.2d, v1.4s, v8.4s
-	VUZP2 V1.S4, V17.S4, V19.S4
-	VUZP1 V1.S4, V17.S4, V1.S4
-	VEOR V15.B16, V13.B16, V13.B16
-	VEOR V19.B16, V13.B16, V13.B16
-	VEOR V16.B16, V14.B16, V14.B16
-	VEOR V18.B16, V14.B16, V14.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c1b1 // umull v17.2d, v13.2s, v7.2s
-	WORD $0x6ea7c1ad // umull2 v13.2d, v13.4s, v7.4s
-	VUZP2 V13.S4, V17.S4, V18.S4
-	VUZP1 V13.S4, V17.S4, V13.S4
-	WORD $0x2ea8c1d1 // umull v17.2d, v14.2s, v8.2s
+	VUZP2 V13.S4, V22.S4, V23.S4
+	VUZP1 V13.S4, V22.S4, V13.S4
+	WORD $0x2ea9c056 // umull v22.2d, v2.2s, v9.2s
+	WORD $0x6ea9c042 // umull2 v2.2d, v2.4s, v9.4s
+	VUZP2 V2.S4, V22.S4, V24.S4
+	VUZP1 V2.S4, V22.S4, V2.S4
+	VEOR V20.B16, V14.B16, V14.B16
+	VEOR V24.B16, V14.B16, V14.B16
+	VEOR V21.B16, V15.B16, V15.B16
+	VEOR V23.B16, V15.B16, V15.B16
+	WORD $0x2ea8c236 // umull v22.2d, v17.2s, v8.2s
+	WORD $0x6ea8c231 // umull2 v17.2d, v17.4s, v8.4s
+	VUZP2 V17.S4, V22.S4, V23.S4
+	VUZP1 V17.S4, V22.S4, V17.S4
+	WORD $0x2ea9c216 // umull v22.2d, v16.2s, v9.2s
+	WORD $0x6ea9c210 // umull2 v16.2d, v16.4s, v9.4s
+	VUZP2 V16.S4, V22.S4, V24.S4
+	VUZP1 V16.S4, V22.S4, V16.S4
+	VEOR V20.B16, V18.B16, V18.B16
+	VEOR V24.B16, V18.B16, V18.B16
+	VEOR V21.B16, V19.B16, V19.B16
+	VEOR V23.B16, V19.B16, V19.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c1d6 // umull v22.2d, v14.2s, v8.2s
 	WORD $0x6ea8c1ce // umull2 v14.2d, v14.4s, v8.4s
-	VUZP2 V14.S4, V17.S4, V19.S4
-	VUZP1 V14.S4, V17.S4, V14.S4
-	VEOR V15.B16, V1.B16, V1.B16
-	VEOR V19.B16, V1.B16, V1.B16
-	VEOR V16.B16, V12.B16, V12.B16
-	VEOR V18.B16, V12.B16, V12.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c031 // umull v17.2d, v1.2s, v7.2s
-	WORD $0x6ea7c021 // umull2 v1.2d, v1.4s, v7.4s
-	VUZP2 V1.S4, V17.S4, V18.S4
-	VUZP1 V1.S4, V17.S4, V1.S4
-	WORD $0x2ea8c191 // umull v17.2d, v12.2s, v8.2s
-	WORD $0x6ea8c18c // umull2 v12.2d, v12.4s, v8.4s
-	VUZP2 V12.S4, V17.S4, V19.S4
-	VUZP1 V12.S4, V17.S4, V12.S4
-	VEOR V15.B16, V14.B16, V14.B16
-	VEOR V19.B16, V14.B16, V14.B16
-	VEOR V16.B16, V13.B16, V13.B16
-	VEOR V18.B16, V13.B16, V13.B16
-	VADD V9.S4, V15.S4, V15.S4
-	VADD V10.S4, V16.S4, V16.S4
-	WORD $0x2ea7c1d1 // umull v17.2d, v14.2s, v7.2s
-	WORD $0x6ea7c1ce // umull2 v14.2d, v14.4s, v7.4s
-	VUZP2 V14.S4, V17.S4, V18.S4
-	VUZP1 V14.S4, V17.S4, V14.S4
-	WORD $0x2ea8c1b1 // umull v17.2d, v13.2s, v8.2s
-	WORD $0x6ea8c1ad // umull2 v13.2d, v13.4s, v8.4s
-	VUZP2 V13.S4, V17.S4, V19.S4
-	VUZP1 V13.S4, V17.S4, V13.S4
-	VEOR V15.B16, V12.B16, V12.B16
-	VEOR V19.B16, V12.B16, V12.B16
-	VEOR V16.B16, V1.B16, V1.B16
-	VEOR V18.B16, V1.B16, V1.B16
-	VTRN1 V13.S4, V12.S4, V15.S4
-	VTRN2 V13.S4, V12.S4, V12.S4
-	VTRN1 V14.S4, V1.S4, V13.S4
-	VTRN2 V14.S4, V1.S4, V1.S4
-	VTRN1 V13.D2, V15.D2, V14.D2
-	VTRN1 V1.D2, V12.D2, V16.D2
-	VTRN2 V13.D2, V15.D2, V13.D2
-	VTRN2 V1.D2, V12.D2, V1.D2
-	FMOVQ F14, 0(R0)
-	FMOVQ F16, 16(R0)
-	FMOVQ F13, 32(R0)
-	FMOVQ F1, 48(R0)
-	ADD $64, R0
-	VADD V11.S4, V0.S4, V0.S4
-	SUB $4, R1
+	VUZP2 V14.S4, V22.S4, V23.S4
+	VUZP1 V14.S4, V22.S4, V14.S4
+	WORD $0x2ea9c1f6 // umull v22.2d, v15.2s, v9.2s
+	WORD $0x6ea9c1ef // umull2 v15.2d, v15.4s, v9.4s
+	VUZP2 V15.S4, V22.S4, V24.S4
+	VUZP1 V15.S4, V22.S4, V15.S4
+	VEOR V20.B16, V2.B16, V2.B16
+	VEOR V24.B16, V2.B16, V2.B16
+	VEOR V21.B16, V13.B16, V13.B16
+	VEOR V23.B16, V13.B16, V13.B16
+	WORD $0x2ea8c256 // umull v22.2d, v18.2s, v8.2s
+	WORD $0x6ea8c252 // umull2 v18.2d, v18.4s, v8.4s
+	VUZP2 V18.S4, V22.S4, V23.S4
+	VUZP1 V18.S4, V22.S4, V18.S4
+	WORD $0x2ea9c276 // umull v22.2d, v19.2s, v9.2s
+	WORD $0x6ea9c273 // umull2 v19.2d, v19.4s, v9.4s
+	VUZP2 V19.S4, V22.S4, V24.S4
+	VUZP1 V19.S4, V22.S4, V19.S4
+	VEOR V20.B16, V16.B16, V16.B16
+	VEOR V24.B16, V16.B16, V16.B16
+	VEOR V21.B16, V17.B16, V17.B16
+	VEOR V23.B16, V17.B16, V17.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c056 // umull v22.2d, v2.2s, v8.2s
+	WORD $0x6ea8c042 // umull2 v2.2d, v2.4s, v8.4s
+	VUZP2 V2.S4, V22.S4, V23.S4
+	VUZP1 V2.S4, V22.S4, V2.S4
+	WORD $0x2ea9c1b6 // umull v22.2d, v13.2s, v9.2s
+	WORD $0x6ea9c1ad // umull2 v13.2d, v13.4s, v9.4s
+	VUZP2 V13.S4, V22.S4, V24.S4
+	VUZP1 V13.S4, V22.S4, V13.S4
+	VEOR V20.B16, V15.B16, V15.B16
+	VEOR V24.B16, V15.B16, V15.B16
+	VEOR V21.B16, V14.B16, V14.B16
+	VEOR V23.B16, V14.B16, V14.B16
+	WORD $0x2ea8c216 // umull v22.2d, v16.2s, v8.2s
+	WORD $0x6ea8c210 // umull2 v16.2d, v16.4s, v8.4s
+	VUZP2 V16.S4, V22.S4, V23.S4
+	VUZP1 V16.S4, V22.S4, V16.S4
+	WORD $0x2ea9c236 // umull v22.2d, v17.2s, v9.2s
+	WORD $0x6ea9c231 // umull2 v17.2d, v17.4s, v9.4s
+	VUZP2 V17.S4, V22.S4, V24.S4
+	VUZP1 V17.S4, V22.S4, V17.S4
+	VEOR V20.B16, V19.B16, V19.B16
+	VEOR V24.B16, V19.B16, V19.B16
+	VEOR V21.B16, V18.B16, V18.B16
+	VEOR V23.B16, V18.B16, V18.B16
+	VADD V10.S4, V20.S4, V20.S4
+	VADD V11.S4, V21.S4, V21.S4
+	WORD $0x2ea8c1f6 // umull v22.2d, v15.2s, v8.2s
+	WORD $0x6ea8c1ef // umull2 v15.2d, v15.4s, v8.4s
+	VUZP2 V15.S4, V22.S4, V23.S4
+	VUZP1 V15.S4, V22.S4, V15.S4
+	WORD $0x2ea9c1d6 // umull v22.2d, v14.2s, v9.2s
+	WORD $0x6ea9c1ce // umull2 v14.2d, v14.4s, v9.4s
+	VUZP2 V14.S4, V22.S4, V24.S4
+	VUZP1 V14.S4, V22.S4, V14.S4
+	VEOR V20.B16, V13.B16, V13.B16
+	VEOR V24.B16, V13.B16, V13.B16
+	VEOR V21.B16, V2.B16, V2.B16
+	VEOR V23.B16, V2.B16, V2.B16
+	WORD $0x2ea8c276 // umull v22.2d, v19.2s, v8.2s
+	WORD $0x6ea8c273 // umull2 v19.2d, v19.4s, v8.4s
+	VUZP2 V19.S4, V22.S4, V23.S4
+	VUZP1 V19.S4, V22.S4, V19.S4
+	WORD $0x2ea9c256 // umull v22.2d, v18.2s, v9.2s
+	WORD $0x6ea9c252 // umull2 v18.2d, v18.4s, v9.4s
+	VUZP2 V18.S4, V22.S4, V24.S4
+	VUZP1 V18.S4, V22.S4, V18.S4
+	VEOR V20.B16, V17.B16, V17.B16
+	VEOR V24.B16, V17.B16, V17.B16
+	VEOR V21.B16, V16.B16, V16.B16
+	VEOR V23.B16, V16.B16, V16.B16
+	VTRN1 V14.S4, V13.S4, V20.S4
+	VTRN2 V14.S4, V13.S4, V13.S4
+	VTRN1 V15.S4, V2.S4, V14.S4
+	VTRN2 V15.S4, V2.S4, V2.S4
+	VTRN1 V14.D2, V20.D2, V15.D2
+	VTRN1 V2.D2, V13.D2, V21.D2
+	VTRN2 V14.D2, V20.D2, V14.D2
+	VTRN2 V2.D2, V13.D2, V2.D2
+	FMOVQ F15, 0(R0)
+	FMOVQ F21, 16(R0)
+	FMOVQ F14, 32(R0)
+	FMOVQ F2, 48(R0)
+	VADD V12.S4, V1.S4, V1.S4
+	VTRN1 V18.S4, V17.S4, V2.S4
+	VTRN2 V18.S4, V17.S4, V13.S4
+	VTRN1 V19.S4, V16.S4, V14.S4
+	VTRN2 V19.S4, V16.S4, V15.S4
+	VTRN1 V14.D2, V2.D2, V16.D2
+	VTRN1 V15.D2, V13.D2, V17.D2
+	VTRN2 V14.D2, V2.D2, V2.D2
+	VTRN2 V15.D2, V13.D2, V13.D2
+	FMOVQ F16, 64(R0)
+	FMOVQ F17, 80(R0)
+	FMOVQ F2, 96(R0)
+	FMOVQ F13, 112(R0)
+	VADD V12.S4, V0.S4, V0.S4
+	ADD $128, R0
+	SUB $8, R1
 	B loop
 
 end:
@@ -9327,24 +12215,28 @@ DATA constants<>+1632(SB)/4, $0xff800000
 DATA constants<>+1636(SB)/4, $0xff800000
 DATA constants<>+1640(SB)/4, $0xff800000
 DATA constants<>+1644(SB)/4, $0xff800000
-DATA constants<>+1648(SB)/4, $0xd2511f53
-DATA constants<>+1652(SB)/4, $0xd2511f53
-DATA constants<>+1656(SB)/4, $0xd2511f53
-DATA constants<>+1660(SB)/4, $0xd2511f53
-DATA constants<>+1664(SB)/4, $0xcd9e8d57
-DATA constants<>+1668(SB)/4, $0xcd9e8d57
-DATA constants<>+1672(SB)/4, $0xcd9e8d57
-DATA constants<>+1676(SB)/4, $0xcd9e8d57
-DATA constants<>+1680(SB)/4, $0x9e3779b9
-DATA constants<>+1684(SB)/4, $0x9e3779b9
-DATA constants<>+1688(SB)/4, $0x9e3779b9
-DATA constants<>+1692(SB)/4, $0x9e3779b9
-DATA constants<>+1696(SB)/4, $0xbb67ae85
-DATA constants<>+1700(SB)/4, $0xbb67ae85
-DATA constants<>+1704(SB)/4, $0xbb67ae85
-DATA constants<>+1708(SB)/4, $0xbb67ae85
-DATA constants<>+1712(SB)/4, $0x00000004
-DATA constants<>+1716(SB)/4, $0x00000004
-DATA constants<>+1720(SB)/4, $0x00000004
-DATA constants<>+1724(SB)/4, $0x00000004
-GLOBL constants<>(SB), RODATA|NOPTR, $1728
+DATA constants<>+1648(SB)/4, $0x00000004
+DATA constants<>+1652(SB)/4, $0x00000005
+DATA constants<>+1656(SB)/4, $0x00000006
+DATA constants<>+1660(SB)/4, $0x00000007
+DATA constants<>+1664(SB)/4, $0xd2511f53
+DATA constants<>+1668(SB)/4, $0xd2511f53
+DATA constants<>+1672(SB)/4, $0xd2511f53
+DATA constants<>+1676(SB)/4, $0xd2511f53
+DATA constants<>+1680(SB)/4, $0xcd9e8d57
+DATA constants<>+1684(SB)/4, $0xcd9e8d57
+DATA constants<>+1688(SB)/4, $0xcd9e8d57
+DATA constants<>+1692(SB)/4, $0xcd9e8d57
+DATA constants<>+1696(SB)/4, $0x9e3779b9
+DATA constants<>+1700(SB)/4, $0x9e3779b9
+DATA constants<>+1704(SB)/4, $0x9e3779b9
+DATA constants<>+1708(SB)/4, $0x9e3779b9
+DATA constants<>+1712(SB)/4, $0xbb67ae85
+DATA constants<>+1716(SB)/4, $0xbb67ae85
+DATA constants<>+1720(SB)/4, $0xbb67ae85
+DATA constants<>+1724(SB)/4, $0xbb67ae85
+DATA constants<>+1728(SB)/4, $0x00000008
+DATA constants<>+1732(SB)/4, $0x00000008
+DATA constants<>+1736(SB)/4, $0x00000008
+DATA constants<>+1740(SB)/4, $0x00000008
+GLOBL constants<>(SB), RODATA|NOPTR, $1744

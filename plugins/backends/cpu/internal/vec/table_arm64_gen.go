@@ -5,7 +5,7 @@
 package vec
 
 var neon = kernels{
-	lanes:                  4,
+	lanes:                  8,
 	exp:                    exp_neon,
 	expSub:                 expSub_neon,
 	expm1:                  expm1_neon,
