@@ -41,7 +41,7 @@ type emitter interface {
 	xor(a vec, b op) vec
 	maximum(a, b vec) vec  // of IEEE-754-2019
 	minimum(a, b vec) vec  //
-	maxps(a vec, b op) vec // b where it is NaN; of two zeros either
+	maxps(a vec, b op) vec // NaN where b is; of two zeros either
 	minps(a vec, b op) vec //
 	relu(x vec) vec        // x where it is not <= 0, so also NaN, else +0
 	addTo(acc, a vec)      // overwrites acc with acc + a

@@ -1,5 +1,5 @@
-// Command vec writes the assembly of the cpu backend's vec package: every kernel once, described for any vector
-// width, as AVX2 and as AVX-512, and its formulas as NEON too.
+// Command vec writes the assembly of the cpu backend's vec package: the formulas of kernels, described once
+// for all instruction sets, and what goes through memory by them, described once for AVX2 and AVX-512 and once for NEON.
 package main
 
 import (
