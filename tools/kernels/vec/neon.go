@@ -16,8 +16,7 @@ const (
 	neonLanes     = 4
 	neonStep      = 2 * neonLanes // elements in a step of what takes long: two vectors side by side wait less for results
 	neonRegisters = 32
-	neonConstants = 26 // general register that holds the address of constants
-	neonGeneral   = 25 // the last general register that is free
+	neonConstants = 26 // the general register that holds the address of constants; those from there on are not free
 )
 
 // neon writes NEON. It records a function with virtual vector registers, and writes it when it has given them real ones. General registers
@@ -28,8 +27,11 @@ type neon struct {
 	words   []uint32 // constants, four words each
 	at      map[[4]uint32]int
 	err     error
+	recording
+}
 
-	// Of the function that is recorded.
+// recording is a function that is not written yet.
+type recording struct {
 	frame          *arm64.Frame
 	vectors        *reg.Collection
 	prologue, code []instruction
@@ -37,8 +39,8 @@ type neon struct {
 	addressed      bool        // whether there is an address of constants
 	spare          int         // registers for constants that are loaded before everything else
 	resident       map[int]vec // constants there, by their place
-	general        int
-	labels         int
+	general        int         // the next general register
+	labels         int         // how many have got a number
 	// General registers: the offsets of the second and third element of a part, and an address there.
 	second, third, address int
 }
@@ -55,11 +57,11 @@ type instruction struct {
 // kernel writes a function. It records it twice: the first time tells how many registers are left for constants.
 func (e *neon) kernel(h header, body func()) {
 	record := func(spare int) (write func(), used int) {
-		e.frame = arm64.NewFrame(strings.TrimPrefix(h.signature, "func"))
-		e.vectors, e.prologue, e.code = reg.NewCollection(), nil, nil
-		e.scalars, e.resident, e.spare = map[string]vec{}, map[int]vec{}, spare
-		e.general, e.labels, e.addressed = len(e.frame.Registers), 0, false
-		e.second, e.third, e.address = 0, 0, 0
+		frame := arm64.NewFrame(strings.TrimPrefix(h.signature, "func"))
+		e.recording = recording{
+			frame: frame, vectors: reg.NewCollection(), general: len(frame.Registers),
+			scalars: map[string]vec{}, spare: spare, resident: map[int]vec{},
+		}
 		body()
 		code := slices.Concat(e.prologue, e.code)
 		registers, used := allocate(code)
@@ -80,7 +82,7 @@ func (e *neon) kernel(h header, body func()) {
 	}
 	_, used := record(0)
 	write, used := record(max(0, neonRegisters-used))
-	if used > neonRegisters || e.general > neonGeneral {
+	if used > neonRegisters || e.general > neonConstants {
 		e.err = errors.Join(e.err, fmt.Errorf("%s needs %d vector registers and %d others", h.name, used, e.general))
 	}
 	e.text.Function(h.name, ": "+h.doc, e.frame)
