@@ -7,13 +7,14 @@ const (
 	dotLines   = 5  // of a column, between the one that is used and the one that is fetched
 )
 
-// columnDotsKernel writes func columnDots(sums, x, b *float32, blocks, stride, next int): sums[j] takes one chain of multiply-adds from +0 over
-// x[k] b[j stride + k], k < 16 blocks, for 16 columns j. Chains run side by side in the lanes, so blocks of 8 columns by 4 k are transposed in registers;
-// 256-bit at either width. A line of 8 columns is used up before the next 8, should they crowd a set of the cache. Some lines further on are
-// fetched, and towards the end those that are next bytes further: the hardware's own prefetching starts anew with each column, and would be late
-// every time.
-func columnDotsKernel(e *emitter) {
-	e.function("columnDots", "func(sums, x, b *float32, blocks, stride, next int)", "adds to 16 sums the products of x and a column each, in order.")
+// columnDotsHeader: sums[j] takes one chain of multiply-adds from +0 over x[k] b[j stride + k], k < 16 blocks, for 16 columns j. A line of 8
+// columns is used up before the next 8, should they crowd a set of the cache. Some lines further on are fetched, and towards the end those that are
+// next bytes further: the hardware's own prefetching starts anew with each column, and would be late every time.
+var columnDotsHeader = header{"columnDots", "func(sums, x, b *float32, blocks, stride, next int)", "adds to 16 sums the products of x and a column each, in order."}
+
+// columnDotsKernel runs chains side by side in the lanes, so it transposes blocks of 8 columns by 4 k in registers; 256-bit at either width.
+func columnDotsKernel(e *x86) {
+	e.function(columnDotsHeader)
 	sums, x, b := e.Load(e.Param("sums"), e.GP64()), e.Load(e.Param("x"), e.GP64()), e.Load(e.Param("b"), e.GP64())
 	blocks, stride, next := e.Load(e.Param("blocks"), e.GP64()), e.Load(e.Param("stride"), e.GP64()), e.Load(e.Param("next"), e.GP64())
 	e.SHLQ(operand.U8(2), stride)

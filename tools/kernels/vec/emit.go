@@ -10,26 +10,15 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-type (
-	op = operand.Op
-	// vec is a full vector register: 8 (AVX2) or 16 (AVX-512) float32, or half as many float64.
-	vec = reg.VecVirtual
-	// pair holds one float64 for every float32 lane of a vec: the low half of the lanes, then the high half.
-	pair [2]vec
-	// mask says which float32 lanes a comparison holds for: a vector of all-ones lanes, or an AVX-512 opmask.
-	mask struct{ r reg.Register }
-)
-
-// emitter writes instructions for one vector width. Its methods allocate their result, so that code reads as
-// expressions; the exceptions, which overwrite their first operand as the FMA instructions do, say so.
-type emitter struct {
+// x86 writes AVX2 or AVX-512.
+type x86 struct {
 	*build.Context
 	wide      bool // AVX-512
 	narrow128 bool // 128-bit vectors, for the end of a fold
 	constants map[string]operand.Mem
 }
 
-func (e *emitter) suffix() string {
+func (e *x86) suffix() string {
 	if e.wide {
 		return "AVX512"
 	}
@@ -37,16 +26,16 @@ func (e *emitter) suffix() string {
 }
 
 // lanes is the number of float32 in a vector.
-func (e *emitter) lanes() int {
+func (e *x86) lanes() int {
 	if e.wide {
 		return 16
 	}
 	return 8
 }
 
-func (e *emitter) bytes() int { return 4 * e.lanes() }
+func (e *x86) bytes() int { return 4 * e.lanes() }
 
-func (e *emitter) vec() vec {
+func (e *x86) vec() vec {
 	switch {
 	case e.wide:
 		return e.ZMM()
@@ -57,13 +46,13 @@ func (e *emitter) vec() vec {
 }
 
 // ymm and xmm return emitters of narrower vectors for the steps of a fold.
-func (e *emitter) ymm() *emitter { return &emitter{Context: e.Context, constants: e.constants} }
-func (e *emitter) xmm() *emitter {
-	return &emitter{Context: e.Context, narrow128: true, constants: e.constants}
+func (e *x86) ymm() *x86 { return &x86{Context: e.Context, constants: e.constants} }
+func (e *x86) xmm() *x86 {
+	return &x86{Context: e.Context, narrow128: true, constants: e.constants}
 }
 
 // half returns the view of the lower half of v.
-func (e *emitter) half(v vec) reg.Register {
+func (e *x86) half(v vec) reg.Register {
 	if e.wide {
 		return v.AsY()
 	}
@@ -71,7 +60,7 @@ func (e *emitter) half(v vec) reg.Register {
 }
 
 // constant is a read-only vector of n-byte words, all equal to bits.
-func (e *emitter) constant(bits uint64, n int) operand.Mem {
+func (e *x86) constant(bits uint64, n int) operand.Mem {
 	name := fmt.Sprintf("f%d_%0*x_%s", 8*n, 2*n, bits, e.suffix())
 	m, ok := e.constants[name]
 	if !ok {
@@ -89,13 +78,13 @@ func (e *emitter) constant(bits uint64, n int) operand.Mem {
 	return m
 }
 
-func (e *emitter) f32(x float32) operand.Mem { return e.constant(uint64(math.Float32bits(x)), 4) }
-func (e *emitter) u32(x uint32) operand.Mem  { return e.constant(uint64(x), 4) }
-func (e *emitter) f64(x float64) operand.Mem { return e.constant(math.Float64bits(x), 8) }
-func (e *emitter) u64(x uint64) operand.Mem  { return e.constant(x, 8) }
+func (e *x86) f32(x float32) operand.Mem { return e.constant(uint64(math.Float32bits(x)), 4) }
+func (e *x86) u32(x uint32) operand.Mem  { return e.constant(uint64(x), 4) }
+func (e *x86) f64(x float64) operand.Mem { return e.constant(math.Float64bits(x), 8) }
+func (e *x86) u64(x uint64) operand.Mem  { return e.constant(x, 8) }
 
 // window is a table of ones then zeros; reading it at byte offset 4*(lanes-n) gives a mask of the first n lanes.
-func (e *emitter) window() operand.Mem {
+func (e *x86) window() operand.Mem {
 	name := "window_" + e.suffix()
 	m, ok := e.constants[name]
 	if !ok {
@@ -114,7 +103,7 @@ func (e *emitter) window() operand.Mem {
 }
 
 // first returns the mask of the first n lanes, 0 <= n < lanes.
-func (e *emitter) first(n reg.Register) mask {
+func (e *x86) first(n reg.Register) mask {
 	if e.wide {
 		bits, k := e.GP32(), e.K()
 		all := e.GP32()
@@ -131,10 +120,10 @@ func (e *emitter) first(n reg.Register) mask {
 	return mask{m}
 }
 
-func (e *emitter) load(m op) vec { d := e.vec(); e.VMOVUPS(m, d); return d }
+func (e *x86) load(m op) vec { d := e.vec(); e.VMOVUPS(m, d); return d }
 
 // loadMasked reads the lanes of k and leaves zero in the others, which it does not touch.
-func (e *emitter) loadMasked(m op, k mask, d vec) {
+func (e *x86) loadMasked(m op, k mask, d vec) {
 	if e.wide {
 		e.VMOVUPS_Z(m, k.r, d)
 	} else {
@@ -142,7 +131,7 @@ func (e *emitter) loadMasked(m op, k mask, d vec) {
 	}
 }
 
-func (e *emitter) storeMasked(v vec, k mask, m op) {
+func (e *x86) storeMasked(v vec, k mask, m op) {
 	if e.wide {
 		e.VMOVUPS(v, k.r, m)
 	} else {
@@ -150,12 +139,14 @@ func (e *emitter) storeMasked(v vec, k mask, m op) {
 	}
 }
 
-func (e *emitter) storeFull(v vec, m op) { e.VMOVUPS(v, m) }
+func (e *x86) storeFull(v vec, m op) { e.VMOVUPS(v, m) }
+
+func (e *x86) scalar(name string) vec { return e.broadcast(e.param(name)) }
 
 // broadcast fills a vector with the float32 at m.
-func (e *emitter) broadcast(m op) vec { d := e.vec(); e.VBROADCASTSS(m, d); return d }
+func (e *x86) broadcast(m op) vec { d := e.vec(); e.VBROADCASTSS(m, d); return d }
 
-func (e *emitter) param(name string) op {
+func (e *x86) param(name string) op {
 	b, err := e.Param(name).Resolve()
 	if err != nil {
 		panic(err)
@@ -163,7 +154,7 @@ func (e *emitter) param(name string) op {
 	return b.Addr
 }
 
-func (e *emitter) zero() vec {
+func (e *x86) zero() vec {
 	d := e.vec()
 	if e.wide {
 		e.VPXORD(d, d, d)
@@ -173,59 +164,60 @@ func (e *emitter) zero() vec {
 	return d
 }
 
-func (e *emitter) copy(v vec) vec { d := e.vec(); e.VMOVAPS(v, d); return d }
+func (e *x86) copy(v vec) vec { d := e.vec(); e.VMOVAPS(v, d); return d }
 
-// Operand order is that of the formulas: sub(a, b) is a - b.
-func (e *emitter) binary(f func(...op), a vec, b op) vec { d := e.vec(); f(b, a, d); return d }
+func (e *x86) binary(f func(...op), a vec, b op) vec { d := e.vec(); f(b, a, d); return d }
 
-func (e *emitter) add(a vec, b op) vec { return e.binary(e.VADDPS, a, b) }
-func (e *emitter) sub(a vec, b op) vec { return e.binary(e.VSUBPS, a, b) }
-func (e *emitter) mul(a vec, b op) vec { return e.binary(e.VMULPS, a, b) }
-func (e *emitter) div(a vec, b op) vec { return e.binary(e.VDIVPS, a, b) }
-func (e *emitter) sqrt(a op) vec       { d := e.vec(); e.VSQRTPS(a, d); return d }
+func (e *x86) add(a vec, b op) vec { return e.binary(e.VADDPS, a, b) }
+func (e *x86) sub(a vec, b op) vec { return e.binary(e.VSUBPS, a, b) }
+func (e *x86) mul(a vec, b op) vec { return e.binary(e.VMULPS, a, b) }
+func (e *x86) div(a vec, b op) vec { return e.binary(e.VDIVPS, a, b) }
+func (e *x86) sqrt(a op) vec       { d := e.vec(); e.VSQRTPS(a, d); return d }
 
 // minps and maxps are the instructions: for NaN or two zeros they return b.
-func (e *emitter) minps(a vec, b op) vec { return e.binary(e.VMINPS, a, b) }
-func (e *emitter) maxps(a vec, b op) vec { return e.binary(e.VMAXPS, a, b) }
+func (e *x86) minps(a vec, b op) vec { return e.binary(e.VMINPS, a, b) }
+func (e *x86) maxps(a vec, b op) vec { return e.binary(e.VMAXPS, a, b) }
 
-func (e *emitter) and(a vec, b op) vec {
+func (e *x86) and(a vec, b op) vec {
 	if e.wide {
 		return e.binary(e.VPANDD, a, b)
 	}
 	return e.binary(three(e.VPAND), a, b)
 }
 
-func (e *emitter) or(a vec, b op) vec {
+func (e *x86) or(a vec, b op) vec {
 	if e.wide {
 		return e.binary(e.VPORD, a, b)
 	}
 	return e.binary(three(e.VPOR), a, b)
 }
 
-func (e *emitter) xor(a vec, b op) vec {
+func (e *x86) xor(a vec, b op) vec {
 	if e.wide {
 		return e.binary(e.VPXORD, a, b)
 	}
 	return e.binary(three(e.VPXOR), a, b)
 }
 
-// fma overwrites acc with acc + a*b, rounded once.
-func (e *emitter) fma(acc, a vec, b op) { e.VFMADD231PS(b, a, acc) }
+func (e *x86) addTo(acc, a vec)      { e.VADDPS(a, acc, acc) }
+func (e *x86) fma(acc, a vec, b op)  { e.VFMADD231PS(b, a, acc) }
+func (e *x86) fnma(acc, a vec, b op) { e.VFNMADD231PS(b, a, acc) }
 
-// Predicates of VCMPPS: ordered ones are false for NaN, unordered ones true.
-const (
-	equal        = 0x00
-	less         = 0x11
-	lessEqual    = 0x12
-	unordered    = 0x03
-	notEqual     = 0x04
-	greater      = 0x1E
-	greaterEqual = 0x1D
-	ordered      = 0x07
-	notGreaterEq = 0x19 // less or unordered
-)
+// maximum: MAXPS returns its second operand for NaN and for two zeros: both orders agree but for
+// zeros of unlike sign, which the AND makes +0, and NaN, which is put in last.
+func (e *x86) maximum(a, b vec) vec {
+	return e.blend(e.compare(unordered, a, b), e.and(e.maxps(a, b), e.maxps(b, a)), e.load(e.u32(canonicalNaN)))
+}
 
-func (e *emitter) compare(predicate int, a vec, b op) mask {
+func (e *x86) minimum(a, b vec) vec {
+	return e.blend(e.compare(unordered, a, b), e.or(e.minps(a, b), e.minps(b, a)), e.load(e.u32(canonicalNaN)))
+}
+
+const canonicalNaN = 0x7FC00000
+
+func (e *x86) relu(x vec) vec { return e.keep(e.compare(notLessEqual, x, e.f32(0)), x) }
+
+func (e *x86) compare(predicate int, a vec, b op) mask {
 	var d reg.Register
 	if e.wide {
 		d = e.K()
@@ -237,7 +229,7 @@ func (e *emitter) compare(predicate int, a vec, b op) mask {
 }
 
 // bits copies the mask to a general register, lane i to bit i.
-func (e *emitter) bits(m mask) reg.GPVirtual {
+func (e *x86) bits(m mask) reg.GPVirtual {
 	d := e.GP32()
 	if e.wide {
 		e.KMOVW(m.r, d)
@@ -247,10 +239,10 @@ func (e *emitter) bits(m mask) reg.GPVirtual {
 	return d
 }
 
-func (e *emitter) orMask(a, b mask) mask  { return e.joinMasks(a, b, e.KORW, e.VPOR) }
-func (e *emitter) andMask(a, b mask) mask { return e.joinMasks(a, b, e.KANDW, e.VPAND) }
+func (e *x86) orMask(a, b mask) mask  { return e.joinMasks(a, b, e.KORW, e.VPOR) }
+func (e *x86) andMask(a, b mask) mask { return e.joinMasks(a, b, e.KANDW, e.VPAND) }
 
-func (e *emitter) joinMasks(a, b mask, masks, vectors func(a, b, d op)) mask {
+func (e *x86) joinMasks(a, b mask, masks, vectors func(a, b, d op)) mask {
 	if e.wide {
 		d := e.K()
 		masks(a.r, b.r, d)
@@ -261,8 +253,7 @@ func (e *emitter) joinMasks(a, b mask, masks, vectors func(a, b, d op)) mask {
 	return mask{d}
 }
 
-// blend takes b in the lanes of m and a in the others.
-func (e *emitter) blend(m mask, a vec, b op) vec {
+func (e *x86) blend(m mask, a vec, b op) vec {
 	d := e.vec()
 	if e.wide {
 		e.VBLENDMPS(b, a, m.r, d)
@@ -273,7 +264,7 @@ func (e *emitter) blend(m mask, a vec, b op) vec {
 }
 
 // upper returns the upper half of v in the lower half of a new register.
-func (e *emitter) upper(v vec) vec {
+func (e *x86) upper(v vec) vec {
 	d := e.vec()
 	if e.wide {
 		e.VEXTRACTF64X4(operand.U8(1), v, d.AsY())
@@ -283,8 +274,7 @@ func (e *emitter) upper(v vec) vec {
 	return d
 }
 
-// widen converts float32 lanes to float64, exactly.
-func (e *emitter) widen(v vec) pair {
+func (e *x86) widen(v vec) pair {
 	hi := e.upper(v)
 	d := pair{e.vec(), e.vec()}
 	e.VCVTPS2PD(e.half(v), d[0])
@@ -292,8 +282,7 @@ func (e *emitter) widen(v vec) pair {
 	return d
 }
 
-// narrow rounds to float32.
-func (e *emitter) narrow(p pair) vec {
+func (e *x86) narrow(p pair) vec {
 	lo, hi, d := e.vec(), e.vec(), e.vec()
 	if e.wide {
 		e.VCVTPD2PS(p[0], lo.AsY())
@@ -320,42 +309,42 @@ func halves(b any) [2]op {
 	panic(fmt.Sprintf("operand %T", b))
 }
 
-func (e *emitter) both(f func(...op), a pair, b any) pair {
+func (e *x86) both(f func(...op), a pair, b any) pair {
 	h := halves(b)
 	return pair{e.binary(f, a[0], h[0]), e.binary(f, a[1], h[1])}
 }
 
-func (e *emitter) addpd(a pair, b any) pair { return e.both(e.VADDPD, a, b) }
-func (e *emitter) subpd(a pair, b any) pair { return e.both(e.VSUBPD, a, b) }
-func (e *emitter) mulpd(a pair, b any) pair { return e.both(e.VMULPD, a, b) }
-func (e *emitter) divpd(a pair, b any) pair { return e.both(e.VDIVPD, a, b) }
-func (e *emitter) minpd(a pair, b any) pair { return e.both(e.VMINPD, a, b) }
-func (e *emitter) maxpd(a pair, b any) pair { return e.both(e.VMAXPD, a, b) }
-func (e *emitter) addq(a pair, b any) pair  { return e.both(e.VPADDQ, a, b) }
-func (e *emitter) subq(a pair, b any) pair  { return e.both(e.VPSUBQ, a, b) }
+func (e *x86) addpd(a pair, b any) pair { return e.both(e.VADDPD, a, b) }
+func (e *x86) subpd(a pair, b any) pair { return e.both(e.VSUBPD, a, b) }
+func (e *x86) mulpd(a pair, b any) pair { return e.both(e.VMULPD, a, b) }
+func (e *x86) divpd(a pair, b any) pair { return e.both(e.VDIVPD, a, b) }
+func (e *x86) minpd(a pair, b any) pair { return e.both(e.VMINPD, a, b) }
+func (e *x86) maxpd(a pair, b any) pair { return e.both(e.VMAXPD, a, b) }
+func (e *x86) addq(a pair, b any) pair  { return e.both(e.VPADDQ, a, b) }
+func (e *x86) subq(a pair, b any) pair  { return e.both(e.VPSUBQ, a, b) }
 
-func (e *emitter) andpd(a pair, b any) pair {
+func (e *x86) andpd(a pair, b any) pair {
 	if e.wide {
 		return e.both(e.VPANDQ, a, b)
 	}
 	return e.both(three(e.VPAND), a, b)
 }
 
-func (e *emitter) orpd(a pair, b any) pair {
+func (e *x86) orpd(a pair, b any) pair {
 	if e.wide {
 		return e.both(e.VPORQ, a, b)
 	}
 	return e.both(three(e.VPOR), a, b)
 }
 
-func (e *emitter) xorpd(a pair, b any) pair {
+func (e *x86) xorpd(a pair, b any) pair {
 	if e.wide {
 		return e.both(e.VPXORQ, a, b)
 	}
 	return e.both(three(e.VPXOR), a, b)
 }
 
-func (e *emitter) shiftLeft(a pair, n int) pair {
+func (e *x86) shiftLeft(a pair, n int) pair {
 	d := pair{e.vec(), e.vec()}
 	for i := range a {
 		e.VPSLLQ(operand.U8(n), a[i], d[i])
@@ -363,7 +352,7 @@ func (e *emitter) shiftLeft(a pair, n int) pair {
 	return d
 }
 
-func (e *emitter) shiftRight(a pair, n int) pair {
+func (e *x86) shiftRight(a pair, n int) pair {
 	d := pair{e.vec(), e.vec()}
 	for i := range a {
 		e.VPSRLQ(operand.U8(n), a[i], d[i])
@@ -371,8 +360,7 @@ func (e *emitter) shiftRight(a pair, n int) pair {
 	return d
 }
 
-// blendSign takes b where the sign bit of the float64 lane of s is set, a elsewhere.
-func (e *emitter) blendSign(s, a, b pair) pair {
+func (e *x86) blendSign(s, a, b pair) pair {
 	d := pair{e.vec(), e.vec()}
 	for i := range a {
 		if e.wide {
@@ -386,31 +374,29 @@ func (e *emitter) blendSign(s, a, b pair) pair {
 	return d
 }
 
-func (e *emitter) both1(m operand.Mem) pair {
+func (e *x86) both1(m operand.Mem) pair {
 	d := e.load(m)
 	return pair{d, e.copy(d)}
 }
 
-func (e *emitter) copypd(p pair) pair { return pair{e.copy(p[0]), e.copy(p[1])} }
+func (e *x86) copypd(p pair) pair { return pair{e.copy(p[0]), e.copy(p[1])} }
 
-// mulAdd overwrites acc with acc*b + c.
-func (e *emitter) mulAdd(acc pair, b, c any) {
+func (e *x86) mulAdd(acc pair, b, c any) pair {
 	x, y := halves(b), halves(c)
 	for i := range acc {
 		e.VFMADD213PD(y[i], x[i], acc[i])
 	}
+	return acc
 }
 
-// addMul overwrites acc with acc + a*b.
-func (e *emitter) addMul(acc, a pair, b any) {
+func (e *x86) addMul(acc, a pair, b any) {
 	x := halves(b)
 	for i := range acc {
 		e.VFMADD231PD(x[i], a[i], acc[i])
 	}
 }
 
-// subMul overwrites acc with acc - a*b.
-func (e *emitter) subMul(acc, a pair, b any) {
+func (e *x86) subMul(acc, a pair, b any) {
 	x := halves(b)
 	for i := range acc {
 		e.VFNMADD231PD(x[i], a[i], acc[i])
@@ -419,7 +405,7 @@ func (e *emitter) subMul(acc, a pair, b any) {
 
 // polynomial evaluates c[0] + c[1] x + ..., by Horner's scheme in x^2 over the pairs c[2i] + c[2i+1] x: half the latency of the
 // plain scheme for one more multiplication.
-func (e *emitter) polynomial(x pair, c ...float64) pair {
+func (e *x86) polynomial(x pair, c ...float64) pair {
 	linear := func(i int) pair {
 		if i+1 == len(c) {
 			return e.both1(e.f64(c[i]))
@@ -437,8 +423,7 @@ func (e *emitter) polynomial(x pair, c ...float64) pair {
 	return acc
 }
 
-// blendEqual takes b where the integer lanes of a equal n, other elsewhere.
-func (e *emitter) blendEqual(a pair, n operand.Mem, other, b pair) pair {
+func (e *x86) blendEqual(a pair, n operand.Mem, other, b pair) pair {
 	d := pair{e.vec(), e.vec()}
 	for i := range a {
 		if e.wide {
@@ -455,12 +440,12 @@ func (e *emitter) blendEqual(a pair, n operand.Mem, other, b pair) pair {
 }
 
 // function starts an assembly function that calls nothing and keeps no pointer.
-func (e *emitter) function(name, signature, doc string) {
-	e.Function(name + e.suffix())
+func (e *x86) function(h header) {
+	e.Function(h.name + e.suffix())
 	e.Attributes(attr.NOSPLIT)
 	e.Pragma("noescape")
-	e.Doc(name + e.suffix() + ": " + doc)
-	e.SignatureExpr(signature)
+	e.Doc(h.name + e.suffix() + ": " + h.doc)
+	e.SignatureExpr(h.signature)
 }
 
 // three adapts an instruction with no optional operands.

@@ -2,10 +2,12 @@ package main
 
 import "github.com/mmcloughlin/avo/operand"
 
-// fetchKernel writes func fetch(a *float32, lines int): cache lines from that of a on come closer.
-func fetchKernel(e *emitter) {
-	const line = 64
-	e.function("fetch", "func(a *float32, lines int)", "asks for cache lines that will be used.")
+var fetchHeader = header{"fetch", "func(a *float32, lines int)", "asks for cache lines that will be used."}
+
+const line = 64 // bytes of the cache's
+
+func fetchKernel(e *x86) {
+	e.function(fetchHeader)
 	a, lines := e.Load(e.Param("a"), e.GP64()), e.Load(e.Param("lines"), e.GP64())
 	e.Label("loop")
 	e.PREFETCHT0(operand.Mem{Base: a})

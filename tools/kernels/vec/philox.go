@@ -5,14 +5,20 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// philoxKernel writes func philox(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32): the words of blocks
-// counters (low + i, high, stream, step), a multiple of the vector's lanes; low + i must not wrap.
-//
-// Lane 4q+j computes counter (lanes/4)j+q, so that interleaving the four words within 128-bit quarters leaves the
+// philoxHeader is of the words of blocks counters (low + i, high, stream, step), a multiple of the vector's lanes; low + i must not wrap.
+var philoxHeader = header{"philox", "func(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32)",
+	"four words of Philox4x32-10 for each counter."}
+
+// The constants of Philox4x32: its multipliers, and what its keys grow by.
+const (
+	philoxM0, philoxM1 = 0xD2511F53, 0xCD9E8D57
+	philoxW0, philoxW1 = 0x9E3779B9, 0xBB67AE85
+)
+
+// philoxKernel: lane 4q+j computes counter (lanes/4)j+q, so that interleaving the four words within 128-bit quarters leaves the
 // counters in order.
-func philoxKernel(e *emitter) {
-	e.function("philox", "func(dst *uint32, blocks int, low, high, stream, step, key0, key1 uint32)",
-		"four words of Philox4x32-10 for each counter.")
+func philoxKernel(e *x86) {
+	e.function(philoxHeader)
 	quarters := e.lanes() / 4
 	order := e.StaticGlobal("order_" + e.suffix())
 	e.DataAttributes(attr.RODATA | attr.NOPTR)
@@ -21,8 +27,8 @@ func philoxKernel(e *emitter) {
 	}
 	to, blocks := e.Load(e.Param("dst"), e.GP64()), e.Load(e.Param("blocks"), e.GP64())
 	low := e.vec()
-	e.VPADDD(order, e.broadcast(e.param("low")), low)
-	m0, m1 := e.u32(0xD2511F53), e.u32(0xCD9E8D57)
+	e.VPADDD(order, e.scalar("low"), low)
+	m0, m1 := e.u32(philoxM0), e.u32(philoxM1)
 	// product returns the high and low halves of the 64-bit products of all lanes.
 	product := func(a vec, m operand.Mem) (hi, lo vec) {
 		up, p, q := e.vec(), e.vec(), e.vec()
@@ -38,12 +44,12 @@ func philoxKernel(e *emitter) {
 	e.Label("loop")
 	e.TESTQ(blocks, blocks)
 	e.JE(operand.LabelRef("done"))
-	c := [4]vec{low, e.broadcast(e.param("high")), e.broadcast(e.param("stream")), e.broadcast(e.param("step"))}
-	k0, k1 := e.broadcast(e.param("key0")), e.broadcast(e.param("key1"))
+	c := [4]vec{low, e.scalar("high"), e.scalar("stream"), e.scalar("step")}
+	k0, k1 := e.scalar("key0"), e.scalar("key1")
 	for round := range 10 {
 		if round > 0 {
-			e.VPADDD(e.u32(0x9E3779B9), k0, k0)
-			e.VPADDD(e.u32(0xBB67AE85), k1, k1)
+			e.VPADDD(e.u32(philoxW0), k0, k0)
+			e.VPADDD(e.u32(philoxW1), k1, k1)
 		}
 		hi0, lo0 := product(c[0], m0)
 		hi1, lo1 := product(c[2], m1)

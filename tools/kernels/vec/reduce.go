@@ -13,27 +13,31 @@ type reduction struct {
 	name, doc string
 	in        []string
 	scalars   []string
-	add       func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) // keep zeroes the lanes past the end
+	add       func(e emitter, acc vec, x, s []vec, keep func(vec) vec) // keep zeroes the lanes past the end
 }
 
 var reductions = []reduction{
-	{"sum", "the sum of a", []string{"a"}, nil, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) { e.VADDPS(x[0], acc, acc) }},
-	{"sumSquares", "the sum of squares of a", []string{"a"}, nil, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) { e.fma(acc, x[0], x[0]) }},
-	{"sumProducts", "the sum of products of a and b", []string{"a", "b"}, nil, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) { e.fma(acc, x[0], x[1]) }},
-	{"sumSquaresAbout", "the sum of squares of a - mean", []string{"a"}, []string{"mean"}, func(e *emitter, acc vec, x, s []vec, keep func(vec) vec) {
+	{"sum", "the sum of a", []string{"a"}, nil, func(e emitter, acc vec, x, s []vec, keep func(vec) vec) { e.addTo(acc, x[0]) }},
+	{"sumSquares", "the sum of squares of a", []string{"a"}, nil, func(e emitter, acc vec, x, s []vec, keep func(vec) vec) { e.fma(acc, x[0], x[0]) }},
+	{"sumProducts", "the sum of products of a and b", []string{"a", "b"}, nil, func(e emitter, acc vec, x, s []vec, keep func(vec) vec) { e.fma(acc, x[0], x[1]) }},
+	{"sumSquaresAbout", "the sum of squares of a - mean", []string{"a"}, []string{"mean"}, func(e emitter, acc vec, x, s []vec, keep func(vec) vec) {
 		d := keep(e.sub(x[0], s[0]))
 		e.fma(acc, d, d)
 	}},
 }
 
-// reductionKernel writes func NAME(SLICES *float32, n int, SCALARS float32) float32. Lanes past the end add +0, which changes
-// no lane: a lane that starts from +0 never becomes -0.
-func reductionKernel(e *emitter, k reduction) {
+// header is func NAME(SLICES *float32, n int, SCALARS float32) float32.
+func (k reduction) header() header {
 	signature := fmt.Sprintf("func(%s *float32, n int", strings.Join(k.in, ", "))
 	for _, s := range k.scalars {
 		signature += ", " + s + " float32"
 	}
-	e.function(k.name, signature+") float32", k.doc+", one block.")
+	return header{k.name, signature + ") float32", k.doc + ", one block."}
+}
+
+// reductionKernel adds +0 for lanes past the end, which changes no lane: a lane that starts from +0 never becomes -0.
+func reductionKernel(e *x86, k reduction) {
+	e.function(k.header())
 	var at []operand.Mem
 	for _, p := range k.in {
 		at = append(at, operand.Mem{Base: e.Load(e.Param(p), e.GP64())})
@@ -41,7 +45,7 @@ func reductionKernel(e *emitter, k reduction) {
 	left := e.Load(e.Param("n"), e.GP64())
 	var s []vec
 	for _, name := range k.scalars {
-		s = append(s, e.broadcast(e.param(name)))
+		s = append(s, e.scalar(name))
 	}
 	acc := make([]vec, 32/e.lanes())
 	for j := range acc {
@@ -90,21 +94,22 @@ func reductionKernel(e *emitter, k reduction) {
 }
 
 // foldSums adds the upper half of the lanes of rule 7 to the lower until one vector is left.
-func foldSums(e *emitter, acc []vec) vec {
+func foldSums(e emitter, acc []vec) vec {
 	for n := len(acc) / 2; n > 0; n /= 2 {
 		for j := range n {
-			e.VADDPS(acc[j+n], acc[j], acc[j])
+			e.addTo(acc[j], acc[j+n])
 		}
 	}
 	return acc[0]
 }
 
-// normGradKernel writes func layerNormGradSums(dgamma, dbeta, dy, x, gamma *float32, n int, mean, rstd float32, ahead int) (sum, along float32),
-// for one block: with h = (x - mean) * rstd it adds dy * h to dgamma and dy to dbeta, and returns the sums of dy * gamma and of (dy * gamma) * h.
-// It fetches dy and x from ahead bytes on, where the next row lies.
-func normGradKernel(e *emitter) {
-	e.function("layerNormGradSums", "func(dgamma, dbeta, dy, x, gamma *float32, n int, mean, rstd float32, ahead int) (sum, along float32)",
-		"adds to the sums over rows of a layer norm's gradient, and returns those over the row; see LayerNormGradSums.")
+var normGradHeader = header{"layerNormGradSums", "func(dgamma, dbeta, dy, x, gamma *float32, n int, mean, rstd float32, ahead int) (sum, along float32)",
+	"adds to the sums over rows of a layer norm's gradient, and returns those over the row; see LayerNormGradSums."}
+
+// normGradKernel is for one block: with h = (x - mean) * rstd it adds dy * h to dgamma and dy to dbeta, and returns the sums of dy * gamma
+// and of (dy * gamma) * h. It fetches dy and x from ahead bytes on, where the next row lies.
+func normGradKernel(e *x86) {
+	e.function(normGradHeader)
 	i := e.GP64()
 	e.XORQ(i, i)
 	at := map[string]operand.Mem{}
@@ -118,7 +123,7 @@ func normGradKernel(e *emitter) {
 		e.LEAQ(operand.Mem{Base: at[p].Base, Index: ahead, Scale: 1}, base)
 		next = append(next, operand.Mem{Base: base, Index: i, Scale: 4})
 	}
-	mean, rstd := e.broadcast(e.param("mean")), e.broadcast(e.param("rstd"))
+	mean, rstd := e.scalar("mean"), e.scalar("rstd")
 	sum, along := make([]vec, 32/e.lanes()), make([]vec, 32/e.lanes())
 	for j := range sum {
 		sum[j], along[j] = e.zero(), e.zero()
@@ -132,7 +137,7 @@ func normGradKernel(e *emitter) {
 		store(dgamma, "dgamma")
 		store(e.add(load("dbeta"), dy), "dbeta")
 		d := e.mul(dy, load("gamma"))
-		e.VADDPS(d, sum[j], sum[j])
+		e.addTo(sum[j], d)
 		e.fma(along[j], d, h)
 	}
 	whole := func(j, offset int) {
@@ -173,7 +178,7 @@ func normGradKernel(e *emitter) {
 }
 
 // returnLanes returns the lowest lanes of vectors.
-func (e *emitter) returnLanes(v ...vec) {
+func (e *x86) returnLanes(v ...vec) {
 	e.VZEROUPPER()
 	for i, x := range v {
 		e.Store(x, e.ReturnIndex(i))
@@ -182,7 +187,7 @@ func (e *emitter) returnLanes(v ...vec) {
 }
 
 // foldLanes combines the upper half of v with the lower until one lane is left.
-func (e *emitter) foldLanes(v vec, f func(e *emitter, a, b vec) vec) vec {
+func (e *x86) foldLanes(v vec, f func(e emitter, a, b vec) vec) vec {
 	if e.wide {
 		hi := e.YMM()
 		e.VEXTRACTF64X4(operand.U8(1), v, hi)
@@ -201,15 +206,19 @@ func (e *emitter) foldLanes(v vec, f func(e *emitter, a, b vec) vec) vec {
 	return f(x, v, hi)
 }
 
-// maxKernel writes func maxOf(a *float32, n int) float32: the maximum, -Inf for none; or with scaled func mulMax(dst, a *float32, n int, s float32)
-// float32, which also writes a * s to dst and returns the maximum of that.
-func maxKernel(e *emitter, scaled bool) {
+// maxHeader is of the maximum, or with scaled of what also writes a * s to dst and returns the maximum of that.
+func maxHeader(scaled bool) header {
+	if scaled {
+		return header{"mulMax", "func(dst, a *float32, n int, s float32) float32", "a * s, and the maximum of that, -Inf for none."}
+	}
+	return header{"maxOf", "func(a *float32, n int) float32", "the maximum of a, -Inf for none."}
+}
+
+func maxKernel(e *x86, scaled bool) {
+	e.function(maxHeader(scaled))
 	var pointers []string
 	if scaled {
-		e.function("mulMax", "func(dst, a *float32, n int, s float32) float32", "a * s, and the maximum of that, -Inf for none.")
 		pointers = append(pointers, "dst")
-	} else {
-		e.function("maxOf", "func(a *float32, n int) float32", "the maximum of a, -Inf for none.")
 	}
 	var at []operand.Mem // of the output, where there is one, and the input
 	for _, p := range append(pointers, "a") {
@@ -219,13 +228,13 @@ func maxKernel(e *emitter, scaled bool) {
 	from := at[len(at)-1]
 	var s vec
 	if scaled {
-		s = e.broadcast(e.param("s"))
+		s = e.scalar("s")
 	}
 	acc := make([]vec, 4)
 	for j := range acc {
 		acc[j] = e.load(e.f32(negativeInfinity))
 	}
-	into := func(j int, x vec) { e.VMOVAPS(maximum(e, acc[j], x), acc[j]) }
+	into := func(j int, x vec) { e.VMOVAPS(e.maximum(acc[j], x), acc[j]) }
 	whole := func(j int) {
 		x := e.load(from.Offset(j * e.bytes()))
 		if scaled {
@@ -267,10 +276,10 @@ func maxKernel(e *emitter, scaled bool) {
 	e.Label("fold")
 	for n := 2; n > 0; n /= 2 {
 		for j := range n {
-			acc[j] = maximum(e, acc[j], acc[j+n])
+			acc[j] = e.maximum(acc[j], acc[j+n])
 		}
 	}
-	e.returnLanes(e.foldLanes(acc[0], maximum))
+	e.returnLanes(e.foldLanes(acc[0], emitter.maximum))
 }
 
 // columnTile is the number of columns whose 32 lanes stay in L1 together.
@@ -283,32 +292,36 @@ type columnReduction struct {
 	name, doc string
 	in        []string // matrices
 	about     []string // rows that stand for all
-	add       func(e *emitter, acc vec, x, about []vec) vec
+	add       func(e emitter, acc vec, x, about []vec) vec
 }
 
 var columnReductions = []columnReduction{
-	{"addColumns", "a", []string{"a"}, nil, func(e *emitter, acc vec, x, _ []vec) vec { return e.add(acc, x[0]) }},
-	{"addColumnProducts", "a * b", []string{"a", "b"}, nil, func(e *emitter, acc vec, x, _ []vec) vec {
+	{"addColumns", "a", []string{"a"}, nil, func(e emitter, acc vec, x, _ []vec) vec { return e.add(acc, x[0]) }},
+	{"addColumnProducts", "a * b", []string{"a", "b"}, nil, func(e emitter, acc vec, x, _ []vec) vec {
 		e.fma(acc, x[0], x[1])
 		return acc
 	}},
-	{"addColumnSquaresAbout", "the square of a - mean", []string{"a"}, []string{"mean"}, func(e *emitter, acc vec, x, about []vec) vec {
+	{"addColumnSquaresAbout", "the square of a - mean", []string{"a"}, []string{"mean"}, func(e emitter, acc vec, x, about []vec) vec {
 		d := e.sub(x[0], about[0])
 		e.fma(acc, d, d)
 		return acc
 	}},
-	{"addColumnProductsAbout", "a * ((b - mean) * rstd)", []string{"a", "b"}, []string{"mean", "rstd"}, func(e *emitter, acc vec, x, about []vec) vec {
+	{"addColumnProductsAbout", "a * ((b - mean) * rstd)", []string{"a", "b"}, []string{"mean", "rstd"}, func(e emitter, acc vec, x, about []vec) vec {
 		e.fma(acc, x[0], e.mul(e.sub(x[1], about[0]), about[1]))
 		return acc
 	}},
 }
 
-// columnsKernel writes func NAME(lanes, MATRICES, ROWS *float32, rows, cols, stride int): lanes[r mod 32][c] takes the term of row r and
+// header is func NAME(lanes, MATRICES, ROWS *float32, rows, cols, stride int): lanes[r mod 32][c] takes the term of row r and
 // column c, for cols <= 128; rows of lanes are 128 apart, rows of matrices stride apart.
-func columnsKernel(e *emitter, k columnReduction) {
+func (k columnReduction) header() header {
+	return header{k.name, fmt.Sprintf("func(lanes, %s *float32, rows, cols, stride int)", strings.Join(slices.Concat(k.in, k.about), ", ")),
+		"adds " + k.doc + " into the 32 lanes of each column."}
+}
+
+func columnsKernel(e *x86, k columnReduction) {
 	in := slices.Concat(k.in, k.about)
-	e.function(k.name, fmt.Sprintf("func(lanes, %s *float32, rows, cols, stride int)", strings.Join(in, ", ")),
-		"adds "+k.doc+" into the 32 lanes of each column.")
+	e.function(k.header())
 	lanes, rows, cols, stride := e.Load(e.Param("lanes"), e.GP64()), e.Load(e.Param("rows"), e.GP64()), e.Load(e.Param("cols"), e.GP64()), e.Load(e.Param("stride"), e.GP64())
 	e.SHLQ(operand.U8(2), stride)
 	c, left, r, to := e.GP64(), e.GP64(), e.GP64(), e.GP64()

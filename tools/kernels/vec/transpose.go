@@ -2,11 +2,12 @@ package main
 
 import "github.com/mmcloughlin/avo/operand"
 
-// transposeKernel writes func transpose8(dst, src *float32, blocks, dstStride, srcStride int): eight rows of src and
-// 8*blocks columns of it become 8*blocks rows of dst with eight columns. 256-bit at either width: a 32-byte store is
-// what eight rows give.
-func transposeKernel(e *emitter) {
-	e.function("transpose8", "func(dst, src *float32, blocks, dstStride, srcStride int)", "8 by 8 blocks, transposed.")
+// transposeHeader: eight rows of src and 8*blocks columns of it become 8*blocks rows of dst with eight columns.
+var transposeHeader = header{"transpose8", "func(dst, src *float32, blocks, dstStride, srcStride int)", "8 by 8 blocks, transposed."}
+
+// transposeKernel is 256-bit at either width: a 32-byte store is what eight rows give.
+func transposeKernel(e *x86) {
+	e.function(transposeHeader)
 	dst, src := e.Load(e.Param("dst"), e.GP64()), e.Load(e.Param("src"), e.GP64())
 	blocks, ds, ss := e.Load(e.Param("blocks"), e.GP64()), e.Load(e.Param("dstStride"), e.GP64()), e.Load(e.Param("srcStride"), e.GP64())
 	e.SHLQ(operand.U8(2), ds)
@@ -43,7 +44,7 @@ func transposeKernel(e *emitter) {
 }
 
 // fourOfEight reads four elements of each of eight rows and returns their columns, of eight elements each.
-func (e *emitter) fourOfEight(row func(i int) operand.Mem) []vec {
+func (e *x86) fourOfEight(row func(i int) operand.Mem) []vec {
 	var r [4]vec
 	for i := range r {
 		low := e.XMM()

@@ -143,9 +143,7 @@ func TestFused(t *testing.T) {
 			check("MulSubScalar", func(dst []float32) { MulSubScalar(dst, a, 0.3, b) }, func(i int) float32 { return (a[i] - 0.3) * b[i] })
 			check("Center", func(dst []float32) { Center(dst, a, 0.3, 1.1) }, func(i int) float32 { return (a[i] - 0.3) * 1.1 })
 			check("ScaleShift", func(dst []float32) { ScaleShift(dst, a, b, c, 0.3, 1.1) }, func(i int) float32 {
-				y := (a[i] - 0.3) * 1.1
-				y *= b[i]
-				return y + c[i]
+				return float32((a[i]-0.3)*1.1*b[i]) + c[i]
 			})
 			check("Fill", func(dst []float32) { Fill(dst, 3) }, func(i int) float32 { return 3 })
 		}

@@ -2,6 +2,7 @@ package vec
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/seedbed/seedbed/plugins/backends/cpu/internal/isa"
@@ -10,7 +11,7 @@ import (
 // kernels is the assembly for one instruction set. A kernel takes pointers to the first elements and a count; it reads and writes
 // exactly those elements, at any alignment, and an output may be the same slice as an input.
 type kernels struct {
-	lanes int // float32 lanes in a vector
+	lanes int // elements that functions and philox take at once: a vector, or two of NEON
 
 	exp, expm1, log, log1p, tanh, logistic, erf, sin, cos            rounded
 	gelu, geluGrad, geluTanh, geluTanhGrad, silu, siluGrad, softplus rounded
@@ -50,8 +51,8 @@ type kernels struct {
 	fetch                                      func(a *float32, lines int)
 }
 
-// rounded is the kernel of a correctly rounded function. It returns n and no doubt, or the index of a vector with doubtful lanes,
-// which hold their arguments.
+// rounded is the kernel of a correctly rounded function. It returns n and no doubt, or the index of what it took at once and the doubtful
+// lanes of that, which hold their arguments.
 type rounded func(dst, src *float32, n int) (at int, doubtful uint32)
 
 // roundedWithGrad is rounded for a function and its derivative: both keep their arguments where either is in doubt.
@@ -59,7 +60,7 @@ type roundedWithGrad func(dst, grad, src *float32, n int) (at int, doubtful uint
 
 // active is the table in use, nil for plain Go.
 var active = func() *kernels {
-	for _, p := range []isa.Path{isa.AVX512, isa.AVX2} {
+	for _, p := range slices.Backward(isa.Paths()) {
 		if p.Supported() {
 			return table(p)
 		}

@@ -16,8 +16,7 @@ func TestAdamW(t *testing.T) {
 			wantP, wantM, wantV := make([]float32, n), make([]float32, n), make([]float32, n)
 			for i := range v {
 				v[i] = abs(v[i])
-				d := g[i] / s.Weight
-				d *= s.Clip
+				d := float32(g[i] / s.Weight * s.Clip)
 				wantM[i] = numerics.FMA(s.OneMinusBeta1, d-m[i], m[i])
 				square, kept := d*d, s.Beta2*v[i]
 				wantV[i] = numerics.FMA(s.OneMinusBeta2, square, kept)

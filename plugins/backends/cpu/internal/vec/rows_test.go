@@ -55,10 +55,7 @@ func TestNorms(t *testing.T) {
 			wantRstd := numerics.Rsqrt(about.Sum()/float32(n) + eps)
 			want := make([]float32, n)
 			for i, v := range x {
-				y := v - wantMean
-				y *= wantRstd
-				y *= gamma[i]
-				want[i] = y + beta[i]
+				want[i] = float32((v-wantMean)*wantRstd*gamma[i]) + beta[i]
 			}
 			dst, intact := guarded(n, n)
 			mean, rstd := LayerNormRow(dst, x, gamma, beta, eps)
