@@ -116,42 +116,73 @@ func runPeers(ctx context.Context, names []string, o peersOptions) (all []*compa
 		variants = append(variants, variant{"PyTorch, MKL let onto the widest vectors", nil, env},
 			variant{"PyTorch compiled, MKL let onto the widest vectors", []string{"--mode", "compile"}, env})
 	}
-	common := []string{"--threads", strconv.Itoa(o.threads), "--steps", strconv.Itoa(o.steps), "--warmup", strconv.Itoa(o.warmup)}
 	for _, name := range names {
-		m := models[name]
-		for _, v := range variants {
-			c := &comparison{Model: name, Peer: v.name, CPU: processorName(), Threads: o.threads}
-			var peerSteps, steps, peaks []float64
-			var flops float64
-			for range o.pairs {
-				args := slices.Concat([]string{script, name, "--batch", strconv.Itoa(m.batch), "--seq", strconv.Itoa(m.seq)}, common, v.args)
-				peer, peerBytes, err := runSide(ctx, python, args, v.env)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %s: %w", name, v.name, err)
-				}
-				own, bytes, err := runSide(ctx, self, slices.Concat([]string{"step", name}, common), nil)
-				if err != nil {
-					return nil, fmt.Errorf("%s: the project: %w", name, err)
-				}
-				c.Torch, flops = peer.Torch, own.FLOPs
-				c.Ratios = append(c.Ratios, peer.Median/own.Median)
-				peerSteps, steps, peaks = append(peerSteps, peer.Median), append(steps, own.Median), append(peaks, own.Peak)
-				c.PeerBytes, c.Bytes = max(c.PeerBytes, peerBytes), max(c.Bytes, bytes)
-			}
-			c.Ratio, c.PeerStep, c.Step, c.PeakFLOPS = median(c.Ratios), median(peerSteps), median(steps), slices.Max(peaks)
-			c.PeerShare, c.Share = flops/c.PeerStep/c.PeakFLOPS, flops/c.Step/c.PeakFLOPS
+		list, err := compare(ctx, name, python, script, self, variants, o)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
 			if err := c.print(o.json); err != nil {
 				return nil, err
 			}
-			all = append(all, c)
-			if o.out != "" { // one by one: a long run that is ended has written what it had
+			if o.out != "" { // model by model: a long run that is ended has written what it had
 				if err := mergeComparisons(o.out, c); err != nil {
 					return nil, err
 				}
 			}
 		}
+		all = append(all, list...)
 	}
 	return all, nil
+}
+
+// compare runs the peer's variants and the project in turn, the project after the first variant: each is compared with the project's run of its round.
+func compare(ctx context.Context, name, python, script, self string, variants []variant, o peersOptions) (all []*comparison, err error) {
+	m := models[name]
+	common := []string{name, "--threads", strconv.Itoa(o.threads), "--steps", strconv.Itoa(o.steps), "--warmup", strconv.Itoa(o.warmup)}
+	peers := make([]runs, len(variants))
+	var own runs
+	for range o.pairs {
+		for i, v := range variants {
+			args := slices.Concat([]string{script}, common, []string{"--batch", strconv.Itoa(m.batch), "--seq", strconv.Itoa(m.seq)}, v.args)
+			if err := peers[i].run(ctx, python, args, v.env); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", name, v.name, err)
+			}
+			if i > 0 {
+				continue
+			}
+			if err := own.run(ctx, self, slices.Concat([]string{"step"}, common), nil); err != nil {
+				return nil, fmt.Errorf("%s: the project: %w", name, err)
+			}
+		}
+	}
+	for i, v := range variants {
+		c := &comparison{Model: name, Peer: v.name, CPU: processorName(), Threads: o.threads, Torch: peers[i].last.Torch, PeakFLOPS: own.peak, PeerBytes: peers[i].bytes, Bytes: own.bytes}
+		for k, step := range own.steps {
+			c.Ratios = append(c.Ratios, peers[i].steps[k]/step)
+		}
+		c.Ratio, c.PeerStep, c.Step = median(c.Ratios), median(peers[i].steps), median(own.steps)
+		c.PeerShare, c.Share = own.last.FLOPs/c.PeerStep/c.PeakFLOPS, own.last.FLOPs/c.Step/c.PeakFLOPS
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// runs are those of one side.
+type runs struct {
+	steps []float64
+	peak  float64 // the highest
+	bytes int64   // the most
+	last  *side
+}
+
+func (r *runs) run(ctx context.Context, name string, args, env []string) error {
+	s, bytes, err := runSide(ctx, name, args, env)
+	if err != nil {
+		return err
+	}
+	r.steps, r.peak, r.bytes, r.last = append(r.steps, s.Median), max(r.peak, s.Peak), max(r.bytes, bytes), s
+	return nil
 }
 
 const asInstalled = "PyTorch as installed"
