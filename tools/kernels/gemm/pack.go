@@ -5,6 +5,7 @@ import (
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+	"github.com/seedbed/seedbed/tools/kernels/internal/amd64"
 )
 
 // packRows emits a copy of n rows of nr adjacent elements, step bytes apart, to a dense array.
@@ -58,9 +59,13 @@ func transpose(e *emitter) {
 				e.PREFETCHT0(m)
 			}
 			e.Label(near)
+			quarter := func(n int) [4]reg.VecVirtual {
+				in := columns(p, 16*n)
+				return amd64.FourOfEight(e.Context, func(i int) operand.Mem { return in[i] })
+			}
 			for half := range halves {
-				in := columns(p, 32*half)
-				for _, v := range e.transpose8(in) {
+				first, second := quarter(2*half), quarter(2*half+1)
+				for _, v := range append(first[:], second[:]...) {
 					e.VMOVUPS(v, at(q, 4*group))
 					e.ADDQ(dstStep, q)
 				}
@@ -82,36 +87,4 @@ func transpose(e *emitter) {
 	block(1)
 	e.Label("done")
 	e.end()
-}
-
-// transpose8 returns the columns of the 8 by 8 block whose rows are at in. Loading half rows and inserting the other halves from memory
-// spares the four cross-lane permutations of the register-only form.
-func (e *emitter) transpose8(in []operand.Mem) []reg.VecVirtual {
-	load := func(i, half int) reg.VecVirtual { // rows i and i+4, that half of each
-		lo, hi := in[i], in[i+4]
-		lo.Disp += 16 * half
-		hi.Disp += 16 * half
-		x, y := e.YMM(), e.YMM()
-		e.VMOVUPS(lo, x.AsX())
-		e.VINSERTF128(operand.U8(1), hi, x, y)
-		return y
-	}
-	var out []reg.VecVirtual
-	for half := range 2 {
-		r := []reg.VecVirtual{load(0, half), load(1, half), load(2, half), load(3, half)}
-		t := make([]reg.VecVirtual, 4)
-		for i := range t {
-			t[i] = e.YMM()
-		}
-		e.VUNPCKLPS(r[1], r[0], t[0]) // 00 10 01 11
-		e.VUNPCKHPS(r[1], r[0], t[1]) // 02 12 03 13
-		e.VUNPCKLPS(r[3], r[2], t[2])
-		e.VUNPCKHPS(r[3], r[2], t[3])
-		for _, pick := range []struct{ mask, a, b int }{{0x44, 0, 2}, {0xEE, 0, 2}, {0x44, 1, 3}, {0xEE, 1, 3}} {
-			v := e.YMM()
-			e.VSHUFPS(operand.U8(pick.mask), t[pick.b], t[pick.a], v)
-			out = append(out, v)
-		}
-	}
-	return out
 }

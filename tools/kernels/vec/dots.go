@@ -1,6 +1,9 @@
 package main
 
-import "github.com/mmcloughlin/avo/operand"
+import (
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/seedbed/seedbed/tools/kernels/internal/amd64"
+)
 
 const (
 	dotColumns = 16 // of a panel of columnDots
@@ -55,7 +58,7 @@ func columnDotsKernel(e *x86) {
 			e.LEAQ(operand.Mem{Base: p, Index: stride, Scale: 8}, p)
 		}
 		for k := 0; k < 16; k += 4 {
-			for i, v := range e.fourOfEight(func(i int) operand.Mem { return column(p, i, 4*k) }) {
+			for i, v := range amd64.FourOfEight(e.Context, func(i int) operand.Mem { return column(p, i, 4*k) }) {
 				s := e.YMM()
 				e.VBROADCASTSS(operand.Mem{Base: x, Disp: 4 * (k + i)}, s)
 				e.VFMADD231PS(v, s, acc[g])

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/operand"
+	"github.com/seedbed/seedbed/tools/kernels/internal/amd64"
 )
 
 // philoxHeader is of the words of blocks counters (low + i, high, stream, step), a multiple of the vector's lanes; low + i must not wrap.
@@ -55,10 +56,7 @@ func philoxKernel(e *x86) {
 		hi1, lo1 := product(c[2], m1)
 		c = [4]vec{e.xor(e.xor(hi1, c[1]), k0), lo1, e.xor(e.xor(hi0, c[3]), k1), lo0}
 	}
-	pair := func(f func(...operand.Op), a, b vec) vec { return e.binary(f, a, b) }
-	t0, t1 := pair(e.VUNPCKLPS, c[0], c[1]), pair(e.VUNPCKHPS, c[0], c[1])
-	t2, t3 := pair(e.VUNPCKLPS, c[2], c[3]), pair(e.VUNPCKHPS, c[2], c[3])
-	for j, v := range []vec{pair(e.VUNPCKLPD, t0, t2), pair(e.VUNPCKHPD, t0, t2), pair(e.VUNPCKLPD, t1, t3), pair(e.VUNPCKHPD, t1, t3)} {
+	for j, v := range amd64.Transposed(e.Context, c, e.vec) {
 		e.storeFull(v, operand.Mem{Base: to, Disp: j * e.bytes()})
 	}
 	e.ADDQ(operand.U32(4*e.bytes()), to)

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/mmcloughlin/avo/operand"
+import (
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/seedbed/seedbed/tools/kernels/internal/amd64"
+)
 
 // transposeHeader: eight rows of src and 8*blocks columns of it become 8*blocks rows of dst with eight columns.
 var transposeHeader = header{"transpose8", "func(dst, src *float32, blocks, dstStride, srcStride int)", "8 by 8 blocks, transposed."}
@@ -28,7 +31,7 @@ func transposeKernel(e *x86) {
 	e.TESTQ(blocks, blocks)
 	e.JE(operand.LabelRef("done"))
 	for _, column := range []int{0, 4} {
-		for _, v := range e.fourOfEight(func(i int) operand.Mem { return row(i, column) }) {
+		for _, v := range amd64.FourOfEight(e.Context, func(i int) operand.Mem { return row(i, column) }) {
 			e.VMOVUPS(v, operand.Mem{Base: dst})
 			e.ADDQ(ds, dst)
 		}
@@ -41,19 +44,4 @@ func transposeKernel(e *x86) {
 	e.Label("done")
 	e.VZEROUPPER()
 	e.RET()
-}
-
-// fourOfEight reads four elements of each of eight rows and returns their columns, of eight elements each.
-func (e *x86) fourOfEight(row func(i int) operand.Mem) []vec {
-	var r [4]vec
-	for i := range r {
-		low := e.XMM()
-		e.VMOVUPS(row(i), low)
-		r[i] = e.YMM()
-		e.VINSERTF128(operand.U8(1), row(i+4), low.AsY(), r[i])
-	}
-	two := func(f func(...operand.Op), a, b vec) vec { d := e.YMM(); f(b, a, d); return d }
-	t0, t1 := two(e.VUNPCKLPS, r[0], r[1]), two(e.VUNPCKHPS, r[0], r[1])
-	t2, t3 := two(e.VUNPCKLPS, r[2], r[3]), two(e.VUNPCKHPS, r[2], r[3])
-	return []vec{two(e.VUNPCKLPD, t0, t2), two(e.VUNPCKHPD, t0, t2), two(e.VUNPCKLPD, t1, t3), two(e.VUNPCKHPD, t1, t3)}
 }
