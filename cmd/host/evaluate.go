@@ -134,7 +134,7 @@ func printEvaluated(cmd *cobra.Command, e *run.Evaluated, c *checkpoint.Checkpoi
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-24s %10d%s\n", "rows", e.Rows, note(leftOut(e.LeftOut)))
+	fmt.Fprintf(&b, "%-24s %10d%s\n", "rows", e.Rows, leftOut("  ", e.LeftOut))
 	if !math.IsNaN(e.Loss) {
 		fmt.Fprintf(&b, "%-24s %10.4f\n", "loss", e.Loss)
 	}

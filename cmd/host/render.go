@@ -125,10 +125,7 @@ func (t *textRenderer) event(e run.Event) {
 			t.now("%s", s)
 		}
 	case *run.Validation:
-		missing := leftOut(e.LeftOut)
-		if missing != "" {
-			missing = "; " + missing
-		}
+		missing := leftOut("; ", e.LeftOut)
 		if e.BitsPerByte > 0 {
 			t.line("validation after step %d: loss %.4f nats a token, %.4f bits a byte, on %d sequences%s", e.Step, e.Loss, e.BitsPerByte, e.Rows, missing)
 		} else {
@@ -229,12 +226,12 @@ func note(s string) string {
 	return "  " + s
 }
 
-// leftOut says how many rows were not evaluated, if there are any.
-func leftOut(rows int64) string {
+// leftOut says, after sep, how many rows were not evaluated, if there are any.
+func leftOut(sep string, rows int64) string {
 	if rows == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d more fill no grain and are left out", rows)
+	return fmt.Sprintf("%s%d more fill no grain and are left out", sep, rows)
 }
 
 // values are metrics as a JSON object; nil if there are none.

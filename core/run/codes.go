@@ -102,13 +102,14 @@ type crew struct {
 	start  Start
 	memory *plugins.Memory
 	all    []Process
-	sums   []string // SHA-256 of their executables
+	makers string // which they are: names, and SHA-256 of executables
 }
 
 func (c *crew) add(ctx context.Context, kind plugins.Kind, name string) (Process, error) {
 	p, sum, err := c.start(ctx, kind, name, c.memory)
-	if err == nil {
-		c.all, c.sums = append(c.all, p), append(c.sums, sum)
+	if err == nil { // a plugin under development has one version for all that it does
+		c.all = append(c.all, p)
+		c.makers += fmt.Sprintf("%s of %s\n", p.Info().Name, sum)
 	}
 	return p, err
 }
@@ -146,10 +147,7 @@ func (s *session) addCodes(ctx context.Context, progress func(tokens.Progress)) 
 	if got, err := role(model.Info(), objective.Info()); err != nil || got != codesRole {
 		return r.Errorf("data.codes", "%s holds a model for %s; codes are those of role %s", c.Path, got, codesRole)
 	}
-	e := &encoder{of: of, checkpoint: c}
-	for i, p := range processes.all { // a plugin under development has one version for all that it does
-		e.makers += fmt.Sprintf("%s of %s\n", p.Info().Name, processes.sums[i])
-	}
+	e := &encoder{of: of, checkpoint: c, makers: processes.makers}
 	if e.cache, err = openCodesCache(r.Data.CacheDir); err != nil {
 		s.warn("codes are not kept: %v", err)
 	}
@@ -190,7 +188,7 @@ type encoder struct {
 	book       int // codes that there are
 
 	program     string // hash of what is applied
-	makers      string // the plugins, by their executables
+	makers      string // crew's
 	cache       *codesCache
 	done, total int64 // rows that have codes, of those that are to get them
 	progress    func()
