@@ -5,6 +5,7 @@ import (
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -79,6 +80,13 @@ func (e *emitter) param(name string) operand.Op {
 		panic(fmt.Sprintf("parameter %s: %v", name, err))
 	}
 	return b.Addr
+}
+
+const cacheLine = 64 // bytes
+
+// align has the next instruction begin at a multiple of so many bytes.
+func (e *emitter) align(bytes int) {
+	e.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.Imm(uint64(bytes))}})
 }
 
 func at(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }

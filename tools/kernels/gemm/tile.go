@@ -2,16 +2,15 @@ package main
 
 import (
 	"fmt"
-	"math/bits"
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 const (
-	unroll     = 16 // k steps in the main loop: a cache line of each row of A
-	fetchEvery = 8  // of them between two lines of bNext
 	perLine    = 16 // elements of a cache line
+	fetchEvery = 8  // k between two lines of bNext
+	short      = 8  // k steps in a loop whose instructions are short enough to come as fast as they can be taken
 )
 
 // tile emits the micro-kernel for that many rows and nr columns, run down a column of row panels. It computes one chunk of rule 5: the
@@ -28,12 +27,13 @@ func tile(e *emitter, rows int) {
 	acc := e.vecs(2 * rows)
 	b, x := e.vecs(2), e.vecs(2)
 
-	bNext := e.arg("bNext")
+	bNext, bFetch, sRow, cRow := e.arg("bNext"), e.arg("bFetch"), e.arg("sRow"), e.arg("cRow")
 	row := newRows(e, rows)
 	next := *row
 
 	e.Label("panel")
-	pa, pb, n, aNext := e.GP64(), e.GP64(), e.GP64(), e.GP64()
+	pa, pb := reg.RSI, reg.RDI // instructions that load from them are a byte shorter than with R8 and above
+	n, aNext := e.GP64(), e.GP64()
 	e.MOVQ(e.param("a"), pa)
 	e.MOVQ(pa, aNext)
 	e.ADDQ(e.param("aPanel"), aNext)
@@ -48,7 +48,7 @@ func tile(e *emitter, rows int) {
 	e.MOVQ(e.param("c"), line)
 	for r := range rows {
 		if r > 0 {
-			e.ADDQ(e.param("cRow"), line)
+			e.ADDQ(cRow, line)
 		}
 		for i := 0; i < e.nr; i += perLine {
 			e.PREFETCHT0(at(line, 4*i))
@@ -60,9 +60,12 @@ func tile(e *emitter, rows int) {
 	for _, v := range acc {
 		e.zero(v)
 	}
-	loop := func(name string, count func(), steps int, fetch func(u int)) {
-		count()
-		e.JZ(operand.LabelRef(name + "_end"))
+	e.MOVQ(e.param("k"), n)
+	// loop takes so many k steps at a time, as long as there are as many.
+	loop := func(name string, steps int, fetch func(u int)) {
+		e.SUBQ(operand.U8(steps), n)
+		e.JLT(operand.LabelRef(name + "_end"))
+		e.align(cacheLine)
 		e.Label(name)
 		for u := range steps {
 			fetch(u)
@@ -78,35 +81,35 @@ func tile(e *emitter, rows int) {
 		}
 		row.advance(4 * steps)
 		e.ADDQ(operand.U32(4*steps*e.nr), pb)
-		e.DECQ(n)
-		e.JNZ(operand.LabelRef(name))
+		e.SUBQ(operand.U8(steps), n)
+		e.JGE(operand.LabelRef(name))
 		e.Label(name + "_end")
+		e.ADDQ(operand.U8(steps), n)
 	}
-	lines := func() { e.MOVQ(e.param("k"), n); e.SHRQ(operand.U8(bits.TrailingZeros(unroll)), n) }
 	fetchB := func(u int) {
 		if u%fetchEvery == fetchEvery-1 {
 			e.PREFETCHT1(at(bNext, 0))
-			e.ADDQ(e.param("bFetch"), bNext)
+			e.ADDQ(bFetch, bNext)
 		}
 	}
 	if !e.wide() { // whose wider tiles load less for each multiply-add
 		e.CMPQ(e.param("aNext"), operand.U8(0))
-		e.JNE(operand.LabelRef("cold"))
-		loop("line", lines, unroll, fetchB)
-		e.JMP(operand.LabelRef("rest"))
+		e.JEQ(operand.LabelRef("there"))
 	}
-	e.Label("cold")
-	loop("cold_line", lines, unroll, func(u int) {
+	loop("cold", perLine, func(u int) {
 		if u < rows { // apart from each other: a fetch takes the place of a load
 			e.PREFETCHT0(next.at(u, 0))
 		}
 		fetchB(u)
-		if u == unroll-1 {
-			next.advance(4 * unroll)
+		if u == perLine-1 {
+			next.advance(4 * perLine)
 		}
 	})
-	e.Label("rest")
-	loop("k1", func() { e.MOVQ(e.param("k"), n); e.ANDQ(operand.U8(unroll-1), n) }, 1, func(int) {})
+	if !e.wide() {
+		e.Label("there")
+		loop("short", short, fetchB)
+	}
+	loop("single", 1, func(int) {})
 
 	ps, pc := e.GP64(), e.GP64()
 	e.MOVQ(e.param("c"), pc)
@@ -118,8 +121,8 @@ func tile(e *emitter, rows int) {
 			e.VADDPS(at(ps, 4*i*e.lanes), acc[2*r+i], acc[2*r+i])
 			e.VMOVUPS(acc[2*r+i], at(pc, 4*i*e.lanes))
 		}
-		e.ADDQ(e.param("sRow"), ps)
-		e.ADDQ(e.param("cRow"), pc)
+		e.ADDQ(sRow, ps)
+		e.ADDQ(cRow, pc)
 	}
 	e.MOVQ(ps, e.param("s"))
 	e.JMP(operand.LabelRef("next"))
@@ -131,7 +134,7 @@ func tile(e *emitter, rows int) {
 			e.VADDPS(b[0], acc[2*r+i], acc[2*r+i])
 			e.VMOVUPS(acc[2*r+i], at(pc, 4*i*e.lanes))
 		}
-		e.ADDQ(e.param("cRow"), pc)
+		e.ADDQ(cRow, pc)
 	}
 
 	e.Label("next")
@@ -144,7 +147,7 @@ func tile(e *emitter, rows int) {
 // rowAddresses reaches up to 14 rows of A, any distance apart, with two pointers and the distance times 1, 3 and 5.
 type rowAddresses struct {
 	e       *emitter
-	p       []reg.GPVirtual // to rows 0 and 7
+	p       []reg.Register // to rows 0 and 7
 	x       map[int]reg.GPVirtual
 	seventh reg.GPVirtual
 }
@@ -166,8 +169,8 @@ func newRows(e *emitter, rows int) *rowAddresses {
 	return row
 }
 
-func (row *rowAddresses) start(a reg.GPVirtual) {
-	row.p = []reg.GPVirtual{a}
+func (row *rowAddresses) start(a reg.Register) {
+	row.p = []reg.Register{a}
 	if row.seventh != nil {
 		second := row.e.GP64()
 		row.e.LEAQ(indexed(a, row.seventh, 1), second)
