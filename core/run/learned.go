@@ -19,20 +19,23 @@ type learned struct {
 	name      string // in metrics
 	role      string
 	objective *objective
-	module    *plugin.Module
-	bound     *binding
+	fitted
 	evaluated evaluated
 }
 
-// evaluated is the model and objective for evaluation, whose grains may have
-// fewer rows than those of training, and those for the rows that fill no grain,
-// nil where these are left out.
+// fitted is the model built for some number of rows, and the objective bound to
+// it.
+type fitted struct {
+	module *plugin.Module
+	bound  *binding
+}
+
+// evaluated is what evaluation takes: grains that may have fewer rows than those
+// of training, and the rows that fill none, nil where these are left out.
 type evaluated struct {
-	rows      int
-	module    *plugin.Module
-	bound     *binding
-	rest      *plugin.Module
-	restBound *binding
+	rows int
+	fitted
+	rest *fitted
 }
 
 // nameObjectives gives every objective its plugin's name, and a number where
@@ -103,21 +106,21 @@ func (s *session) tooManyRows(ctx context.Context, l *learned, refusal error) er
 func (s *session) setUpEvaluation(ctx context.Context, l *learned) (err error) {
 	r := s.Recipe
 	e := &l.evaluated
-	*e = evaluated{rows: r.Train.Grain, module: l.module, bound: l.bound}
+	*e = evaluated{rows: r.Train.Grain, fitted: l.fitted}
 	if s.data.Validation == nil {
 		return nil
 	}
 	rows := s.data.Validation.Len()
 	if rows < int64(r.Train.Grain) {
 		e.rows = int(rows)
-		e.module, e.bound, err = s.fit(ctx, l, e.rows)
+		e.fitted, err = s.fit(ctx, l, e.rows)
 		return err
 	}
 	if rest := int(rows % int64(e.rows)); rest > 0 && apart(l.role) {
-		m, b, err := s.fit(ctx, l, rest)
+		f, err := s.fit(ctx, l, rest)
 		switch {
 		case err == nil:
-			e.rest, e.restBound = m, b
+			e.rest = &f
 		case mortal(err) || ctx.Err() != nil:
 			return err
 		default: // a plugin may refuse so few rows
@@ -127,13 +130,11 @@ func (s *session) setUpEvaluation(ctx context.Context, l *learned) (err error) {
 }
 
 // fit builds the model for some rows and fits the objective to it.
-func (s *session) fit(ctx context.Context, l *learned, rows int) (*plugin.Module, *binding, error) {
-	m, err := s.buildFor(ctx, l.role, rows)
-	if err != nil {
-		return nil, nil, err
+func (s *session) fit(ctx context.Context, l *learned, rows int) (f fitted, err error) {
+	if f.module, err = s.buildFor(ctx, l.role, rows); err == nil {
+		f.bound, err = s.bind(ctx, l, f.module, rows)
 	}
-	b, err := s.bind(ctx, l, m, rows)
-	return m, b, err
+	return f, err
 }
 
 // evaluators evaluate what is learned, one each.
@@ -158,10 +159,14 @@ func (s *session) evaluators(ctx context.Context, max int64) (all evaluators, er
 			rows = spread{rows, min(rows.Len(), (max+n-1)/n*n)}
 		}
 		rows = strided{rows, int64(l.evaluated.rows)}
-		e, err := train.NewEvaluator(ctx, train.EvaluationConfig{
+		c := train.EvaluationConfig{
 			Module: l.evaluated.module, Binding: l.evaluated.bound, Rows: rows, Seed: s.Recipe.Seed,
-			GrainRows: l.evaluated.rows, RestModule: l.evaluated.rest, RestBinding: l.evaluated.restBound, Device: s.device, NewFields: s.memory.NewFields,
-		})
+			GrainRows: l.evaluated.rows, Device: s.device, NewFields: s.memory.NewFields,
+		}
+		if rest := l.evaluated.rest; rest != nil {
+			c.RestModule, c.RestBinding = rest.module, rest.bound
+		}
+		e, err := train.NewEvaluator(ctx, c)
 		if err != nil {
 			all.close()
 			return nil, err
