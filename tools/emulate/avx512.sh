@@ -18,7 +18,12 @@ for tool in bochs xorriso cpio busybox dpkg-deb; do
 	}
 done
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+finish() { # also where it is interrupted
+	[ -z "${emulator-}" ] || kill "$emulator" 2>/dev/null || true
+	tr -d '\r' <"$dir/serial.txt" 2>/dev/null | grep -v '^\[ ' || true
+	rm -rf "$dir"
+}
+trap finish EXIT
 mkdir -p "$dir"/image/{bin,dev,proc,sys,tmp} "$dir/iso/isolinux"
 
 CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go test -c -o "$dir/image/bin/under.test" "$package"
@@ -77,6 +82,7 @@ display_library: rfb, options="timeout=0"
 clock: sync=none, time0=local
 CONFIG
 echo c >"$dir/commands" # Debian's build begins in its debugger
-timeout "${LIMIT:-3600}" bochs -q -f "$dir/bochsrc" -rc "$dir/commands" </dev/null >"$dir/out.txt" 2>&1 || true
-tr -d '\r' <"$dir/serial.txt" | grep -v '^\[ ' || true
+timeout "${LIMIT:-3600}" bochs -q -f "$dir/bochsrc" -rc "$dir/commands" </dev/null >"$dir/out.txt" 2>&1 &
+emulator=$!
+wait "$emulator" || true
 grep -q 'exit status 0' "$dir/serial.txt"
