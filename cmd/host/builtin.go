@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seedbed/seedbed/abi/plugin"
@@ -225,15 +226,41 @@ func pluginEnv(kind plugins.Kind, threads int) []string {
 	return env
 }
 
+// executables are the files that were hashed, by their paths.
+var executables struct {
+	sync.Mutex
+	hashed map[string]hashedFile
+}
+
+type hashedFile struct {
+	info os.FileInfo
+	sum  string
+}
+
+// executableSHA256 reads a file once for as long as it stays the same: plugins that are built in are all in one.
 func executableSHA256(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	executables.Lock()
+	defer executables.Unlock()
+	if old, ok := executables.hashed[path]; ok && os.SameFile(old.info, info) && old.info.Size() == info.Size() && old.info.ModTime().Equal(info.ModTime()) {
+		return old.sum, nil
+	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	if executables.hashed == nil {
+		executables.hashed = map[string]hashedFile{}
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	executables.hashed[path] = hashedFile{info, sum}
+	return sum, nil
 }

@@ -29,6 +29,9 @@ import (
 // asHost is the first argument that makes the test program the host.
 const asHost = "as-host"
 
+// seldom is how often the processes of tests collect garbage, which takes a fifth of the time of so many short ones otherwise.
+const seldom = "400"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == asHost {
 		os.Args = append(os.Args[:1], os.Args[2:]...)
@@ -58,6 +61,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("GOGC", seldom)
 			e.Setenv("HOME", e.WorkDir) // of caches and configuration
 			e.Setenv("BIN", filepath.Dir(lookPath(e.Getenv("PATH"), "dying")))
 			return errors.Join(writeNumbers(filepath.Join(e.WorkDir, "data"), 60), writePictures(e.WorkDir))
