@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +15,21 @@ import (
 
 func compared(model, peer string, ratios ...float64) *comparison {
 	return &comparison{Model: model, Peer: peer, CPU: "a <b> & c", Threads: 2, Ratio: median(ratios), Ratios: ratios}
+}
+
+// rectangles counts those of a picture that is well-formed.
+func rectangles(t *testing.T, svg []byte) (n int) {
+	t.Helper()
+	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return n
+		}
+		require.NoError(t, err)
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
+			n++
+		}
+	}
 }
 
 // A file keeps one comparison of a model and peer, the latest, and a plot that is well-formed.
@@ -28,18 +43,7 @@ func TestMergeComparisons(t *testing.T) {
 	assert.Equal(t, []*comparison{compared("a", "x", 3), compared("a", "y", 2), compared("b", "x", 4, 0.5, 5)}, list)
 	svg, err := os.ReadFile(filepath.Join(filepath.Dir(path), "peers.svg"))
 	require.NoError(t, err)
-	bars := 0
-	for d := xml.NewDecoder(strings.NewReader(string(svg))); ; {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
-		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
-			bars++
-		}
-	}
-	assert.Equal(t, 1+len(list), bars, "the ground and a bar for each")
+	assert.Equal(t, 1+len(list), rectangles(t, svg), "the ground and a bar for each")
 	assert.Contains(t, string(svg), "b, x")
 
 	require.NoError(t, os.WriteFile(path, []byte(`[{"model": "a", "peer": "x", "ratios": [0]}]`), 0o666))

@@ -22,7 +22,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newPeers(), newGate(), newGenerate(), newTokenizerBench(), newScaling(), newStep(), newBoundary(), newGEMM(), newKernels(), newLearning(), newPaper(), newServe())
+	root.AddCommand(newPeers(), newGate(), newGenerate(), newTokenizerBench(), newScaling(), newStep(), newRooflines(), newBoundary(), newGEMM(), newKernels(), newLearning(), newPaper(), newServe())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

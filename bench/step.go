@@ -37,6 +37,8 @@ type measured struct {
 	Idle   float64   `json:"idle_step_s,omitempty"`
 	Others float64   `json:"others_cpu_step_s,omitempty"`
 	Steps  []float64 `json:"steps_s,omitempty"`
+	// Ops is where the time of the steps goes, if they were recorded.
+	Ops *profile.Report `json:"ops,omitempty"`
 }
 
 // stepOptions are how to run the project's steps.
@@ -162,11 +164,10 @@ func runSteps(ctx context.Context, name string, o stepOptions) (*measured, error
 		if err != nil {
 			return nil, err
 		}
-		report, err := profile.New(stats, p, o.steps, o.types)
-		if err != nil {
+		if out.Ops, err = profile.New(stats, p, o.steps, o.types); err != nil {
 			return nil, err
 		}
-		if err := report.Write(os.Stderr); err != nil {
+		if err := out.Ops.Write(os.Stderr); err != nil {
 			return nil, err
 		}
 	}
