@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
+	"github.com/seedbed/seedbed/abi/plugin/config"
 	"github.com/spf13/cobra"
 )
 
@@ -47,13 +49,33 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
+// misused says what is wrong with how a command was called.
+func misused(cmd *cobra.Command, err error) error {
+	if cmd.HasParent() {
+		path := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return usagef("%w; see %s --help", err, cmd.CommandPath())
+}
+
 // args turns the errors of cobra's checks of arguments into usage errors.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
-		if err := check(cmd, a); err != nil {
-			return usagef("%s: %w; see host %[1]s --help", cmd.Name(), err)
+		err := check(cmd, a)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if len(a) > 0 && cmd.HasSubCommands() {
+			err = fmt.Errorf("there is no command %q", a[0])
+			var names []string
+			for _, c := range cmd.Commands() {
+				names = append(names, c.Name())
+			}
+			if near := config.Nearest(a[0], names); near != "" {
+				err = fmt.Errorf("%w: did you mean %s?", err, near)
+			}
+		}
+		return misused(cmd, err)
 	}
 }
 
@@ -69,9 +91,7 @@ func newRoot() *cobra.Command {
 		Args:          args(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s: %w; see host %[1]s --help", cmd.Name(), err)
-	})
+	root.SetFlagErrorFunc(misused)
 	root.AddCommand(newPretrain(), newEvaluate(), newGenerate(), newCheckpoint(), newConformance(), newPlugin(), newDoctor(), newRecipe(), newProfile(), newTokenizer(), newVersion())
 	return root
 }
@@ -79,7 +99,7 @@ func newRoot() *cobra.Command {
 // group is a command that only has commands below it.
 func group(use, short, example string, commands ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Example: example, Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
-		return usagef("%s needs one of its commands; see host %[1]s --help", cmd.Name())
+		return misused(cmd, errors.New("it needs one of its commands"))
 	}}
 	c.AddCommand(commands...)
 	return c
