@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -80,7 +81,11 @@ func Backend(ctx context.Context, t backend.Target, o Options) (*report.Report, 
 	if err != nil {
 		return nil, err
 	}
-	rep := &report.Report{Kind: "backend", Target: s.Describe(ctx), Profile: o.Profile, Seed: o.Seed}
+	name, err := s.Describe(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	rep := &report.Report{Kind: "backend", Target: name, Profile: o.Profile, Seed: o.Seed}
 	units := s.Units
 	if o.ReceiptOnly {
 		units = slices.DeleteFunc(slices.Clone(units), func(u suite.Unit) bool { return !u.Receipt })

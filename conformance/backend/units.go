@@ -310,15 +310,12 @@ func (s *Suites) addMisuse(p Profile, seed uint64) {
 }
 
 // Describe returns the target's name and version, or why it does not start.
-func (s *Suites) Describe(ctx context.Context) string {
+func (s *Suites) Describe(ctx context.Context) (name string, err error) {
 	session := s.sessions.get(0)
 	defer s.sessions.put(session)
-	name := "?"
-	if err := session.do(ctx, func(_ context.Context, _ device.Device, info plugin.BackendInfo) error {
+	err = session.do(ctx, func(_ context.Context, _ device.Device, info plugin.BackendInfo) error {
 		name = info.Name + " " + info.Version
 		return nil
-	}); err != nil {
-		name = err.Error()
-	}
-	return name
+	})
+	return name, err
 }
