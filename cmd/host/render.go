@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -140,6 +142,17 @@ func (t *textRenderer) event(e run.Event) {
 	}
 }
 
+// ofGoRun matches the paths of executables that "go run" has built, for this once or into its cache.
+var ofGoRun = regexp.MustCompile(`/go-build[0-9]+/|/[0-9a-f]{64}-d/[^/]+$`)
+
+// calledAs is how the user calls this program, whose first argument is given.
+func calledAs(program string) string {
+	if ofGoRun.MatchString(filepath.ToSlash(program)) {
+		return "go run ./cmd/host"
+	}
+	return quoted(program)
+}
+
 func (t *textRenderer) result(r *run.Result, out string) error {
 	t.clear()
 	var b strings.Builder
@@ -147,7 +160,7 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 		if r.Checkpoint == "" {
 			fmt.Fprintf(&b, "stopped before the first step: nothing to save\n")
 		} else {
-			fmt.Fprintf(&b, "stopped after step %d of %d\ncheckpoint      %s\ngo on with      host pretrain --resume --out %s\n", r.Step, r.Steps, r.Checkpoint, quoted(out))
+			fmt.Fprintf(&b, "stopped after step %d of %d\ncheckpoint      %s\ngo on with      %s pretrain --resume --out %s\n", r.Step, r.Steps, r.Checkpoint, calledAs(os.Args[0]), quoted(out))
 		}
 		_, err := io.WriteString(t.out, b.String())
 		return err
@@ -179,7 +192,7 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 		fmt.Fprintf(&b, "\na sample%s:\n%s\n\n", after, strings.TrimRight(r.Sample, "\n"))
 	}
 	fmt.Fprintf(&b, "checkpoint      %s\nweights_sha256  %s\n", r.Checkpoint, r.WeightsSHA256)
-	fmt.Fprintf(&b, "train on        host pretrain --resume --out %s --set train.steps=%d\n", quoted(out), 2*r.Steps)
+	fmt.Fprintf(&b, "train on        %s pretrain --resume --out %s --set train.steps=%d\n", calledAs(os.Args[0]), quoted(out), 2*r.Steps)
 	if r.Sample == "" {
 		_, err := io.WriteString(t.out, b.String())
 		return err
@@ -188,7 +201,7 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 	if r.Prompt != "" {
 		prompt = " " + quoted(r.Prompt)
 	}
-	fmt.Fprintf(&b, "generate        host generate --checkpoint %s%s\n", quoted(r.Checkpoint), prompt)
+	fmt.Fprintf(&b, "generate        %s generate --checkpoint %s%s\n", calledAs(os.Args[0]), quoted(r.Checkpoint), prompt)
 	_, err := io.WriteString(t.out, b.String())
 	return err
 }
