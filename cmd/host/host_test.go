@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "plugin" && os.Args[2] == "serve" {
 		os.Exit(host()) // the host starts itself for its plugins
 	}
+	_ = os.Setenv("GOGC", seldom)
 	testscript.Main(m, map[string]func(){
 		"host":         func() { os.Exit(host()) },
 		"dying":        func() { plugin.ServeBackend(dying{}) },
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("GOGC", seldom)
+			e.Setenv("GOGC", seldom)    // scripts begin with an empty environment
 			e.Setenv("HOME", e.WorkDir) // of caches and configuration
 			e.Setenv("BIN", filepath.Dir(lookPath(e.Getenv("PATH"), "dying")))
 			return errors.Join(writeNumbers(filepath.Join(e.WorkDir, "data"), 60), writePictures(e.WorkDir))
