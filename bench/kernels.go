@@ -205,32 +205,18 @@ func (row kernelRow) program() (*ir.Func, error) {
 	}
 	loss := f.Result("loss")
 	f.Results = append(f.Results[:loss:loss], f.Results[loss+1:]...)
-	if f, err = grad.Prune(f); err != nil {
-		return nil, err
-	}
-	return withoutOnes(f, ir.Value(f.Param("cotangent")))
-}
-
-// withoutOnes puts the cotangent in the place of its product with the loss's own cotangent, which is one: in a training step there is none.
-func withoutOnes(f *ir.Func, cotangent ir.Value) (*ir.Func, error) {
-	b := ir.NewBuilder(f.Name)
-	var m []ir.Value
-	for _, p := range f.Params {
-		m = append(m, b.Param(p.Name, p.Type))
-	}
+	// The cotangent takes the place of its product with the loss's own, which is one: in a training step there is none.
+	given, product := ir.Value(f.Param("cotangent")), ir.NoValue
 	for i := range f.Ops {
-		if op := &f.Ops[i]; op.Name == "multiply" && slices.Contains(op.Operands, cotangent) {
-			m = append(m, m[cotangent])
-			continue
+		op := &f.Ops[i]
+		for k, v := range op.Operands {
+			if v == product {
+				op.Operands[k] = given
+			}
 		}
-		m = append(m, b.CopyOp(&f.Ops[i], m)...)
+		if op.Name == "multiply" && slices.Contains(op.Operands, given) {
+			product = op.Result(0)
+		}
 	}
-	for _, r := range f.Results {
-		b.Return(r.Name, m[r.Value])
-	}
-	g, err := b.Func()
-	if err != nil {
-		return nil, err
-	}
-	return grad.Prune(g)
+	return grad.Prune(f)
 }

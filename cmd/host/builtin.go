@@ -227,10 +227,10 @@ func pluginEnv(kind plugins.Kind, threads int) []string {
 }
 
 // executables are the files that were hashed, by their paths.
-var executables struct {
+var executables = struct {
 	sync.Mutex
 	hashed map[string]hashedFile
-}
+}{hashed: map[string]hashedFile{}}
 
 type hashedFile struct {
 	info os.FileInfo
@@ -256,9 +256,6 @@ func executableSHA256(path string) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
-	}
-	if executables.hashed == nil {
-		executables.hashed = map[string]hashedFile{}
 	}
 	sum := hex.EncodeToString(h.Sum(nil))
 	executables.hashed[path] = hashedFile{info, sum}

@@ -156,11 +156,12 @@ func calledAs(program string) string {
 func (t *textRenderer) result(r *run.Result, out string) error {
 	t.clear()
 	var b strings.Builder
+	host := calledAs(os.Args[0])
 	if r.Interrupted {
 		if r.Checkpoint == "" {
 			fmt.Fprintf(&b, "stopped before the first step: nothing to save\n")
 		} else {
-			fmt.Fprintf(&b, "stopped after step %d of %d\ncheckpoint      %s\ngo on with      %s pretrain --resume --out %s\n", r.Step, r.Steps, r.Checkpoint, calledAs(os.Args[0]), quoted(out))
+			fmt.Fprintf(&b, "stopped after step %d of %d\ncheckpoint      %s\ngo on with      %s pretrain --resume --out %s\n", r.Step, r.Steps, r.Checkpoint, host, quoted(out))
 		}
 		_, err := io.WriteString(t.out, b.String())
 		return err
@@ -192,7 +193,7 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 		fmt.Fprintf(&b, "\na sample%s:\n%s\n\n", after, strings.TrimRight(r.Sample, "\n"))
 	}
 	fmt.Fprintf(&b, "checkpoint      %s\nweights_sha256  %s\n", r.Checkpoint, r.WeightsSHA256)
-	fmt.Fprintf(&b, "train on        %s pretrain --resume --out %s --set train.steps=%d\n", calledAs(os.Args[0]), quoted(out), 2*r.Steps)
+	fmt.Fprintf(&b, "train on        %s pretrain --resume --out %s --set train.steps=%d\n", host, quoted(out), 2*r.Steps)
 	if r.Sample == "" {
 		_, err := io.WriteString(t.out, b.String())
 		return err
@@ -201,7 +202,7 @@ func (t *textRenderer) result(r *run.Result, out string) error {
 	if r.Prompt != "" {
 		prompt = " " + quoted(r.Prompt)
 	}
-	fmt.Fprintf(&b, "generate        %s generate --checkpoint %s%s\n", calledAs(os.Args[0]), quoted(r.Checkpoint), prompt)
+	fmt.Fprintf(&b, "generate        %s generate --checkpoint %s%s\n", host, quoted(r.Checkpoint), prompt)
 	_, err := io.WriteString(t.out, b.String())
 	return err
 }
